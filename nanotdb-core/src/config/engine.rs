@@ -1,0 +1,243 @@
+//! The types of engine.toml.
+
+use super::Manifest;
+use std::time::Duration;
+
+/// When appended WAL bytes are forced to the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FsyncPolicy {
+    /// Before every acknowledgement; concurrent requests share one fsync.
+    Always,
+    /// At least every `wal.fsync_interval`.
+    Interval,
+    /// When pages are flushed.
+    #[default]
+    Segment,
+}
+
+/// What is forced to the device when a page is flushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DurabilityProfile {
+    /// Pages and catalog.
+    #[default]
+    Strict,
+    /// Pages; the catalog only when the WAL no longer holds its names.
+    Balanced,
+    /// Neither (except under `fsync_policy = "always"`).
+    Throughput,
+}
+
+/// Width of the values of new metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ValueWidth {
+    /// 32 bits; an integer metric widens to int64 when a value does not fit.
+    #[default]
+    Auto,
+    /// 32 bits; a value that does not fit is rejected.
+    Bits32,
+    /// 64 bits.
+    Bits64,
+}
+
+/// `[engine]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineSection {
+    /// HTTP address; `:8428` means every interface.
+    pub listen: String,
+}
+
+/// `[wal]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalSection {
+    /// Bytes after which open pages are flushed so that the WAL can be reset.
+    pub max_segment_size: u64,
+    /// When the WAL is forced to the device.
+    pub fsync_policy: FsyncPolicy,
+    /// Longest time that `interval` leaves acknowledged samples unforced.
+    pub fsync_interval: Duration,
+}
+
+/// `[stats]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatsSection {
+    /// Whether the engine's own metrics go to the `internal` database.
+    pub enabled: bool,
+    /// How often.
+    pub interval: Duration,
+}
+
+/// `[values]`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ValuesSection {
+    /// Width of new metrics.
+    pub width: ValueWidth,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitsSection {
+    /// Largest request body as sent.
+    pub max_body_bytes: u64,
+    /// Largest request body after decompression.
+    pub max_decoded_body_bytes: u64,
+    /// Longest line of a request body or an imported file.
+    pub max_line_bytes: u64,
+    /// Most points that one query may return.
+    pub max_points_per_query: u64,
+    /// Most series that one query may return.
+    pub max_series_per_query: u64,
+    /// Longest run time of one query.
+    pub max_query_time: Duration,
+    /// Most requests answered at once; more are refused with 429.
+    pub max_concurrent_requests: u64,
+    /// Most open connections; more wait to be accepted.
+    pub max_connections: u64,
+    /// Most databases.
+    pub max_databases: u64,
+    /// Most metrics in one database (65,535 at most: ids have 16 bits).
+    pub max_metrics_per_database: u64,
+    /// How far ahead of the wall clock a live sample may be; zero means any distance.
+    pub max_future: Duration,
+}
+
+/// Level of a log output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogLevel {
+    /// Start, stop, recovery, errors.
+    #[default]
+    Info,
+    /// Page flushes, WAL resets, file life cycle.
+    Debug,
+    /// Requests, new metrics, rejected samples.
+    Trace,
+}
+
+/// `[[logging.logger]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggerConfig {
+    /// `console` (standard error) or a file path.
+    pub output: String,
+    /// Least important level that is written.
+    pub level: LogLevel,
+    /// Bytes after which a file is rotated; zero means never.
+    pub max_size: u64,
+    /// Rotated files that are kept.
+    pub max_files: u32,
+}
+
+/// `[logging]`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LoggingSection {
+    /// Outputs; empty means the console at info.
+    pub loggers: Vec<LoggerConfig>,
+}
+
+/// `[internal_events]`: accepted for the original's files; the events layer does not exist yet.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InternalEventsSection {
+    /// As written.
+    pub enabled: bool,
+}
+
+/// Version of newly built metric files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MetricFileFormat {
+    /// One frame per metric.
+    V1,
+    /// Shared time frames.
+    #[default]
+    V2,
+    /// Columnar, ours.
+    V3,
+}
+
+/// What happens to a raw file once its metric file is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RawIngestAction {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It is renamed from data- to raw-.
+    Rename,
+    /// It is removed.
+    Delete,
+}
+
+/// `[metrics]`: metric files.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MetricsSection {
+    /// Build when a partition is sealed.
+    pub enabled: bool,
+    /// Version to build.
+    pub format: MetricFileFormat,
+    /// Codec name; empty means the format's default.
+    pub compression: String,
+    /// Size of the cache of decoded time frames.
+    pub time_cache_slots: u32,
+    /// What happens to the raw file.
+    pub raw_ingest_action: RawIngestAction,
+}
+
+/// engine.toml.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EngineConfig {
+    /// `[engine]`
+    pub engine: EngineSection,
+    /// `[wal]`
+    pub wal: WalSection,
+    /// `[durability] profile`
+    pub durability: DurabilityProfile,
+    /// `[stats]`
+    pub stats: StatsSection,
+    /// `[values]`
+    pub values: ValuesSection,
+    /// `[limits]`
+    pub limits: LimitsSection,
+    /// `[logging]`
+    pub logging: LoggingSection,
+    /// `[internal_events]`
+    pub internal_events: InternalEventsSection,
+    /// `[metrics]`
+    pub metrics: MetricsSection,
+    /// `[web]`, as written.
+    pub web: toml::Table,
+    /// `[defaults] databases`: created at start when missing.
+    pub default_databases: Vec<String>,
+    /// `[manifest_defaults]`: manifests of new databases.
+    pub manifest_defaults: Manifest,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            engine: EngineSection { listen: ":8428".into() },
+            wal: WalSection {
+                max_segment_size: 64 << 20,
+                fsync_policy: FsyncPolicy::default(),
+                fsync_interval: Duration::from_secs(1),
+            },
+            durability: DurabilityProfile::default(),
+            stats: StatsSection { enabled: true, interval: Duration::from_secs(30) },
+            values: ValuesSection::default(),
+            limits: LimitsSection {
+                max_body_bytes: 64 << 20,
+                max_decoded_body_bytes: 512 << 20,
+                max_line_bytes: 65_536,
+                max_points_per_query: 20_000_000,
+                max_series_per_query: 1_000,
+                max_query_time: Duration::from_secs(60),
+                max_concurrent_requests: 256,
+                max_connections: 1_024,
+                max_databases: 256,
+                max_metrics_per_database: 65_535,
+                max_future: Duration::ZERO,
+            },
+            logging: LoggingSection::default(),
+            internal_events: InternalEventsSection::default(),
+            metrics: MetricsSection::default(),
+            web: toml::Table::new(),
+            default_databases: Vec::new(),
+            manifest_defaults: Manifest::default(),
+        }
+    }
+}

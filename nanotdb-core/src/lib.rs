@@ -1,0 +1,21 @@
+//! The NanoTDB storage engine.
+//!
+//! What it is: an embeddable, blocking, thread-safe time-series store over plain files, in the
+//! on-disk format of the original Go NanoTDB. What it is not: a server. It has no HTTP, no
+//! command line and needs no async runtime; `nanotdb-server` and `nanotdb-cli` add those.
+//!
+//! Arrows point down only: `maintenance`, `engine` -> `database`, `query` -> `storage` ->
+//! `format` -> `model`, and `plugin` -> `model`.
+
+#![deny(unsafe_code)]
+
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod error;
+pub mod format;
+pub mod model;
+pub mod plugin;
+pub mod storage;
+
+pub use error::{Error, Result};

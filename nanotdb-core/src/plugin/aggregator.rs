@@ -1,0 +1,77 @@
+//! Functions over the values of a time window.
+
+use std::any::Any;
+
+/// What a block's index knows of its values, all computed in f64 over finite values in time order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BlockStatistics {
+    /// Number of values.
+    pub count: u64,
+    /// Smallest value.
+    pub min: f64,
+    /// Largest value.
+    pub max: f64,
+    /// Sum.
+    pub sum: f64,
+    /// First value in time.
+    pub first: f64,
+    /// Last value in time.
+    pub last: f64,
+}
+
+/// An aggregate function.
+///
+/// Laws, checked by [`super::conformance::aggregator`]: no value gives `None`; how the values are cut into slices, and
+/// merging states of consecutive parts, changes the result by rounding at most; `reset` gives a fresh state.
+pub trait Aggregator: Send + Sync + 'static {
+    /// Name in `?aggregate=`.
+    fn name(&self) -> &'static str;
+
+    /// Other names for it.
+    fn aliases(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// One line for `--plugins`.
+    fn about(&self) -> &'static str;
+
+    /// Whether [`AggregateState::push_block`] is exact, so that blocks wholly inside a window need not be decoded.
+    fn uses_statistics(&self) -> bool {
+        false
+    }
+
+    /// Whether the result of integers is an integer whatever they are (count).
+    fn is_count(&self) -> bool {
+        false
+    }
+
+    /// An empty state.
+    fn state(&self) -> Box<dyn AggregateState>;
+}
+
+/// The values of one window so far.
+pub trait AggregateState: Send {
+    /// Adds values in time order.
+    fn push(&mut self, values: &[f64]);
+
+    /// Adds a block by its statistics. Only called when [`Aggregator::uses_statistics`].
+    fn push_block(&mut self, block: &BlockStatistics) {
+        let _ = block;
+    }
+
+    /// Adds a later state of the same aggregator; another kind is ignored.
+    fn merge(&mut self, later: Box<dyn AggregateState>);
+
+    /// The result; `None` when nothing was added.
+    fn finish(&mut self) -> Option<f64>;
+
+    /// Back to empty, keeping allocations.
+    fn reset(&mut self);
+
+    /// For [`AggregateState::merge`].
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+/// Registers an aggregator.
+pub struct AggregatorPlugin(pub &'static dyn Aggregator);
+inventory::collect!(AggregatorPlugin);

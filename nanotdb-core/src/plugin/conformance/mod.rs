@@ -1,0 +1,11 @@
+//! Conformance kits: what every implementation of a plugin trait must hold. A plugin's author calls them from a test.
+
+mod aggregator;
+mod codec;
+mod ingest_format;
+mod partitioner;
+
+pub use aggregator::aggregator;
+pub use codec::codec;
+pub use ingest_format::ingest_format;
+pub use partitioner::partitioner;

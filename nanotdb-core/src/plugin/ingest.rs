@@ -1,0 +1,58 @@
+//! Formats in which samples arrive.
+
+use crate::model::{Number, Timestamp, ValueType};
+
+/// The whole input is unusable (a bad line alone is a [`SampleSink::reject`]).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct IngestError(pub String);
+
+/// What the sender said beside the bytes.
+#[derive(Debug, Clone, Default)]
+pub struct IngestOptions {
+    /// Database for formats whose lines do not name one (`?db=`).
+    pub database: Option<String>,
+    /// Longest accepted line in bytes; longer ones are rejected, not truncated. Zero means 65,536.
+    pub max_line_bytes: usize,
+}
+
+/// Where a parser puts what it found. Line numbers start at 1.
+pub trait SampleSink {
+    /// One sample. `timestamp` is `None` when the sender gave none. Names are checked by the sink.
+    fn sample(&mut self, line: u64, database: &[u8], metric: &[u8], value: Number, timestamp: Option<Timestamp>);
+
+    /// One unusable line, with a reason that says what would be accepted.
+    fn reject(&mut self, line: u64, reason: String);
+
+    /// The sender states the type of a metric before its first sample. A type that contradicts an existing metric is rejected.
+    fn declare(&mut self, line: u64, database: &[u8], metric: &[u8], value_type: ValueType);
+}
+
+/// A format, by name and content type.
+///
+/// Laws, checked by [`super::conformance::ingest_format`]: how the input is cut into pieces never changes the outcome;
+/// arbitrary bytes never panic; a bad line does not affect its neighbours.
+pub trait IngestFormat: Send + Sync + 'static {
+    /// Name in `?format=` and `nanocli import --format`.
+    fn name(&self) -> &'static str;
+
+    /// One line for `--plugins`.
+    fn about(&self) -> &'static str;
+
+    /// Media types that select it, lower case, without parameters.
+    fn content_types(&self) -> &'static [&'static str];
+
+    /// A parser for one request body or file.
+    fn parser(&self, options: &IngestOptions) -> Box<dyn IngestParser>;
+}
+
+/// Parses one input, piece by piece.
+pub trait IngestParser: Send {
+    /// Parses as much of `input` as is complete and returns how many bytes it used. The rest is offered again,
+    /// with more behind it. With `end` nothing follows: everything must be used. Must not allocate per line.
+    fn parse(&mut self, input: &[u8], end: bool, sink: &mut dyn SampleSink) -> Result<usize, IngestError>;
+}
+
+/// Registers an ingest format.
+pub struct IngestFormatPlugin(pub &'static dyn IngestFormat);
+inventory::collect!(IngestFormatPlugin);

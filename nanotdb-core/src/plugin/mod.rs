@@ -1,0 +1,20 @@
+//! What a third party can add: codecs, partitioners, ingest formats and aggregators.
+//!
+//! Each is a trait, an `inventory` registration by name, and a conformance kit that its author
+//! calls from a test. The rest of the system knows plugins by name only.
+
+pub mod aggregator;
+pub mod codec;
+pub mod conformance;
+pub mod ingest;
+pub mod partitioner;
+pub mod registry;
+
+pub use aggregator::{AggregateState, Aggregator, AggregatorPlugin, BlockStatistics};
+pub use codec::{Codec, CodecError, CodecPlugin, Values, ValuesMut};
+pub use ingest::{IngestError, IngestFormat, IngestFormatPlugin, IngestOptions, IngestParser, SampleSink};
+pub use partitioner::{Partition, Partitioner, PartitionerPlugin};
+pub use registry::Registry;
+
+#[doc(hidden)]
+pub use inventory;
