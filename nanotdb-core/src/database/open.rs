@@ -9,7 +9,7 @@ use super::{Database, Environment};
 use crate::config::Manifest;
 use crate::format::{catalog, wal};
 use crate::model::{Timestamp, ValueType};
-use Partitioner;
+use crate::plugin::{Partition, Partitioner};
 use crate::plugin::registry::registry;
 use crate::storage::vfs::OpenMode;
 use crate::storage::{OpenPage, RawFile, WalFile, keep_damaged};
