@@ -12,8 +12,9 @@ pub struct AggregateRow {
     pub values: Vec<Option<f64>>,
 }
 
-/// Cuts a series into buckets that are aligned to the epoch, and aggregates each. Column slices go in, in time order;
-/// rows come out as buckets fill, so that memory does not grow with the range.
+/// Cuts a series into half-open buckets that are aligned to the epoch, and aggregates each. Column slices go in, in time
+/// order; rows come out as buckets fill, so that memory does not grow with the range. The last bucket takes the sample
+/// at the very end of the range too: on an edge it would otherwise be a bucket of no width, with the same timestamp.
 pub struct WindowAggregator {
     window: i64,
     to: Timestamp,
@@ -38,12 +39,12 @@ impl WindowAggregator {
         emit: &mut impl FnMut(AggregateRow) -> Result<(), E>,
     ) -> Result<(), E> {
         while let Some(first) = timestamps.first() {
-            let bucket = first.div_euclid(self.window);
+            let bucket = self.bucket_of(*first);
             if self.bucket.is_some_and(|open| open != bucket) {
                 self.finish(emit)?;
             }
             self.bucket = Some(bucket);
-            let inside = timestamps.partition_point(|t| t.div_euclid(self.window) <= bucket);
+            let inside = timestamps.partition_point(|t| self.bucket_of(*t) <= bucket);
             self.values.clear();
             self.values.extend(bits.iter().take(inside).map(|b| Value::from_bits(value_type, *b).as_f64()));
             for state in &mut self.states {
@@ -53,6 +54,10 @@ impl WindowAggregator {
             bits = bits.get(inside..).unwrap_or_default();
         }
         Ok(())
+    }
+
+    fn bucket_of(&self, timestamp: Timestamp) -> i64 {
+        timestamp.min(self.to.saturating_sub(1)).div_euclid(self.window)
     }
 
     /// Completes the open bucket, if there is one.
@@ -133,6 +138,11 @@ mod tests {
     #[test]
     fn a_bucket_may_span_slices_and_the_last_is_clipped() {
         assert_eq!(run(&[(&[1, 2], &[1, 2]), (&[3], &[4]), (&[12], &[8])], 10, 15), [(10, 7.0), (15, 8.0)]);
+    }
+
+    #[test]
+    fn a_sample_at_the_very_end_is_in_the_last_bucket() {
+        assert_eq!(run(&[(&[5, 10, 19, 20], &[1, 2, 4, 8])], 10, 20), [(10, 1.0), (20, 14.0)]);
     }
 
     #[test]

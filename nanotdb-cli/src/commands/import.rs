@@ -40,7 +40,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-const DEFAULT_FORMAT: &str = "line";
+const DEFAULT_FORMAT: &str = "line_protocol";
 
 const AFTER_HELP: &str = "\
 Examples:
