@@ -521,7 +521,10 @@ fn refusal(value_type: ValueType, number: Number) -> String {
         }
         (_, None) if !number.as_f64().is_finite() => format!("{} is not a finite number", number.as_f64()),
         (_, None) => {
-            format!("{:e} does not fit {value_type}; [values] width = \"64\" makes new metrics float64", number.as_f64())
+            format!(
+                "{:e} does not fit {value_type}; [values] width = \"64\" makes new metrics float64",
+                number.as_f64()
+            )
         }
     }
 }

@@ -54,11 +54,8 @@ impl Engine {
         options: &EngineOptions,
         lock: Option<DirectoryLock>,
     ) -> Result<Engine> {
-        let environment = Environment {
-            vfs: Arc::clone(&options.vfs),
-            clock: Arc::clone(&options.clock),
-            config: Arc::new(config),
-        };
+        let environment =
+            Environment { vfs: Arc::clone(&options.vfs), clock: Arc::clone(&options.clock), config: Arc::new(config) };
         let mut databases = HashMap::new();
         let mut failed = BTreeMap::new();
         for name in names_on_disk(&*options.vfs, root)? {
@@ -215,7 +212,10 @@ fn names_on_disk(vfs: &dyn Vfs, root: &Path) -> Result<Vec<String>> {
         let directory = root.join(&entry.name);
         let wal = format!("{}.wal", entry.name);
         let is_ours = |file: &str| {
-            file == "manifest.toml" || file == "catalog.json" || file == wal || (file.starts_with("data-") && file.ends_with(".dat"))
+            file == "manifest.toml"
+                || file == "catalog.json"
+                || file == wal
+                || (file.starts_with("data-") && file.ends_with(".dat"))
         };
         let files = vfs.read_dir(&directory).map_err(|e| Error::io("list", &directory, e))?;
         if files.iter().any(|f| is_ours(&f.name)) {

@@ -365,7 +365,9 @@ impl<'a> Decoder<'a, '_> {
     fn tail(&self, from: usize, stop: Stop) -> Tail {
         let len = self.bytes.len().saturating_sub(from) as u64;
         match stop {
-            Stop::CutShort => Tail { from: from as u64, len, reason: "the last write was cut short".into(), torn: true },
+            Stop::CutShort => {
+                Tail { from: from as u64, len, reason: "the last write was cut short".into(), torn: true }
+            }
             Stop::Wrong(at, reason) => {
                 Tail { from: from as u64, len, reason: format!("{reason} (at byte {at})"), torn: false }
             }
