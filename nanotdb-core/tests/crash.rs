@@ -20,6 +20,7 @@ fn die_at_every_operation(policy: FsyncPolicy) {
         let vfs = SimVfs::new(seed);
         let mut run = Run::new(vfs.clone(), config(policy, 20 + (seed as u32 % 3) * 15), seed);
         vfs.record_forks(true);
+        vfs.set_trace(true);
         run.script(120);
         let forks = vfs.take_forks();
         assert!(forks.len() > 200, "{}", forks.len());
@@ -31,6 +32,14 @@ fn die_at_every_operation(policy: FsyncPolicy) {
                 let model = if rng.below(2) == 0 { CrashModel::Arbitrary } else { CrashModel::Ordered };
                 disk.set_crash_model(model);
                 die(&disk, death);
+                if std::env::var("NANOTDB_CRASH_TRACE").is_ok_and(|at| at == count.to_string()) {
+                    for line in vfs.trace().iter().take(count as usize).rev().take(60).rev() {
+                        println!("{line}");
+                    }
+                    for (path, bytes) in disk.snapshot() {
+                        println!("{} {}", path.display(), bytes.len());
+                    }
+                }
                 let context = format!("{policy:?}, seed {seed}, {death:?} at operation {count}, {model:?}");
                 // Half of them die once more while they recover.
                 if rng.below(2) == 0 {
