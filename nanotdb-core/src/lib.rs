@@ -16,6 +16,7 @@ pub mod error;
 pub mod format;
 pub mod model;
 pub mod plugin;
+pub mod query;
 pub mod storage;
 
 pub use error::{Error, Result};

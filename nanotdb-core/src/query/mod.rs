@@ -1,0 +1,3 @@
+//! Questions to the stored data.
+
+pub mod aggregators;
