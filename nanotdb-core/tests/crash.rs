@@ -41,6 +41,19 @@ fn die_at_every_operation(policy: FsyncPolicy) {
                     }
                 }
                 let context = format!("{policy:?}, seed {seed}, {death:?} at operation {count}, {model:?}");
+                if std::env::var("NANOTDB_CRASH_TRACE").is_ok_and(|at| at == count.to_string()) {
+                    use nanotdb_core::maintenance::inspect;
+                    println!("{context}");
+                    for db in ["alpha", "beta", "gamma"] {
+                        let dir = Path::new(ROOT).join(db);
+                        let catalog = inspect::read_catalog(&disk, &dir).unwrap_or_default();
+                        println!("{db} {catalog:?}");
+                        let w = inspect::wal_file(&disk, &dir.join(format!("{db}.wal")), &catalog).unwrap();
+                        println!("{:?}", w.summary);
+                        for r in w.records { println!("{r:?}"); }
+                        for f in inspect::data_files(&disk, &dir).unwrap_or_default() { println!("{:?}", inspect::data_file(&disk, &f)); }
+                    }
+                }
                 // Half of them die once more while they recover.
                 if rng.below(2) == 0 {
                     die_in_recovery(&run, &disk, death, &mut rng);
