@@ -50,8 +50,12 @@ fn die_at_every_operation(policy: FsyncPolicy) {
                         println!("{db} {catalog:?}");
                         let w = inspect::wal_file(&disk, &dir.join(format!("{db}.wal")), &catalog).unwrap();
                         println!("{:?}", w.summary);
-                        for r in w.records { println!("{r:?}"); }
-                        for f in inspect::data_files(&disk, &dir).unwrap_or_default() { println!("{:?}", inspect::data_file(&disk, &f)); }
+                        for r in w.records {
+                            println!("{r:?}");
+                        }
+                        for f in inspect::data_files(&disk, &dir).unwrap_or_default() {
+                            println!("{:?}", inspect::data_file(&disk, &f));
+                        }
                     }
                 }
                 // Half of them die once more while they recover.
@@ -78,8 +82,7 @@ fn die_in_recovery(run: &Run, disk: &SimVfs, death: Death, rng: &mut Rng) {
         _ => Fault::CrashAfter,
     };
     disk.fail_at(1 + rng.below(8), fault);
-    let options =
-        EngineOptions { vfs: Arc::new(disk.process()), clock: run.clock.clone(), background: false };
+    let options = EngineOptions { vfs: Arc::new(disk.process()), clock: run.clock.clone(), background: false };
     // Recovery may be over before the fault strikes.
     drop(Engine::open_with(Path::new(ROOT), run.config.clone(), options));
     disk.clear_faults();

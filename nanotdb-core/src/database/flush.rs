@@ -9,23 +9,23 @@ use super::{Database, State};
 use crate::config::{DurabilityProfile, FsyncPolicy};
 use crate::format::catalog;
 use crate::format::frame::{self, FrameHeader};
-use crate::format::page::{self, MAX_ROWS, NARROW_ROW, WIDE_ROW};
+use crate::format::page::{self, MAX_ROWS, NARROW_ROW};
 use crate::format::wal::BatchEncoder;
-use crate::model::Timestamp;
 use crate::plugin::Partition;
 use crate::plugin::registry::registry;
-use crate::storage::vfs::OpenMode;
+use crate::storage::vfs::{OpenMode, VfsFile};
 use crate::storage::{FrameEntry, OpenPage, RawFile};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Records per batch when the WAL is written anew.
 const REWRITE_BATCH: usize = 4_096;
 
 impl Database {
-    /// Rows after which a page is flushed, and the most that one frame holds.
+    /// Rows after which a page is flushed.
     pub(super) fn page_rows(&self) -> usize {
         let page = &self.manifest.page;
         let by_bytes = usize::try_from(page.max_bytes).unwrap_or(usize::MAX) / NARROW_ROW;
@@ -147,84 +147,91 @@ impl Database {
         Ok(())
     }
 
-    /// Appends the rows of one open page to its data file, durably as the profile says, and moves it from the pages to the index.
+    /// Appends the rows of one open page to its data file, durably as the profile says, and moves it from the pages to
+    /// the index.
+    ///
+    /// A page becomes one frame, so that after a crash it is there or not. Only a page of more rows than a frame can
+    /// count becomes several, each durable before the next is written.
     fn write_frames(&self, writer: &mut Writer, partition: Partition) -> Result<()> {
         let vfs = &*self.environment.vfs;
-        let codec = registry().codec(&self.manifest.page.codec)?;
         let mut index = self.data_index_for_append(partition)?;
-        let mut entries = Vec::new();
-        writer.frames.clear();
-        {
-            let state = self.read_state();
-            let Some(page) = state.pages.get(&partition) else { return Ok(()) };
-            let is_wide = |id: &u16| state.metric(*id).is_some_and(|m| m.value_type.is_wide());
-            let mut from = 0usize;
-            while from < page.len() {
-                let to = from.saturating_add(self.frame_rows(page, from, &state)).min(page.len());
-                let rows = writer.sorted.sort(page.rows(), from..to);
-                let wide = rows.ids.iter().any(is_wide);
-                writer.payload.clear();
-                page::encode(rows, wide, codec, &mut writer.columns, &mut writer.payload)
-                    .map_err(|e| Error::bad_input(format!("codec {}: {e}", codec.name())))?;
-                let (Some(start), Some(end)) = (rows.timestamps.first(), rows.timestamps.last()) else { break };
-                let offset = index.len.saturating_add(writer.frames.len() as u64);
-                let header_at = writer.frames.len();
-                frame::encode(*start, *end, rows.ids.len() as u16, &writer.payload, &mut writer.frames);
-                let header = writer.frames.get(header_at..).map(FrameHeader::decode);
-                let Some(Ok(Some(header))) = header else {
-                    return Err(Error::bad_input(format!("codec {} made an unreadable page", codec.name())));
-                };
-                entries.push(FrameEntry { offset, header, verified: true });
-                from = to;
-            }
-        }
         let path = index.path.clone();
-        let is_new = index.frames.is_empty() && index.len == 0;
+        let old_len = index.len;
         let file = vfs.open(&path, OpenMode::Create).map_err(|e| Error::io("open", &path, e))?;
-        if let Err(e) = file.write_all_at(&writer.frames, index.len) {
-            let error = Error::io("append to", &path, e);
-            if file.set_len(index.len).is_err() {
-                self.poison(&error);
-            }
-            return Err(error);
-        }
-        let config = &self.environment.config;
-        if config.durability != DurabilityProfile::Throughput || config.wal.fsync_policy == FsyncPolicy::Always {
-            let mut synced = file.sync().map_err(|e| Error::io("fsync", &path, e));
-            if is_new {
-                synced = synced
-                    .and_then(|()| vfs.sync_dir(&self.directory).map_err(|e| Error::io("fsync", &self.directory, e)));
-            }
-            if let Err(error) = synced {
+        let rows = self.read_state().pages.get(&partition).map_or(0, OpenPage::len);
+        let mut from = 0usize;
+        while from < rows {
+            let to = from.saturating_add(MAX_ROWS).min(rows);
+            let written = self.encode_frame(writer, partition, from..to, index.len).and_then(|entry| {
+                file.write_all_at(&writer.frames, index.len).map_err(|e| Error::io("append to", &path, e))?;
+                Ok(entry)
+            });
+            let entry = match written {
+                Ok(entry) => entry,
+                Err(error) => {
+                    if file.set_len(old_len).is_err() {
+                        self.poison(&error);
+                    }
+                    return Err(error);
+                }
+            };
+            if let Err(error) = self.sync_data(&*file, &path, index.frames.is_empty()) {
+                // What is durable is unknown now: nothing is written any more, and the WAL keeps the rows.
                 self.poison(&error);
                 return Err(error);
             }
+            index.len = entry.end_offset();
+            writer.disk_end = writer.disk_end.max(Some(entry.header.end));
+            index.frames.push(entry);
+            from = to;
         }
-        let rows: usize = entries.iter().map(|e| usize::from(e.header.rows)).sum();
-        let newest: Option<Timestamp> = entries.iter().map(|e| e.header.end).max();
-        writer.disk_end = writer.disk_end.max(newest);
-        tracing::debug!(
-            database = self.name, file = %path.display(), rows, frames = entries.len(), bytes = writer.frames.len(),
-            "flushed a page"
-        );
-        index.len = index.len.saturating_add(writer.frames.len() as u64);
-        index.frames.extend(entries);
+        let bytes = index.len.saturating_sub(old_len);
+        tracing::debug!(database = self.name, file = %path.display(), rows, bytes, "flushed a page");
         let mut state = self.write_state();
         state.pages.remove(&partition);
         self.put_index(&mut state, partition, RawKind::Data, index);
         Ok(())
     }
 
-    /// Rows of the next frame: as many as `page.max_records` and `page.max_bytes` allow.
-    fn frame_rows(&self, page: &OpenPage, from: usize, state: &State) -> usize {
-        let rows = self.page_rows();
-        let max_bytes = usize::try_from(self.manifest.page.max_bytes).unwrap_or(usize::MAX);
-        if rows.saturating_mul(WIDE_ROW) <= max_bytes {
-            return rows;
+    /// Encodes some rows of a page, in arrival order, as the frame at `offset`, into the writer's buffer.
+    fn encode_frame(
+        &self,
+        writer: &mut Writer,
+        partition: Partition,
+        range: Range<usize>,
+        offset: u64,
+    ) -> Result<FrameEntry> {
+        let codec = registry().codec(&self.manifest.page.codec)?;
+        let failed = |reason: String| Error::bad_input(format!("codec {}: {reason}", codec.name()));
+        let state = self.read_state();
+        let page = state.pages.get(&partition).ok_or_else(|| failed("the page is gone".into()))?;
+        let rows = writer.sorted.sort(page.rows(), range);
+        let is_wide = |id: &u16| state.metric(*id).is_some_and(|m| m.value_type.is_wide());
+        let wide = rows.ids.iter().any(is_wide);
+        writer.payload.clear();
+        page::encode(rows, wide, codec, &mut writer.columns, &mut writer.payload).map_err(|e| failed(e.to_string()))?;
+        let (Some(start), Some(end)) = (rows.timestamps.first(), rows.timestamps.last()) else {
+            return Err(failed("no rows".into()));
+        };
+        writer.frames.clear();
+        frame::encode(*start, *end, rows.ids.len() as u16, &writer.payload, &mut writer.frames);
+        match FrameHeader::decode(&writer.frames) {
+            Ok(Some(header)) => Ok(FrameEntry { offset, header, verified: true }),
+            _ => Err(failed("it made a page that cannot be read back".into())),
         }
-        let next = page.ids.get(from..).unwrap_or_default();
-        let wide = next.iter().take(rows).any(|id| state.metric(*id).is_some_and(|m| m.value_type.is_wide()));
-        if wide { (max_bytes / WIDE_ROW).clamp(1, rows) } else { rows }
+    }
+
+    fn sync_data(&self, file: &dyn VfsFile, path: &Path, is_new: bool) -> Result<()> {
+        let config = &self.environment.config;
+        if config.durability == DurabilityProfile::Throughput && config.wal.fsync_policy != FsyncPolicy::Always {
+            return Ok(());
+        }
+        file.sync().map_err(|e| Error::io("fsync", path, e))?;
+        if is_new {
+            let directory = &self.directory;
+            self.environment.vfs.sync_dir(directory).map_err(|e| Error::io("fsync", directory, e))?;
+        }
+        Ok(())
     }
 
     pub(super) fn raw_path(&self, partition: Partition, kind: RawKind, files: Option<&PartitionFiles>) -> PathBuf {

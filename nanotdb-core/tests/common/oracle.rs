@@ -74,16 +74,7 @@ pub fn config(policy: FsyncPolicy, max_records: u32) -> EngineConfig {
 impl Run {
     pub fn new(vfs: SimVfs, config: EngineConfig, seed: u64) -> Self {
         let clock = Arc::new(ManualClock::new(START));
-        Self {
-            vfs,
-            clock,
-            config,
-            engine: None,
-            attempts: BTreeMap::new(),
-            rng: Rng(seed),
-            counter: 0,
-            now: START,
-        }
+        Self { vfs, clock, config, engine: None, attempts: BTreeMap::new(), rng: Rng(seed), counter: 0, now: START }
     }
 
     fn options(&self, vfs: &SimVfs) -> EngineOptions {
@@ -120,8 +111,7 @@ impl Run {
         self.now += SECOND * self.rng.below(4) as i64;
         for _ in 0..1 + self.rng.below(30) {
             let database = ["alpha", "beta", "gamma"][self.rng.below(3) as usize / if at % 2 == 0 { 3 } else { 1 }];
-            let (metric, lag) =
-                [("count", 0), ("level", 0), ("bytes", 0), ("late", 90)][self.rng.below(4) as usize];
+            let (metric, lag) = [("count", 0), ("level", 0), ("bytes", 0), ("late", 90)][self.rng.below(4) as usize];
             self.counter += 1;
             let value = match metric {
                 // Every tenth value needs 64 bits once the run is old enough, so that the metric widens.
