@@ -3,7 +3,8 @@ use crate::helpers::Bench;
 #[test]
 fn help_texts_have_examples_and_fit() {
     let bench = Bench::new();
-    let commands: [&[&str]; 6] = [&[], &["import"], &["export"], &["query"], &["inspect"], &["inspect", "catalog"]];
+    let commands: [&[&str]; 7] =
+        [&[], &["import"], &["export"], &["query"], &["inspect"], &["verify"], &["inspect", "wal"]];
     for command in commands {
         let help = bench.run(&[command, &["--help"]].concat()).ok();
         assert!(help.contains("Usage: nanocli"), "{help}");
