@@ -26,7 +26,7 @@ pub(crate) struct Cli {
 const AFTER_HELP: &str = "\
 Examples:
   nanocli import --root ./nanotdb-data --in backup.lp.zst
-  nanocli query  --root ./nanotdb-data --db sensors --metric '^temp\\.' --start=-1h
+  nanocli query  --root ./nanotdb-data --db sensors --metric '^temp\\.' --start -1h
   nanocli export --root ./nanotdb-data --db sensors --out sensors.lp.zst
   nanocli inspect db --root ./nanotdb-data
   nanocli verify --root ./nanotdb-data

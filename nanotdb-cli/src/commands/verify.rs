@@ -31,7 +31,7 @@ Examples:
   nanocli verify --root ./nanotdb-data
   nanocli verify --root ./nanotdb-data --db sensors --json
 
-Exit code 1 when there is a problem. Each is one line: the file, the byte, what is wrong there.";
+Exit code 1 when there is a problem. Each is one line: the file, the byte, what is wrong.";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let root = &args.root.root;

@@ -120,7 +120,11 @@ pub fn wals(wals: &[WalView]) -> String {
             text::count(wal.records),
             text::count(wal.metrics),
             text::count(wal.batches),
-            if wal.checksummed { "yes" } else { "no" }.into(),
+            match (wal.records, wal.checksummed) {
+                (0, _) => NOTHING.into(),
+                (_, true) => "yes".into(),
+                (_, false) => "no".into(),
+            },
             start,
             length,
             match wal.damaged.as_slice() {
