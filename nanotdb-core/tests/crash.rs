@@ -20,6 +20,7 @@ fn die_at_every_operation(policy: FsyncPolicy) {
         let vfs = SimVfs::new(seed);
         let mut run = Run::new(vfs.clone(), config(policy, 20 + (seed as u32 % 3) * 15), seed);
         vfs.record_forks(true);
+        vfs.set_trace(true);
         run.script(120);
         let forks = vfs.take_forks();
         assert!(forks.len() > 200, "{}", forks.len());
@@ -31,7 +32,28 @@ fn die_at_every_operation(policy: FsyncPolicy) {
                 let model = if rng.below(2) == 0 { CrashModel::Arbitrary } else { CrashModel::Ordered };
                 disk.set_crash_model(model);
                 die(&disk, death);
+                if std::env::var("NANOTDB_CRASH_TRACE").is_ok_and(|at| at == count.to_string()) {
+                    for line in vfs.trace().iter().take(count as usize).rev().take(60).rev() {
+                        println!("{line}");
+                    }
+                    for (path, bytes) in disk.snapshot() {
+                        println!("{} {}", path.display(), bytes.len());
+                    }
+                }
                 let context = format!("{policy:?}, seed {seed}, {death:?} at operation {count}, {model:?}");
+                if std::env::var("NANOTDB_CRASH_TRACE").is_ok_and(|at| at == count.to_string()) {
+                    use nanotdb_core::maintenance::inspect;
+                    println!("{context}");
+                    for db in ["alpha", "beta", "gamma"] {
+                        let dir = Path::new(ROOT).join(db);
+                        let catalog = inspect::read_catalog(&disk, &dir).unwrap_or_default();
+                        println!("{db} {catalog:?}");
+                        let w = inspect::wal_file(&disk, &dir.join(format!("{db}.wal")), &catalog).unwrap();
+                        println!("{:?}", w.summary);
+                        for r in w.records { println!("{r:?}"); }
+                        for f in inspect::data_files(&disk, &dir).unwrap_or_default() { println!("{:?}", inspect::data_file(&disk, &f)); }
+                    }
+                }
                 // Half of them die once more while they recover.
                 if rng.below(2) == 0 {
                     die_in_recovery(&run, &disk, death, &mut rng);

@@ -250,7 +250,8 @@ fn apart(dst: &mut [u8], from: usize, to: usize, len: usize) -> Option<()> {
     Some(())
 }
 
-/// Fills at least `len` bytes at `to` with what is between `from` and `to`, 1 to 15 bytes, over and over. `None` if there is no room.
+/// Fills at least `len` bytes at `to` with what is between `from` and `to`, 1 to 15 bytes, over and over. `None` if
+/// there is no room.
 #[inline(always)]
 fn overlapping(dst: &mut [u8], from: usize, to: usize, len: usize) -> Option<()> {
     let period = to - from;

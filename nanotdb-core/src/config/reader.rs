@@ -269,10 +269,10 @@ impl<'a> Section<'a> {
     }
 }
 
-/// The known key that is at most two edits away, or a third of the key if that is less.
+/// The known key that is at most two edits away, one for the shortest keys.
 fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
     let key = key.to_ascii_lowercase();
-    let most = (key.len() / 3).clamp(1, 2);
+    let most = if key.len() < 4 { 1 } else { 2 };
     let close = known.iter().filter(|k| k.len().abs_diff(key.len()) <= most);
     close.map(|k| (edits(&key, k), *k)).filter(|(edits, _)| *edits <= most).min().map(|(_, k)| k)
 }

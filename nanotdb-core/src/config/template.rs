@@ -128,8 +128,9 @@ impl Manifest {
     }
 }
 
-/// The sections that a manifest and `[manifest_defaults]` share. `examples` adds what has no value as comments.
-fn manifest(w: &mut String, manifest: &Manifest, prefix: &str, examples: bool) {
+/// The sections that a manifest and `[manifest_defaults]` share. In engine.toml (`in_engine`) every key is set,
+/// and a commented example shows the keys of a job.
+fn manifest(w: &mut String, manifest: &Manifest, prefix: &str, in_engine: bool) {
     let retention = &manifest.retention;
     head(w, &format!("[{prefix}retention]"));
     key(w, "How long after its end a partition stays open for late samples.", "grace", duration(retention.grace));
@@ -155,15 +156,15 @@ fn manifest(w: &mut String, manifest: &Manifest, prefix: &str, examples: bool) {
     key(w, "Age of its first row after which it is.", "max_age", duration(page.max_age));
     let note = "Codec of new pages; `nanotdb --plugins` lists them. The original reads \"s2\" only.";
     match page.codec.as_str() {
-        // The original may refuse a key that it does not know.
-        "s2" => commented(w, note, "codec", "s2"),
+        // The original may refuse a key of a manifest that it does not know.
+        "s2" if !in_engine => commented(w, note, "codec", "s2"),
         codec => key(w, note, "codec", codec),
     }
 
-    rollups(w, manifest, prefix, examples);
+    rollups(w, manifest, prefix, in_engine);
 }
 
-fn rollups(w: &mut String, manifest: &Manifest, prefix: &str, examples: bool) {
+fn rollups(w: &mut String, manifest: &Manifest, prefix: &str, in_engine: bool) {
     let rollups = &manifest.rollups;
     let optional = |d: Option<Duration>| d.map_or_else(|| Value::from(""), duration);
     let empty = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -177,20 +178,20 @@ fn rollups(w: &mut String, manifest: &Manifest, prefix: &str, examples: bool) {
     key(w, "", "default_destination_db", empty(&rollups.default_destination_db));
     let note = "Aggregates of jobs without their own, such as [\"min\", \"max\", \"avg\", \"count\"].";
     let aggregates = list(&rollups.default_aggregates);
-    match rollups.default_aggregates.is_empty() {
+    match rollups.default_aggregates.is_empty() && !in_engine {
         true => commented(w, note, "default_aggregates", aggregates),
         false => key(w, note, "default_aggregates", aggregates),
     }
     let note = "Metrics that no pattern takes; * stands for any characters.";
     let excluded = list(&rollups.global_exclude_patterns);
-    match rollups.global_exclude_patterns.is_empty() {
+    match rollups.global_exclude_patterns.is_empty() && !in_engine {
         true => commented(w, note, "global_exclude_patterns", excluded),
         false => key(w, note, "global_exclude_patterns", excluded),
     }
     for rollup in &rollups.jobs {
         job(w, rollup, prefix);
     }
-    if examples {
+    if in_engine {
         let _ = write!(w, "\n# A rollup job.\n#[[{prefix}rollups.jobs]]\n");
         commented(w, "Unique in this file.", "id", "all_1h");
         commented(w, "Exactly one of source_metric and source_pattern; \"\" is none.", "source_metric", "");

@@ -1,6 +1,7 @@
 //! From open pages to data files, and what that means for the WAL.
 //!
-//! The order that makes a crash harmless: catalog.json, then the frames, then their rows leave the WAL.
+//! The order that makes a crash harmless: the WAL is forced to the device, so that it holds all rows of a page or
+//! the page was never written; then catalog.json, then the frames; then their rows leave the WAL.
 
 use super::state::{PartitionFile, PartitionFiles, RawKind};
 use super::writer::Writer;
@@ -103,6 +104,7 @@ impl Database {
             // Names may still be known to the WAL alone when it is about to be closed.
             return self.save_catalog(writer);
         }
+        self.sync_wal()?;
         self.save_catalog(writer)?;
         let mut outcome = Ok(());
         for partition in &due {

@@ -63,6 +63,15 @@ impl Database {
             }
         }
         let mut state = self.write_state();
+        // Rows of an open page came after the files of its partition, but not after those of younger ones.
+        for page in state.pages.values() {
+            for ((id, timestamp), bits) in page.ids.iter().zip(&page.timestamps).zip(&page.bits) {
+                let newest = found.entry(*id).or_insert((*timestamp, *bits));
+                if *timestamp >= newest.0 {
+                    *newest = (*timestamp, *bits);
+                }
+            }
+        }
         for (id, (timestamp, bits)) in &found {
             if let Some(metric) = state.metric_mut(*id).filter(|m| m.last == Last::Unknown) {
                 metric.last = Last::At(*timestamp, *bits);

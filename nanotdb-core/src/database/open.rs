@@ -64,6 +64,7 @@ impl Database {
             }
         }
         let disk_end = parts.index_newest()?;
+        parts.forget_superseded(disk_end);
         let metrics = parts.writer_metrics();
         let rows: usize = parts.state.pages.values().map(OpenPage::len).sum();
         if rows > 0 {
@@ -101,6 +102,8 @@ impl Database {
             }
             parts.replay_bytes(&before);
             parts.drop_durable_rows_read_only()?;
+            let disk_end = parts.index_newest()?;
+            parts.forget_superseded(disk_end);
             return Ok(parts.finish(None, None));
         }
         Err(Error::Io {
@@ -360,6 +363,17 @@ impl Parts {
             }
         }
         Ok(newest)
+    }
+
+    /// The newest row of a metric in the WAL is not its newest when a younger partition was flushed before the WAL's.
+    fn forget_superseded(&mut self, disk_end: Option<Timestamp>) {
+        for metric in self.state.metrics.iter_mut().flatten() {
+            if let Last::At(last, _) = metric.last
+                && disk_end.is_some_and(|end| end >= last)
+            {
+                metric.last = Last::Unknown;
+            }
+        }
     }
 
     fn writer_metrics(&self) -> Vec<Option<WriterMetric>> {

@@ -20,7 +20,7 @@ impl Engine {
     pub fn open_with(root: &Path, config: EngineConfig, options: EngineOptions) -> Result<Engine> {
         registry().check()?;
         let vfs = &*options.vfs;
-        vfs.create_dir_all(root).map_err(|e| Error::io("create", root, e))?;
+        create_root(vfs, root)?;
         let lock = DirectoryLock::acquire(vfs, root)?;
         let engine = Self::with_databases(root, config, &options, Some(lock))?;
         for name in &engine.config().default_databases.clone() {
@@ -195,6 +195,25 @@ impl Drop for Inner {
             tracing::error!(%error, "closing the engine; what was acknowledged is in the WAL");
         }
     }
+}
+
+/// Makes the root, and the names of every directory made on the way durable.
+fn create_root(vfs: &dyn Vfs, root: &Path) -> Result<()> {
+    let mut missing = Vec::new();
+    let mut at = Some(root);
+    while let Some(directory) = at.filter(|d| !d.as_os_str().is_empty()) {
+        if vfs.entry(directory).map_err(|e| Error::io("look up", directory, e))?.is_some() {
+            break;
+        }
+        missing.push(directory);
+        at = directory.parent();
+    }
+    vfs.create_dir_all(root).map_err(|e| Error::io("create", root, e))?;
+    for directory in missing {
+        let parent = directory.parent().unwrap_or(Path::new("."));
+        vfs.sync_dir(parent).map_err(|e| Error::io("fsync", parent, e))?;
+    }
+    Ok(())
 }
 
 fn first_error(outcomes: impl Iterator<Item = Result<()>>) -> Result<()> {

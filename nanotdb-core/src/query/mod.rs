@@ -1,5 +1,6 @@
-//! Reading: range scans over files and open pages.
+//! Reading: range scans over files and open pages, and aggregates.
 
+pub mod aggregators;
 pub mod gather;
 pub mod scan;
 

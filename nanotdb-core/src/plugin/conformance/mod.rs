@@ -4,8 +4,9 @@ mod aggregator;
 mod codec;
 mod ingest_format;
 mod partitioner;
+mod random;
 
 pub use aggregator::aggregator;
 pub use codec::codec;
-pub use ingest_format::ingest_format;
+pub use ingest_format::{ingest_format, ingest_format_with};
 pub use partitioner::partitioner;

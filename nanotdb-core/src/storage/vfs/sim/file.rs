@@ -259,7 +259,30 @@ mod tests {
     }
 
     #[test]
+    fn no_crash_brings_a_lost_write_back() {
+        let mut lost = 0;
+        for seed in 0..20 {
+            let mut node = SimNode::default();
+            node.write(&[1; 512], 0);
+            node.sync();
+            node.write(&[2; 512], 0);
+            node.fail_sync(&mut Rng::new(seed));
+            let mut retried = node.clone();
+            retried.sync();
+            let seen = outcomes(&node);
+            if retried.durable().to_vec() == [1; 512] {
+                lost += 1;
+                assert_eq!(seen, BTreeSet::from([vec![1; 512]]));
+            } else {
+                assert_eq!(seen, BTreeSet::from([vec![1; 512], vec![2; 512]]));
+            }
+        }
+        assert!((1..20).contains(&lost), "{lost}");
+    }
+
+    #[test]
     fn writing_a_lost_sector_again_makes_it_durable() {
+        let mut neighbours = BTreeSet::new();
         for seed in 0..50 {
             let mut node = SimNode::default();
             node.write(&[1; 1024], 0);
@@ -271,6 +294,8 @@ mod tests {
             assert_eq!(content.len(), 1024);
             assert_eq!(content[..512], [2; 512]);
             assert!(content[512..] == [1; 512] || content[512..] == [0; 512]);
+            neighbours.insert(content[512]);
         }
+        assert_eq!(neighbours, BTreeSet::from([0, 1]), "the lost sector beside it stays lost");
     }
 }

@@ -167,6 +167,68 @@ fn a_removed_directory_takes_its_content_along() {
 }
 
 #[test]
+fn a_synced_removal_of_a_directory_covers_the_removals_in_it() {
+    let vfs = SimVfs::new(1);
+    vfs.put(p("/d/f"), b"x").unwrap();
+    vfs.remove_file(p("/d/f")).unwrap();
+    vfs.remove_dir(p("/d")).unwrap();
+    vfs.sync_dir(p("/")).unwrap();
+    vfs.crash();
+    assert!(vfs.read_dir(p("/")).unwrap().is_empty());
+}
+
+#[test]
+fn replacing_a_directory_loses_nothing_that_had_moved_out() {
+    let vfs = SimVfs::new(1);
+    vfs.put(p("/target/f"), b"x").unwrap();
+    vfs.put(p("/source/g"), b"x").unwrap();
+    vfs.create_dir_all(p("/other")).unwrap();
+    vfs.settle();
+    vfs.rename(p("/target/f"), p("/other/f")).unwrap();
+    vfs.rename(p("/source"), p("/target")).unwrap();
+    for model in MODELS {
+        let moved = ["/other/f /source/g", "/other/f /target/g"];
+        assert_eq!(names_after_crash(&vfs, model), set(&["/source/g /target/f", moved[0], moved[1]]));
+    }
+    vfs.sync_dir(p("/")).unwrap();
+    for model in MODELS {
+        assert_eq!(names_after_crash(&vfs, model), set(&["/other/f /target/g"]), "what is synced is durable");
+    }
+}
+
+#[test]
+fn in_order_a_dropped_move_holds_back_both_directories() {
+    let vfs = SimVfs::new(1);
+    vfs.put(p("/a/f"), b"x").unwrap();
+    vfs.create_dir_all(p("/b")).unwrap();
+    vfs.settle();
+    vfs.rename(p("/a/f"), p("/b/f")).unwrap();
+    create(&vfs, "/b/g", b"x").unwrap();
+    assert_eq!(names_after_crash(&vfs, CrashModel::Ordered), set(&["/a/f", "/b/f", "/b/f /b/g"]));
+    assert!(names_after_crash(&vfs, CrashModel::Arbitrary).contains("/a/f /b/g"));
+}
+
+#[test]
+fn a_freed_inode_was_out_of_reach_of_every_crash() {
+    let vfs = SimVfs::new(1);
+    vfs.create_dir_all(p("/a")).unwrap();
+    vfs.create_dir_all(p("/b")).unwrap();
+    vfs.settle();
+    for i in 0..100 {
+        create(&vfs, &format!("/a/{i}"), b"x").unwrap();
+        vfs.remove_file(p(&format!("/a/{i}"))).unwrap();
+    }
+    vfs.sync_dir(p("/b")).unwrap(); // frees what it can
+    let most = (0..50).map(|seed| {
+        let fork = vfs.fork(seed);
+        fork.crash();
+        assert_eq!(fork.read_dir(p("/a")).unwrap().len(), fork.snapshot().len(), "no name without a file");
+        fork.snapshot().len()
+    });
+    assert!(most.max() > Some(10), "removed files come back when only their removal is dropped");
+}
+
+#[test]
 fn dropped_directory_renames_make_no_cycle() {
     let vfs = SimVfs::new(1);
     vfs.put(p("/a/f"), b"x").unwrap();

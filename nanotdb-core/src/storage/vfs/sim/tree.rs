@@ -43,16 +43,17 @@ struct EntryChange {
     is_dir: bool,
     from: Option<Place>,
     to: Option<Place>,
+    /// The directory that is gone with this change: removed, or replaced by a rename.
+    gone: Option<Ino>,
 }
 
 impl EntryChange {
-    /// The directories that a journal would write in one transaction with this change, each once. A removed directory
-    /// counts: that it is gone implies that what was in it is gone.
+    /// The directories that a journal would write in one transaction with this change, each once. The directory
+    /// that is gone counts: that it is gone implies that everything had left it.
     fn dirs(&self) -> impl Iterator<Item = Ino> + use<> {
         let from = self.from.as_ref().map(|place| place.0);
         let to = self.to.as_ref().map(|place| place.0).filter(|&dir| from != Some(dir));
-        let removed = (self.to.is_none() && self.is_dir).then_some(self.ino);
-        [from, to, removed].into_iter().flatten()
+        [from, to, self.gone].into_iter().flatten()
     }
 }
 
@@ -170,7 +171,7 @@ impl Tree {
         Ok(missing)
     }
 
-    /// Name, inode, whether a directory.
+    /// The names in a directory, in order.
     pub(super) fn list(&self, path: &Path) -> io::Result<Vec<(Name, Ino)>> {
         let dir = self.dir(self.resolve(path)?)?;
         Ok(dir.visible.iter().map(|(name, ino)| (Arc::clone(name), *ino)).collect())
@@ -200,7 +201,7 @@ impl Tree {
         let kind = if is_dir { Kind::Dir(Dir::default()) } else { Kind::File(SimNode::default()) };
         self.inodes.insert(ino, Inode { kind, visible_at: None, durable_at: None });
         self.name(place, ino);
-        self.pending.push(EntryChange { ino, is_dir, from: None, to: Some(place.clone()) });
+        self.pending.push(EntryChange { ino, is_dir, from: None, to: Some(place.clone()), gone: None });
         ino
     }
 
@@ -208,7 +209,13 @@ impl Tree {
     pub(super) fn remove(&mut self, place: &Place) {
         if let Some(ino) = self.unname(place) {
             let is_dir = self.is_dir(ino);
-            self.pending.push(EntryChange { ino, is_dir, from: Some(place.clone()), to: None });
+            self.pending.push(EntryChange {
+                ino,
+                is_dir,
+                from: Some(place.clone()),
+                to: None,
+                gone: is_dir.then_some(ino),
+            });
         }
     }
 
@@ -233,10 +240,10 @@ impl Tree {
     /// Renames; `check_rename` said yes.
     pub(super) fn rename(&mut self, from: &Place, to: &Place) {
         let Some(ino) = self.unname(from) else { return };
-        self.unname(to);
+        let gone = self.unname(to).filter(|&replaced| self.is_dir(replaced));
         self.name(to, ino);
         let is_dir = self.is_dir(ino);
-        self.pending.push(EntryChange { ino, is_dir, from: Some(from.clone()), to: Some(to.clone()) });
+        self.pending.push(EntryChange { ino, is_dir, from: Some(from.clone()), to: Some(to.clone()), gone });
     }
 
     /// Whether `ino` is `start` or one of the directories above it.
