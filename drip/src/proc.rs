@@ -23,6 +23,9 @@ impl fmt::Display for Value {
 /// A metric's name and its value.
 pub(crate) type Sample = (&'static str, Value);
 
+/// From a file's text to its samples, or why it is unusable.
+type Parser = fn(&str) -> Result<Vec<Sample>, String>;
+
 /// Fields of /proc/meminfo, in kB as the kernel gives them, and the metrics they become.
 const MEMORY: [(&str, &str); 8] = [
     ("MemTotal", "mem.total"),
@@ -37,11 +40,10 @@ const MEMORY: [(&str, &str); 8] = [
 
 /// Reads every source under `proc`. What cannot be read is in the second list, and does not keep the rest out.
 pub(crate) fn collect(proc: &Path) -> (Vec<Sample>, Vec<String>) {
-    let sources: [(&str, fn(&str) -> Result<Vec<Sample>, String>); 3] =
-        [("loadavg", load_average), ("meminfo", memory), ("uptime", uptime)];
+    const SOURCES: [(&str, Parser); 3] = [("loadavg", load_average), ("meminfo", memory), ("uptime", uptime)];
     let mut samples = Vec::new();
     let mut problems = Vec::new();
-    for (name, parse) in sources {
+    for (name, parse) in SOURCES {
         let path = proc.join(name);
         let parsed = std::fs::read_to_string(&path).map_err(|e| e.to_string()).and_then(|text| parse(&text));
         match parsed {

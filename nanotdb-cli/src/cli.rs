@@ -1,12 +1,12 @@
 //! The command line's grammar: global options and the list of commands.
 
-use crate::commands::{export, import, inspect, plugins, query};
+use crate::commands::{export, import, inspect, plugins, query, verify};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Offline tool for NanoTDB data directories: import, export, query and inspect without a server.
 ///
-/// Reading commands (export, query, inspect) take no lock, never write, and work on the directory of a running
+/// Reading commands (export, query, inspect, verify) take no lock, never write, and work on the directory of a running
 /// server. Writing commands (import) need the directory for themselves.
 #[derive(Debug, Parser)]
 #[command(name = "nanocli", version, propagate_version = true, after_help = AFTER_HELP)]
@@ -26,9 +26,10 @@ pub(crate) struct Cli {
 const AFTER_HELP: &str = "\
 Examples:
   nanocli import --root ./nanotdb-data --in backup.lp.zst
-  nanocli query  --root ./nanotdb-data --db sensors --metric '^temp\\.' --start=-1h
+  nanocli query  --root ./nanotdb-data --db sensors --metric '^temp\\.' --start -1h
   nanocli export --root ./nanotdb-data --db sensors --out sensors.lp.zst
-  nanocli inspect catalog --root ./nanotdb-data
+  nanocli inspect db --root ./nanotdb-data
+  nanocli verify --root ./nanotdb-data
 
 Exit codes:
   0  done
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Query(query::Args),
     /// Show what the files of a data directory hold
     Inspect(inspect::Args),
+    /// Check every byte of a data directory
+    Verify(verify::Args),
     /// List the codecs, partitioners, ingest formats and aggregates of this binary
     Plugins(plugins::Args),
 }

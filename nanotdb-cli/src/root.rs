@@ -5,6 +5,7 @@ use nanotdb_core::engine::{Engine, MetricInfo};
 use nanotdb_core::storage::vfs::RealVfs;
 use nanotdb_core::{Error, Result};
 use regex::Regex;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Name of the engine's configuration file in a root.
@@ -35,7 +36,7 @@ pub(crate) fn require_directory(root: &Path) -> Result<()> {
     }
 }
 
-fn load_config(root: &Path) -> Result<EngineConfig> {
+pub(crate) fn load_config(root: &Path) -> Result<EngineConfig> {
     let path = root.join(CONFIG_FILE);
     if !path.exists() {
         return Ok(EngineConfig::default());
@@ -45,6 +46,19 @@ fn load_config(root: &Path) -> Result<EngineConfig> {
         tracing::warn!("{warning}");
     }
     Ok(loaded.value)
+}
+
+/// The names of all databases or of one, with the reason for each that cannot be opened. Inspection reads their files
+/// all the same.
+pub(crate) fn databases(engine: &Engine, root: &Path, one: Option<&str>) -> Result<Vec<(String, Option<String>)>> {
+    let mut all: BTreeMap<String, Option<String>> =
+        engine.database_names(true).into_iter().map(|name| (name, None)).collect();
+    all.extend(engine.health().into_iter().map(|(name, reason)| (name, Some(reason))));
+    let Some(one) = one else { return Ok(all.into_iter().collect()) };
+    match all.remove_entry(one) {
+        Some(found) => Ok(vec![found]),
+        None => Err(Error::NotFound(no_database(root, one, &all.into_keys().collect::<Vec<_>>()))),
+    }
 }
 
 /// Fails with `NotFound`, naming the databases there are, unless `name` is one of them.

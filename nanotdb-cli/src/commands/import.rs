@@ -48,8 +48,9 @@ Examples:
   nanocli import --root ./copy --in sensors.lp.zst --json
   curl -s http://localhost:9100/metrics | nanocli import --in - --format prometheus --db node
 
-Line protocol is `db/metric value [time]`, the time in nanoseconds or as `YYYY-MM-DD HH:MM:SS.nnnnnnnnn` (UTC); without
-one it is now. Samples of a metric must not be older than its newest one. Exit code 1 when lines were rejected.";
+Line protocol is `db/metric value [time]`, the time in nanoseconds or as
+`YYYY-MM-DD HH:MM:SS.nnnnnnnnn` (UTC); without one it is now. Samples of a metric must not be older
+than its newest one. Exit code 1 when lines were rejected.";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let format = registry().ingest_format(&args.format)?;

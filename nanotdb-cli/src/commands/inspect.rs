@@ -1,11 +1,17 @@
 //! `nanocli inspect`: what the files of a data directory hold.
 
 use crate::cli::RootArg;
-use crate::inspect::{render, view};
+use crate::inspect::read::DatabaseFiles;
+use crate::inspect::render;
 use crate::{output, root};
+use nanotdb_core::Result;
+use std::io::Write;
 use std::process::ExitCode;
 
-/// Show what the files of a data directory hold.
+/// Show what the files of a data directory hold: databases, raw files, catalogs, write-ahead logs.
+///
+/// Files are read as they are, whole or damaged, and never written. Tables are for people: start plus length, rounded
+/// sizes. --json has the exact figures, timestamps in nanoseconds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
@@ -15,15 +21,21 @@ pub(crate) struct Args {
 
 const AFTER_HELP: &str = "\
 Examples:
-  nanocli inspect catalog --root ./nanotdb-data --db sensors
-  nanocli inspect catalog --root ./nanotdb-data --db sensors --json
-
-Tables are for people; --json has the same facts.";
+  nanocli inspect db --root ./nanotdb-data
+  nanocli inspect dat --root ./nanotdb-data --db sensors --verbose
+  nanocli inspect wal --root ./nanotdb-data --db sensors --verbose
+  nanocli inspect catalog --root ./nanotdb-data --db sensors --json";
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// The metrics of a database: id, name, type
+    /// One line per database; with --verbose also its raw files and its WAL
+    Db(Common),
+    /// Raw files; with --verbose each page frame: size, ratio, codec, damage
+    Dat(Common),
+    /// Metrics: id, name, type, those in the WAL alone too
     Catalog(Common),
+    /// Write-ahead logs; with --verbose each record, and what is wrong at the tail
+    Wal(Common),
 }
 
 #[derive(Debug, clap::Args)]
@@ -35,6 +47,10 @@ struct Common {
     #[arg(long, value_name = "NAME")]
     db: Option<String>,
 
+    /// Show single frames and records
+    #[arg(long)]
+    verbose: bool,
+
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -42,42 +58,96 @@ struct Common {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.what {
-        What::Catalog(common) => catalog(common),
-    }
-}
-
-fn catalog(args: &Common) -> anyhow::Result<ExitCode> {
-    let root = &args.root.root;
-    let engine = root::open_for_reading(root)?;
-    let names = match &args.db {
-        Some(name) => {
-            root::require_database(&engine, root, name)?;
-            vec![name.clone()]
-        }
-        None => engine.database_names(true),
-    };
-    let mut databases = Vec::with_capacity(names.len());
-    for name in names {
-        let metrics: Vec<_> = engine
-            .metrics(&name)?
-            .into_iter()
-            .map(|m| view::MetricView { id: m.id, name: m.name, value_type: m.value_type.to_string() })
-            .collect();
-        databases.push((name, metrics));
-    }
-    if args.json {
-        let list: Vec<_> = databases
-            .iter()
-            .map(|(name, metrics)| serde_json::json!({ "database": name, "metrics": metrics }))
-            .collect();
-        output::print_json(&serde_json::json!({ "databases": list }))?;
-    } else {
-        let text: String = databases
-            .iter()
-            .map(|(name, metrics)| format!("{name}: {} metrics\n{}", metrics.len(), render::catalog(metrics)))
-            .collect::<Vec<_>>()
-            .join("\n");
-        output::print_text(&text)?;
+        What::Db(common) => databases(common)?,
+        What::Dat(common) => data_files(common)?,
+        What::Catalog(common) => catalog(common)?,
+        What::Wal(common) => wals(common)?,
     }
     Ok(super::exit(true))
+}
+
+fn databases(args: &Common) -> anyhow::Result<()> {
+    let root = &args.root.root;
+    let engine = root::open_for_reading(root)?;
+    let names = root::databases(&engine, root, args.db.as_deref())?;
+    let views = names
+        .iter()
+        .map(|(name, health)| DatabaseFiles { root, name }.overview(engine.config(), health.as_deref()))
+        .collect::<Result<Vec<_>>>()?;
+    if args.json {
+        return output::print_json(&serde_json::json!({ "databases": views }));
+    }
+    output::print_text(&render::databases(&views))?;
+    if args.verbose {
+        for (name, _) in &names {
+            let files = DatabaseFiles { root, name };
+            let mut out = output::stdout();
+            write!(out, "\n{}\n{}", render::data_files(&files.data_files()?), render::wals(&[files.wal(false)?]))?;
+            out.flush()?;
+        }
+    }
+    Ok(())
+}
+
+/// The databases that are asked for; those that cannot be opened are inspected all the same.
+fn names(args: &Common) -> Result<Vec<String>> {
+    let root = &args.root.root;
+    let engine = root::open_for_reading(root)?;
+    Ok(root::databases(&engine, root, args.db.as_deref())?.into_iter().map(|(name, _)| name).collect())
+}
+
+fn data_files(args: &Common) -> anyhow::Result<()> {
+    let root = &args.root.root;
+    let mut all = Vec::new();
+    for name in names(args)? {
+        all.extend(DatabaseFiles { root, name: &name }.data_files()?);
+    }
+    if args.json {
+        return output::print_json(&serde_json::json!({ "files": all }));
+    }
+    let mut out = output::stdout();
+    out.write_all(render::data_files(&all).as_bytes())?;
+    if args.verbose {
+        for file in &all {
+            write!(out, "\n{}", render::frames(file))?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+fn wals(args: &Common) -> anyhow::Result<()> {
+    let root = &args.root.root;
+    let all =
+        names(args)?.iter().map(|name| DatabaseFiles { root, name }.wal(args.verbose)).collect::<Result<Vec<_>>>()?;
+    if args.json {
+        return output::print_json(&serde_json::json!({ "wals": all }));
+    }
+    let mut out = output::stdout();
+    out.write_all(render::wals(&all).as_bytes())?;
+    if args.verbose {
+        for wal in &all {
+            out.write_all(b"\n")?;
+            render::wal_records(wal, &mut out)?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+fn catalog(args: &Common) -> anyhow::Result<()> {
+    let root = &args.root.root;
+    let names = names(args)?;
+    let mut found = Vec::with_capacity(names.len());
+    for name in &names {
+        found.push((name, DatabaseFiles { root, name }.catalog()?));
+    }
+    if args.json {
+        let databases: Vec<_> =
+            found.iter().map(|(name, metrics)| serde_json::json!({ "database": name, "metrics": metrics })).collect();
+        return output::print_json(&serde_json::json!({ "databases": databases }));
+    }
+    let tables = found.iter().map(|(name, metrics)| {
+        let count = if metrics.len() == 1 { "1 metric".to_owned() } else { format!("{} metrics", metrics.len()) };
+        format!("{name}: {count}\n{}", render::catalog(metrics))
+    });
+    output::print_text(&tables.collect::<Vec<_>>().join("\n"))
 }

@@ -6,6 +6,7 @@ pub(crate) mod inspect;
 pub(crate) mod plugins;
 pub(crate) mod query;
 mod query_output;
+pub(crate) mod verify;
 
 use crate::cli::Command;
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Export(args) => export::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Plugins(args) => plugins::run(&args),
     }
 }

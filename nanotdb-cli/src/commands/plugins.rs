@@ -15,7 +15,7 @@ pub(crate) struct Args {
 }
 
 const AFTER_HELP: &str = "\
-These names go into engine.toml and manifest.toml ([page] codec, [retention] partition), `import --format` and
+These names go into manifest.toml ([page] codec, [retention] partition), `import --format` and
 `query --aggregate`. A binary of your own can link more in; see examples/codec in the source.";
 
 #[derive(Debug, Serialize)]
@@ -62,10 +62,10 @@ fn rows() -> Vec<Row> {
 }
 
 fn render(rows: &[Row]) -> String {
-    let mut table = table::Table::new(&["KIND", "NAME", ">ID", "ALSO", "ABOUT"]);
+    let mut table = table::Table::new(&["KIND", "NAME", ">ID", "ABOUT", "ALSO"]);
     for row in rows {
         let id = row.id.map(|id| id.to_string()).unwrap_or_default();
-        table.row(vec![row.kind.into(), row.name.into(), id, row.also.join(", "), row.about.into()]);
+        table.row(vec![row.kind.into(), row.name.into(), id, row.about.into(), row.also.join(", ")]);
     }
     table.render()
 }
@@ -82,10 +82,10 @@ mod tests {
             Row { kind: "aggregate", name: "trimmed_avg", id: None, also: vec!["trimmed_average"], about: "trimmed" },
         ];
         let expected = "\
-KIND       NAME            ID  ALSO             ABOUT
-codec      s2               1                   the default
-codec      mine         40000                   a third party's
-aggregate  trimmed_avg         trimmed_average  trimmed
+KIND       NAME            ID  ABOUT            ALSO
+codec      s2               1  the default
+codec      mine         40000  a third party's
+aggregate  trimmed_avg         trimmed          trimmed_average
 ";
         assert_eq!(render(&rows), expected);
     }

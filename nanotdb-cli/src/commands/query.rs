@@ -67,15 +67,15 @@ pub(crate) struct Args {
 }
 
 const AFTER_HELP: &str = "\
-Times are RFC3339 (2026-05-24T12:00:00Z), YYYY-MM-DD [HH[:MM[:SS[.nnnnnnnnn]]]] in UTC, Unix seconds or nanoseconds,
-or relative to now (-1h). Aggregate rows carry the end of their window; the first and the last window are clipped to
---start and --end.
+Times are RFC3339 (2026-05-24T12:00:00Z), YYYY-MM-DD [HH[:MM[:SS[.nnnnnnnnn]]]] in UTC, Unix
+seconds or nanoseconds, or relative to now (-1h). Aggregate rows carry the end of their window; the
+first and the last window are clipped to --start and --end.
 
 Examples:
   nanocli query --db sensors --metric '^temp\\.out$' --start -1h
   nanocli query --db sensors --metric . --last
-  nanocli query --db sensors --metric '^temp\\.' --start 2026-05-24 --end 2026-05-25 --stride 10 --format csv
-  nanocli query --db sensors --metric '^temp\\.out$' --start 2026-05-24T12:00:00Z --end 2026-05-24T13:00:00Z \\
+  nanocli query --db sensors --metric '^temp\\.' --start 2026-05-24 --stride 10 --format csv
+  nanocli query --db sensors --metric '^temp\\.out$' --start 2026-05-24 --end 2026-05-25 \\
       --aggregate min,max,sum,avg,count --window 5m --json";
 
 /// Where a query reads a partition that has a metric file.

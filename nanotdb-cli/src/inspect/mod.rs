@@ -1,8 +1,9 @@
 //! What the files of a data directory hold, as tables and as JSON.
 //!
-//! Reading is the engine's business (`nanotdb_core::maintenance`); [`view`] holds what is shown of it, and [`render`]
-//! shows it.
+//! Reading bytes is the engine's business (`nanotdb_core::maintenance`); [`read`] turns its reports into a [`view`],
+//! and [`render`] shows that.
 
+pub mod read;
 pub mod render;
 pub mod table;
 pub mod view;

@@ -1,39 +1,41 @@
 //! The views as aligned tables: human start plus duration, sizes and ratios. Exact figures are in the JSON.
 
 use super::table::Table;
-use super::view::{DataFileView, DatabaseView, MetricView, ProblemView, Span, WalView};
+use super::view::{DamageView, DataFileView, DatabaseView, MetricView, ProblemView, Span, WalRecordView, WalView};
 use crate::text;
+use std::io::{self, Write};
 
 /// What a cell shows where there is nothing.
 const NOTHING: &str = "-";
 
-/// `inspect db`: one line per database.
+/// `inspect db`: one line per database, then what is wrong with it.
 pub fn databases(views: &[DatabaseView]) -> String {
-    let headings = [
+    let mut table = Table::new(&[
         "DATABASE",
         ">METRICS",
-        ">FILES",
+        ">RAW FILES",
+        ">METRIC FILES",
         ">SIZE",
         ">ROWS",
         ">WAL",
-        ">WAL ROWS",
+        ">RECORDS",
         "PARTITION",
         "CODEC",
         "START",
         "LENGTH",
         "STATE",
-    ];
-    let mut table = Table::new(&headings);
+    ]);
     for db in views {
         let (start, length) = span(db.span.as_ref());
         table.row(vec![
             db.name.clone(),
             text::count(db.metrics),
-            text::count(db.files),
+            text::count(db.raw_files),
+            text::count(db.metric_files),
             text::bytes(db.file_bytes),
             text::count(db.rows),
             text::bytes(db.wal_bytes),
-            text::count(db.wal_rows),
+            text::count(db.wal_records),
             db.partition.clone(),
             db.codec.clone(),
             start,
@@ -61,18 +63,18 @@ pub fn catalog(metrics: &[MetricView]) -> String {
 
 /// `inspect dat`: one line per file.
 pub fn data_files(files: &[DataFileView]) -> String {
-    let headings = ["FILE", "KIND", ">SIZE", ">FRAMES", ">ROWS", ">B/ROW", ">RATIO", "START", "LENGTH", "STATE"];
+    let headings = ["FILE", ">SIZE", ">FRAMES", ">ROWS", ">B/ROW", ">RATIO", "START", "LENGTH", "STATE"];
     let mut table = Table::new(&headings);
     for file in files {
-        let (start, length) = span(Span::hull(file.frames.iter().map(|f| &f.span)).as_ref());
+        let covered = Span::hull(file.frames.iter().map(|f| (f.span.start_ns, f.span.end_ns)));
+        let (start, length) = span(covered.as_ref());
         table.row(vec![
             file.file.clone(),
-            file.kind.clone(),
             text::bytes(file.bytes),
             text::count(file.frames.len() as u64),
-            text::count(file.rows()),
-            ratio(file.bytes, file.rows()),
-            ratio(file.decoded_bytes(), file.bytes),
+            text::count(file.rows),
+            ratio(file.bytes, file.rows),
+            ratio(file.decoded_bytes, file.bytes),
             start,
             length,
             state(file.problems()),
@@ -81,9 +83,11 @@ pub fn data_files(files: &[DataFileView]) -> String {
     table.render()
 }
 
-/// `inspect dat --verbose`: one line per frame of a file, then what is wrong with it.
+/// `inspect dat --verbose`: one line per frame of a file, then its damage.
 pub fn frames(file: &DataFileView) -> String {
-    let headings = [">OFFSET", "START", "LENGTH", ">ROWS", ">PAYLOAD", ">DECODED", ">RATIO", "CODEC", "CRC", "PROBLEM"];
+    let headings = [
+        ">OFFSET", "START", "LENGTH", ">ROWS", ">METRICS", ">PAYLOAD", ">DECODED", ">B/ROW", ">RATIO", "CODEC", "STATE",
+    ];
     let mut table = Table::new(&headings);
     for frame in &file.frames {
         let (start, length) = span(Some(&frame.span));
@@ -92,69 +96,91 @@ pub fn frames(file: &DataFileView) -> String {
             start,
             length,
             text::count(frame.rows),
+            text::count(frame.metrics),
             text::bytes(frame.payload_bytes),
             text::bytes(frame.decoded_bytes),
+            ratio(frame.payload_bytes, frame.rows),
             ratio(frame.decoded_bytes, frame.payload_bytes),
             frame.codec.clone(),
-            if frame.crc_ok { "ok" } else { "BAD" }.into(),
-            frame.problem.clone().unwrap_or_default(),
+            frame.problem.clone().unwrap_or_else(|| "ok".into()),
         ]);
     }
-    let mut out = format!("{}\n{}", file.file, table.render());
-    for damage in &file.damaged {
-        out.push_str(&format!("damaged: {} bytes at {}: {}\n", damage.bytes, damage.offset, damage.reason));
-    }
-    if let Some(tail) = &file.tail {
-        out.push_str(&format!("tail: {tail}\n"));
-    }
-    out
+    format!("{}\n{}{}", file.file, table.render(), damage(&file.damaged))
 }
 
 /// `inspect wal`: one line per log.
 pub fn wals(wals: &[WalView]) -> String {
-    let headings = ["FILE", ">SIZE", ">RECORDS", ">METRICS", ">BATCHES", "START", "LENGTH", ">TAIL", "STATE"];
+    let headings = ["FILE", ">SIZE", ">RECORDS", ">METRICS", ">BATCHES", "CHECKSUMS", "START", "LENGTH", "STATE"];
     let mut table = Table::new(&headings);
     for wal in wals {
-        let times = wal.records.iter().map(|r| r.timestamp_ns);
-        let covered = times.clone().min().zip(times.max()).map(|(start, end)| Span::new(start, end));
-        let (start, length) = span(covered.as_ref());
-        let mut ids: Vec<u16> = wal.records.iter().map(|r| r.id).collect();
-        ids.sort_unstable();
-        ids.dedup();
+        let (start, length) = span(wal.span.as_ref());
         table.row(vec![
             wal.file.clone(),
             text::bytes(wal.bytes),
-            text::count(wal.records.len() as u64),
-            text::count(ids.len() as u64),
+            text::count(wal.records),
+            text::count(wal.metrics),
             text::count(wal.batches),
+            match (wal.records, wal.checksummed) {
+                (0, _) => NOTHING.into(),
+                (_, true) => "yes".into(),
+                (_, false) => "no".into(),
+            },
             start,
             length,
-            text::bytes(wal.tail_bytes),
-            if wal.tail.is_some() { "torn tail" } else { "ok" }.into(),
+            match wal.damaged.as_slice() {
+                [one] if one.torn => "torn tail".into(),
+                damaged => state(damaged.len()),
+            },
         ]);
     }
     table.render()
 }
 
-/// `inspect wal --verbose`: one line per record, then the tail. Flags: `b` new baseline, `m` new metric, `c` checksum.
-pub fn wal_records(wal: &WalView) -> String {
-    let mut table = Table::new(&[">OFFSET", ">ID", "METRIC", "TIME", ">VALUE", "FLAGS"]);
-    for record in &wal.records {
-        let flags = [(record.new_baseline, 'b'), (record.new_metric, 'm'), (record.checksummed, 'c')];
-        table.row(vec![
-            record.offset.to_string(),
-            record.id.to_string(),
-            record.metric.clone().unwrap_or_else(|| "?".into()),
-            text::timestamp(record.timestamp_ns),
-            record.value.clone().unwrap_or_else(|| "?".into()),
-            flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).collect(),
-        ]);
+/// `inspect wal --verbose`: one line per record, then the damage. Flags: `b` new baseline, `m` new metric, `c` checksum.
+/// Written line by line: a WAL can hold millions of records.
+pub fn wal_records(wal: &WalView, out: &mut dyn Write) -> io::Result<()> {
+    let width = |heading: &str, cells: &mut dyn Iterator<Item = usize>| cells.max().unwrap_or(0).max(heading.len());
+    let metric_width = width("METRIC", &mut wal.entries.iter().map(|e| name(e).chars().count()));
+    let value_width = width("VALUE", &mut wal.entries.iter().map(|e| e.value.len()));
+    writeln!(out, "{}", wal.file)?;
+    if !wal.entries.is_empty() {
+        writeln!(
+            out,
+            "{:>10}  {:>5}  {:<metric_width$}  {:<29}  {:>value_width$}  FLAGS",
+            "OFFSET", "ID", "METRIC", "TIME", "VALUE"
+        )?;
     }
-    let tail = match &wal.tail {
-        Some(tail) => format!("tail: {} bytes: {tail}\n", wal.tail_bytes),
-        None => "tail: clean\n".into(),
-    };
-    format!("{}\n{}{tail}", wal.file, table.render())
+    for entry in &wal.entries {
+        let flags = [(entry.new_baseline, 'b'), (entry.new_metric, 'm'), (entry.checksummed, 'c')];
+        let flags: String = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).collect();
+        let line = format!(
+            "{:>10}  {:>5}  {:<metric_width$}  {}  {:>value_width$}  {flags}",
+            entry.offset,
+            entry.id,
+            name(entry),
+            text::timestamp(entry.timestamp_ns),
+            entry.value,
+        );
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    match wal.damaged.as_slice() {
+        [] => writeln!(out, "tail: clean"),
+        damaged => out.write_all(damage(damaged).as_bytes()),
+    }
+}
+
+fn name(entry: &WalRecordView) -> &str {
+    entry.metric.as_deref().unwrap_or("?")
+}
+
+fn damage(damaged: &[DamageView]) -> String {
+    damaged
+        .iter()
+        .map(|d| {
+            let kind = if d.torn { "torn tail" } else { "damaged" };
+            format!("{kind}: {} bytes at {}: {}\n", text::count(d.bytes), d.offset, d.reason)
+        })
+        .collect()
 }
 
 /// `verify`: one line per problem, as compilers print them.
@@ -190,7 +216,7 @@ fn ratio(numerator: u64, denominator: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::view::{DamageView, FrameView, WalRecordView};
+    use super::super::view::FrameView;
     use super::*;
 
     // 2026-05-24 12:00:00 UTC is 1779624000 (date -u -d @1779624000).
@@ -198,31 +224,31 @@ mod tests {
     const MINUTE: i64 = 60_000_000_000;
 
     fn file() -> DataFileView {
-        let frame = |offset, start, crc_ok, problem: Option<&str>| FrameView {
+        let frame = |offset, start, problem: Option<&str>| FrameView {
             offset,
             span: Span::new(start, start + MINUTE),
             rows: 1_000,
+            metrics: 83,
             payload_bytes: 2_000,
             decoded_bytes: 14_000,
             codec: "s2".into(),
-            crc_ok,
             problem: problem.map(Into::into),
         };
         DataFileView {
-            file: "data-2026-05-24.dat".into(),
-            kind: "raw".into(),
+            file: "pi/data-2026-05-24.dat".into(),
             bytes: 4_060,
-            frames: vec![frame(0, NOON, true, None), frame(2_024, NOON + MINUTE, false, Some("checksum differs"))],
-            damaged: vec![DamageView { offset: 4_048, bytes: 12, reason: "no frame header".into() }],
-            tail: None,
+            rows: 2_000,
+            decoded_bytes: 28_000,
+            frames: vec![frame(0, NOON, None), frame(2_024, NOON + MINUTE, Some("checksum differs"))],
+            damaged: vec![DamageView { offset: 4_048, bytes: 12, reason: "no frame header".into(), torn: true }],
         }
     }
 
     #[test]
     fn a_data_file_is_one_line() {
         let expected = "\
-FILE                 KIND    SIZE  FRAMES   ROWS  B/ROW  RATIO  START                LENGTH  STATE
-data-2026-05-24.dat  raw   4.1 KB       2  2,000   2.03   6.90  2026-05-24 12:00:00  2m0s    2 problems
+FILE                      SIZE  FRAMES   ROWS  B/ROW  RATIO  START                LENGTH  STATE
+pi/data-2026-05-24.dat  4.1 KB       2  2,000   2.03   6.90  2026-05-24 12:00:00  2m0s    2 problems
 ";
         assert_eq!(data_files(&[file()]), expected);
     }
@@ -230,51 +256,56 @@ data-2026-05-24.dat  raw   4.1 KB       2  2,000   2.03   6.90  2026-05-24 12:00
     #[test]
     fn frames_show_sizes_ratios_and_damage() {
         let expected = "\
-data-2026-05-24.dat
-OFFSET  START                LENGTH   ROWS  PAYLOAD  DECODED  RATIO  CODEC  CRC  PROBLEM
-     0  2026-05-24 12:00:00  1m0s    1,000   2.0 KB  14.0 KB   7.00  s2     ok
-  2024  2026-05-24 12:01:00  1m0s    1,000   2.0 KB  14.0 KB   7.00  s2     BAD  checksum differs
-damaged: 12 bytes at 4048: no frame header
+pi/data-2026-05-24.dat
+OFFSET  START                LENGTH   ROWS  METRICS  PAYLOAD  DECODED  B/ROW  RATIO  CODEC  STATE
+     0  2026-05-24 12:00:00  1m0s    1,000       83   2.0 KB  14.0 KB   2.00   7.00  s2     ok
+  2024  2026-05-24 12:01:00  1m0s    1,000       83   2.0 KB  14.0 KB   2.00   7.00  s2     checksum differs
+torn tail: 12 bytes at 4048: no frame header
 ";
         assert_eq!(frames(&file()), expected);
     }
 
     fn wal() -> WalView {
-        let record = |offset, metric: Option<&str>, first| WalRecordView {
+        let record = |offset, metric: Option<&str>, value: &str, first| WalRecordView {
             offset,
             id: 3,
             metric: metric.map(Into::into),
             timestamp_ns: NOON,
-            value: metric.map(|_| "21.5".into()),
+            value: value.into(),
             new_baseline: first,
             new_metric: first,
             checksummed: !first,
         };
         WalView {
-            file: "demo.wal".into(),
+            file: "demo/demo.wal".into(),
             bytes: 60,
+            checksummed: true,
             batches: 1,
-            records: vec![record(0, Some("room.temp"), true), record(30, None, false)],
-            tail_bytes: 4,
-            tail: Some("ends inside a record".into()),
+            records: 2,
+            metrics: 1,
+            span: Some(Span::new(NOON, NOON)),
+            damaged: vec![DamageView { offset: 56, bytes: 4, reason: "ends inside a record".into(), torn: true }],
+            entries: vec![record(0, Some("room.temp"), "21.5", true), record(30, None, "-100.25", false)],
         }
     }
 
     #[test]
     fn a_wal_is_one_line_and_its_records_one_each() {
         let expected = "\
-FILE      SIZE  RECORDS  METRICS  BATCHES  START                LENGTH  TAIL  STATE
-demo.wal  60 B        2        1        1  2026-05-24 12:00:00  0s       4 B  torn tail
+FILE           SIZE  RECORDS  METRICS  BATCHES  CHECKSUMS  START                LENGTH  STATE
+demo/demo.wal  60 B        2        1        1  yes        2026-05-24 12:00:00  0s      torn tail
 ";
         assert_eq!(wals(&[wal()]), expected);
         let expected = "\
-demo.wal
-OFFSET  ID  METRIC     TIME                           VALUE  FLAGS
-     0   3  room.temp  2026-05-24 12:00:00.000000000   21.5  bm
-    30   3  ?          2026-05-24 12:00:00.000000000      ?  c
-tail: 4 bytes: ends inside a record
+demo/demo.wal
+    OFFSET     ID  METRIC     TIME                             VALUE  FLAGS
+         0      3  room.temp  2026-05-24 12:00:00.000000000     21.5  bm
+        30      3  ?          2026-05-24 12:00:00.000000000  -100.25  c
+torn tail: 4 bytes at 56: ends inside a record
 ";
-        assert_eq!(wal_records(&wal()), expected);
+        let mut out = Vec::new();
+        wal_records(&wal(), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]
@@ -291,21 +322,19 @@ tail: 4 bytes: ends inside a record
         let view = DatabaseView {
             name: "demo".into(),
             metrics: 0,
-            files: 0,
+            raw_files: 0,
+            metric_files: 0,
             file_bytes: 0,
-            wal_bytes: 0,
             rows: 0,
-            wal_rows: 0,
+            wal_bytes: 0,
+            wal_records: 0,
             partition: "day".into(),
             codec: "s2".into(),
             span: None,
             problems: vec!["catalog.json is missing".into()],
         };
-        let expected = "\
-DATABASE  METRICS  FILES  SIZE  ROWS  WAL  WAL ROWS  PARTITION  CODEC  START  LENGTH  STATE
-demo            0      0   0 B     0  0 B         0  day        s2     -      -       1 problem
-demo: catalog.json is missing
-";
-        assert_eq!(databases(&[view]), expected);
+        let table = databases(&[view]);
+        assert!(table.lines().nth(1).unwrap().ends_with("day        s2     -      -       1 problem"), "{table}");
+        assert!(table.ends_with("\ndemo: catalog.json is missing\n"), "{table}");
     }
 }

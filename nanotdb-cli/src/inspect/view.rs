@@ -23,13 +23,9 @@ impl Span {
         Self { start_ns: start, end_ns: end, start: format_rfc3339(start), end: format_rfc3339(end) }
     }
 
-    /// The smallest range that holds all of `spans`; `None` for none.
-    pub fn hull<'a>(spans: impl IntoIterator<Item = &'a Span>) -> Option<Span> {
-        spans
-            .into_iter()
-            .map(|s| (s.start_ns, s.end_ns))
-            .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
-            .map(|(start, end)| Span::new(start, end))
+    /// The smallest range that holds all of `ranges` (first and last timestamp each); `None` for none.
+    pub fn hull(ranges: impl IntoIterator<Item = (Timestamp, Timestamp)>) -> Option<Span> {
+        ranges.into_iter().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).map(|(start, end)| Span::new(start, end))
     }
 }
 
@@ -38,23 +34,25 @@ impl Span {
 pub struct DatabaseView {
     /// Name.
     pub name: String,
-    /// Metrics in its catalog and in its WAL.
+    /// Metrics in its catalog, and those that its WAL alone knows.
     pub metrics: u64,
-    /// Data and metric files.
-    pub files: u64,
-    /// Bytes of those.
+    /// Raw files (`data-*.dat`, `raw-*.dat`).
+    pub raw_files: u64,
+    /// Metric files (`metric-*.dat`).
+    pub metric_files: u64,
+    /// Bytes of both.
     pub file_bytes: u64,
+    /// Rows in whole frames of the raw files.
+    pub rows: u64,
     /// Bytes of its WAL.
     pub wal_bytes: u64,
-    /// Rows in data and metric files.
-    pub rows: u64,
-    /// Rows in the WAL.
-    pub wal_rows: u64,
+    /// Records in it. Those of a crash between page and WAL may be in a page too, until the next start.
+    pub wal_records: u64,
     /// Partitioner of its manifest.
     pub partition: String,
     /// Codec of new pages.
     pub codec: String,
-    /// Time its samples cover; `None` when it has none.
+    /// Time that raw files and WAL cover; `None` when they are empty.
     #[serde(flatten)]
     pub span: Option<Span>,
     /// What is wrong with it.
@@ -73,44 +71,31 @@ pub struct MetricView {
     pub value_type: String,
 }
 
-/// One data or metric file: `inspect dat`.
+/// One raw file: `inspect dat`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DataFileView {
-    /// File name.
+    /// Path relative to the root.
     pub file: String,
-    /// What it is: `raw`, `metric v1`, `metric v2`, ...
-    pub kind: String,
     /// Length.
     pub bytes: u64,
+    /// Rows of all frames.
+    pub rows: u64,
+    /// Bytes of all frames before compression.
+    pub decoded_bytes: u64,
     /// Its frames, in file order.
     pub frames: Vec<FrameView>,
     /// Byte ranges that are no frame.
     pub damaged: Vec<DamageView>,
-    /// What is left behind the last frame, for example a torn one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tail: Option<String>,
 }
 
 impl DataFileView {
-    /// Rows of all frames.
-    pub fn rows(&self) -> u64 {
-        self.frames.iter().map(|f| f.rows).sum()
-    }
-
-    /// Bytes of all frames before compression.
-    pub fn decoded_bytes(&self) -> u64 {
-        self.frames.iter().map(|f| f.decoded_bytes).sum()
-    }
-
     /// Number of things that are wrong.
     pub fn problems(&self) -> usize {
-        self.frames.iter().filter(|f| f.problem.is_some()).count()
-            + self.damaged.len()
-            + usize::from(self.tail.is_some())
+        self.frames.iter().filter(|f| f.problem.is_some()).count() + self.damaged.len()
     }
 }
 
-/// One frame of a data file.
+/// One frame of a raw file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FrameView {
     /// Offset of its first byte.
@@ -120,16 +105,15 @@ pub struct FrameView {
     pub span: Span,
     /// Rows.
     pub rows: u64,
+    /// Distinct metrics.
+    pub metrics: u64,
     /// Bytes of the payload on disk.
     pub payload_bytes: u64,
     /// Bytes of the payload after decompression.
     pub decoded_bytes: u64,
     /// Codec name.
     pub codec: String,
-    /// Whether its checksum holds.
-    pub crc_ok: bool,
-    /// What is wrong with it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What is wrong with it; `null` when its checksum and its content hold.
     pub problem: Option<String>,
 }
 
@@ -142,24 +126,33 @@ pub struct DamageView {
     pub bytes: u64,
     /// Why.
     pub reason: String,
+    /// They end the file and look like a write that was cut short: recovery removes them.
+    pub torn: bool,
 }
 
 /// A write-ahead log: `inspect wal`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WalView {
-    /// File name.
+    /// Path relative to the root.
     pub file: String,
     /// Length.
     pub bytes: u64,
-    /// Batches with a checksum.
+    /// Whether its batches carry checksums (ours do, the original's do not).
+    pub checksummed: bool,
+    /// Whole batches (single records, without checksums).
     pub batches: u64,
-    /// Its records, in file order.
-    pub records: Vec<WalRecordView>,
-    /// Bytes of the torn or damaged tail, which recovery cuts off.
-    pub tail_bytes: u64,
-    /// What is wrong with the tail.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tail: Option<String>,
+    /// Records in them.
+    pub records: u64,
+    /// Distinct metrics of those.
+    pub metrics: u64,
+    /// Time they cover.
+    #[serde(flatten)]
+    pub span: Option<Span>,
+    /// Damaged ranges with whole batches behind them, then what is left at the end.
+    pub damaged: Vec<DamageView>,
+    /// The records, in file order; only with `--verbose`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<WalRecordView>,
 }
 
 /// One WAL record.
@@ -173,8 +166,8 @@ pub struct WalRecordView {
     pub metric: Option<String>,
     /// Unix nanoseconds.
     pub timestamp_ns: Timestamp,
-    /// The value as text, when the metric's type is known.
-    pub value: Option<String>,
+    /// The value as text.
+    pub value: String,
     /// It carries a new baseline timestamp.
     pub new_baseline: bool,
     /// It carries the metric's name and type.
@@ -201,8 +194,7 @@ mod tests {
 
     #[test]
     fn the_hull_covers_all_spans() {
-        let spans = [Span::new(5, 9), Span::new(-3, 2), Span::new(4, 4)];
-        let hull = Span::hull(&spans).unwrap();
+        let hull = Span::hull([(5, 9), (-3, 2), (4, 4)]).unwrap();
         assert_eq!((hull.start_ns, hull.end_ns), (-3, 9));
         assert_eq!(Span::hull([]), None);
     }
@@ -213,15 +205,15 @@ mod tests {
             offset: 0,
             span: Span::new(1_779_624_000_000_000_001, 1_779_624_000_000_000_001),
             rows: 1,
+            metrics: 1,
             payload_bytes: 16,
             decoded_bytes: 14,
             codec: "s2".into(),
-            crc_ok: true,
             problem: None,
         };
         let json = serde_json::to_value(frame).unwrap();
         assert_eq!(json["start_ns"], 1_779_624_000_000_000_001_i64);
         assert_eq!(json["start"], "2026-05-24T12:00:00.000000001Z");
-        assert!(json.get("problem").is_none());
+        assert!(json["problem"].is_null());
     }
 }

@@ -1,6 +1,6 @@
 //! The real `nanocli`, from outside: exit codes, output and what happens to files.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod helpers;
 mod import_export;

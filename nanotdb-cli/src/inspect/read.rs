@@ -1,0 +1,178 @@
+//! From the engine's reports to what is shown. Reads files only, never writes.
+
+use super::view::{
+    DamageView, DataFileView, DatabaseView, FrameView, MetricView, ProblemView, Span, WalRecordView, WalView,
+};
+use nanotdb_core::config::{EngineConfig, Manifest};
+use nanotdb_core::maintenance::inspect::{self, DataFileReport, WalReport};
+use nanotdb_core::maintenance::verify::Problem;
+use nanotdb_core::model::Value;
+use nanotdb_core::storage::vfs::{RealVfs, Vfs};
+use nanotdb_core::{Error, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// The files of one database.
+#[derive(Debug, Clone, Copy)]
+pub struct DatabaseFiles<'a> {
+    /// The data directory.
+    pub root: &'a Path,
+    /// The database.
+    pub name: &'a str,
+}
+
+impl DatabaseFiles<'_> {
+    /// Its raw files with all their frames.
+    pub fn data_files(&self) -> Result<Vec<DataFileView>> {
+        let paths = inspect::data_files(&RealVfs, &self.root.join(self.name))?;
+        paths.iter().map(|path| Ok(data_file(self.root, inspect::data_file(&RealVfs, path)?))).collect()
+    }
+
+    /// Its write-ahead log, with single records when they are wanted.
+    pub fn wal(&self, entries: bool) -> Result<WalView> {
+        Ok(wal(self.root, self.wal_report()?, entries))
+    }
+
+    fn wal_report(&self) -> Result<WalReport> {
+        let directory = self.root.join(self.name);
+        let catalog = inspect::read_catalog(&RealVfs, &directory)?;
+        inspect::wal_file(&RealVfs, &directory.join(format!("{}.wal", self.name)), &catalog)
+    }
+
+    /// Its metrics by name: those of the catalog, and those that are in the WAL alone.
+    pub fn catalog(&self) -> Result<Vec<MetricView>> {
+        let directory = self.root.join(self.name);
+        let known = inspect::read_catalog(&RealVfs, &directory)?.into_iter().map(|e| (e.id, e.name, e.value_type));
+        let announced = self.wal_report()?.records.into_iter().filter(|r| r.new_metric);
+        let announced = announced.filter_map(|r| Some((r.id, r.name?, r.value_type)));
+        // By id: a metric that the WAL announces again is one that widened.
+        let metrics: BTreeMap<_, _> = known
+            .chain(announced)
+            .map(|(id, name, value_type)| (id, MetricView { id, name, value_type: value_type.to_string() }))
+            .collect();
+        let mut metrics: Vec<_> = metrics.into_values().collect();
+        metrics.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(metrics)
+    }
+
+    /// One line about it. `health` is why it could not be opened, if it could not.
+    pub fn overview(&self, config: &EngineConfig, health: Option<&str>) -> Result<DatabaseView> {
+        let files = self.data_files()?;
+        let wal = self.wal(false)?;
+        let directory = self.root.join(self.name);
+        let (metric_files, metric_bytes) = metric_files(&directory)?;
+        let mut problems: Vec<String> = health.map(str::to_owned).into_iter().collect();
+        let manifest = directory.join("manifest.toml");
+        let manifest = if manifest.exists() {
+            Manifest::load(&RealVfs, &manifest, &config.manifest_defaults).map(|loaded| loaded.value)
+        } else {
+            Ok(config.manifest_defaults.clone())
+        };
+        let (partition, codec) = match manifest {
+            Ok(manifest) => (manifest.retention.partition, manifest.page.codec),
+            Err(e) => {
+                problems.push(e.to_string());
+                ("?".to_owned(), "?".to_owned())
+            }
+        };
+        for file in files.iter().filter(|f| f.problems() > 0) {
+            problems.push(format!("{}: {} problems; see inspect dat --verbose", file.file, file.problems()));
+        }
+        if !wal.damaged.is_empty() {
+            problems.push(format!("{}: {} problems; see inspect wal --verbose", wal.file, wal.damaged.len()));
+        }
+        let spans = files.iter().flat_map(|f| f.frames.iter().map(|frame| &frame.span)).chain(wal.span.as_ref());
+        Ok(DatabaseView {
+            name: self.name.to_owned(),
+            metrics: self.catalog()?.len() as u64,
+            raw_files: files.len() as u64,
+            metric_files,
+            file_bytes: files.iter().map(|f| f.bytes).sum::<u64>() + metric_bytes,
+            rows: files.iter().map(|f| f.rows).sum(),
+            wal_bytes: wal.bytes,
+            wal_records: wal.records,
+            partition,
+            codec,
+            span: Span::hull(spans.map(|s| (s.start_ns, s.end_ns))),
+            problems,
+        })
+    }
+}
+
+fn metric_files(directory: &Path) -> Result<(u64, u64)> {
+    let entries = RealVfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))?;
+    let is_metric = |name: &str| name.starts_with("metric-") && name.ends_with(".dat");
+    let lengths = entries.iter().filter(|e| !e.is_dir && is_metric(&e.name)).map(|e| e.len);
+    Ok((lengths.clone().count() as u64, lengths.sum()))
+}
+
+/// A finding of `verify`, its file relative to the root.
+pub fn problem(root: &Path, problem: Problem) -> ProblemView {
+    ProblemView { file: relative(root, &problem.file), offset: problem.offset, problem: problem.what }
+}
+
+fn data_file(root: &Path, report: DataFileReport) -> DataFileView {
+    let frames: Vec<_> = report
+        .frames
+        .into_iter()
+        .map(|f| FrameView {
+            offset: f.offset,
+            span: Span::new(f.start, f.end),
+            rows: u64::from(f.rows),
+            metrics: f.metrics,
+            payload_bytes: u64::from(f.payload_len),
+            decoded_bytes: f.decoded_len,
+            codec: f.codec,
+            problem: f.problem,
+        })
+        .collect();
+    let whole = || frames.iter().filter(|f| f.problem.is_none());
+    DataFileView {
+        file: relative(root, &report.path),
+        bytes: report.len,
+        rows: whole().map(|f| f.rows).sum(),
+        decoded_bytes: whole().map(|f| f.decoded_bytes).sum(),
+        damaged: report.damaged.into_iter().map(|d| damage(d.from, d.to, d.reason, d.torn_tail)).collect(),
+        frames,
+    }
+}
+
+fn wal(root: &Path, report: WalReport, entries: bool) -> WalView {
+    let ids: BTreeSet<_> = report.records.iter().map(|r| r.id).collect();
+    let mut damaged: Vec<_> =
+        report.summary.damaged.into_iter().map(|d| damage(d.from, d.to, d.reason, false)).collect();
+    damaged.extend(report.summary.tail.map(|t| damage(t.from, t.from.saturating_add(t.len), t.reason, t.torn)));
+    WalView {
+        file: relative(root, &report.path),
+        bytes: report.len,
+        checksummed: report.summary.checksummed,
+        batches: report.summary.batches,
+        records: report.summary.records,
+        metrics: ids.len() as u64,
+        span: Span::hull(report.records.iter().map(|r| (r.timestamp, r.timestamp))),
+        damaged,
+        entries: report
+            .records
+            .into_iter()
+            .filter(|_| entries)
+            .map(|r| WalRecordView {
+                offset: r.offset,
+                id: r.id,
+                metric: r.name,
+                timestamp_ns: r.timestamp,
+                value: Value::from_bits(r.value_type, r.bits).to_string(),
+                new_baseline: r.new_baseline,
+                new_metric: r.new_metric,
+                checksummed: r.checksummed,
+            })
+            .collect(),
+    }
+}
+
+fn damage(from: u64, to: u64, reason: String, torn: bool) -> DamageView {
+    DamageView { offset: from, bytes: to.saturating_sub(from), reason, torn }
+}
+
+fn relative(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).display().to_string()
+}
