@@ -11,11 +11,13 @@
 
 pub mod clock;
 pub mod config;
+pub mod database;
 pub mod engine;
 pub mod error;
 pub mod format;
 pub mod model;
 pub mod plugin;
+pub mod query;
 pub mod storage;
 
 pub use error::{Error, Result};

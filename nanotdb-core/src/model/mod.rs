@@ -21,3 +21,15 @@ pub struct Sample {
     /// What was measured.
     pub value: Value,
 }
+
+/// Text as an error message shows it: quoted, with control characters escaped, and cut when long.
+pub(crate) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
+/// What a parser found, or why it refused; its caller adds the text and what is accepted.
+type Parsed<T> = std::result::Result<T, String>;

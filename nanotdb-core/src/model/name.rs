@@ -1,1 +1,222 @@
-//! name
+//! Names of databases and metrics, and patterns over them.
+
+/// Longest database name in bytes; it is also a directory name.
+pub const MAX_DATABASE_NAME: usize = 64;
+/// Longest metric name in bytes: its length has one byte on disk.
+pub const MAX_METRIC_NAME: usize = 255;
+
+/// Checks a database name: 1 to 64 of `A-Z a-z 0-9 _ . -`, not starting with `.` or `-`.
+///
+/// The error says what is wrong with it and what is accepted. Such a name is safe as a directory name.
+pub fn check_database_name(name: &[u8]) -> Result<&str, String> {
+    const ACCEPTED: &str = "accepted are 1 to 64 of A-Z a-z 0-9 _ . -, not starting with . or -";
+    let reason = match name {
+        [] => "empty".to_owned(),
+        [first @ (b'.' | b'-'), ..] => format!("starts with {:?}", char::from(*first)),
+        _ if name.len() > MAX_DATABASE_NAME => format!("{} bytes long", name.len()),
+        _ => match name.iter().position(|b| !(b.is_ascii_alphanumeric() || b"_.-".contains(b))) {
+            Some(at) => describe(name, at),
+            None => return std::str::from_utf8(name).map_err(|e| e.to_string()),
+        },
+    };
+    Err(format!("database name: {reason}; {ACCEPTED}"))
+}
+
+/// Checks a metric name: 1 to 255 bytes of UTF-8 without white space and control characters.
+///
+/// The error says what is wrong with it and what is accepted.
+#[inline]
+pub fn check_metric_name(name: &[u8]) -> Result<&str, String> {
+    // Nearly all names are printable ASCII; one pass settles those.
+    if name.iter().all(u8::is_ascii_graphic)
+        && (1..=MAX_METRIC_NAME).contains(&name.len())
+        && let Ok(text) = std::str::from_utf8(name)
+    {
+        return Ok(text);
+    }
+    check_any_metric_name(name)
+}
+
+#[cold]
+fn check_any_metric_name(name: &[u8]) -> Result<&str, String> {
+    let reason = match std::str::from_utf8(name) {
+        _ if name.is_empty() => "empty".to_owned(),
+        _ if name.len() > MAX_METRIC_NAME => format!("{} bytes long", name.len()),
+        Err(e) => format!("not UTF-8: {}", describe(name, e.valid_up_to())),
+        Ok(text) => match text.char_indices().find(|(_, c)| c.is_whitespace() || c.is_control()) {
+            Some((at, _)) => describe(name, at),
+            None => return Ok(text),
+        },
+    };
+    Err(format!(
+        "metric name: {reason}; accepted are 1 to 255 bytes of UTF-8 without white space and control characters"
+    ))
+}
+
+/// Says which character, or byte when it is none, stands at `at`.
+fn describe(name: &[u8], at: usize) -> String {
+    let rest = name.get(at..).unwrap_or_default();
+    let valid = rest.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    match (valid.chars().next(), rest.first()) {
+        (Some(c), _) => format!("{c:?} at byte {at}"),
+        (None, Some(byte)) => format!("byte 0x{byte:02x} at byte {at}"),
+        (None, None) => format!("ends at byte {at}"),
+    }
+}
+
+/// A pattern in which `*` stands for any number of characters, none included; everything else stands for itself.
+///
+/// ```
+/// use nanotdb_core::model::name::Wildcard;
+/// assert!(Wildcard::new("disk.*.free").matches("disk.sda.free"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wildcard {
+    /// What stands before the first `*`; all of the pattern when there is none.
+    prefix: String,
+    /// What stands between two `*`, without empty parts, and after the last `*`; none when there is no `*`.
+    tail: Option<(Vec<String>, String)>,
+}
+
+impl Wildcard {
+    /// Compiles a pattern; every text is one.
+    pub fn new(pattern: &str) -> Self {
+        let Some((prefix, rest)) = pattern.split_once('*') else {
+            return Self { prefix: pattern.to_owned(), tail: None };
+        };
+        let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));
+        let middle = middle.split('*').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        Self { prefix: prefix.to_owned(), tail: Some((middle, suffix.to_owned())) }
+    }
+
+    /// Whether all of `name` matches. Takes time linear in the two lengths: each part is sought once, from the left.
+    pub fn matches(&self, name: &str) -> bool {
+        let Some((middle, suffix)) = &self.tail else {
+            return name == self.prefix;
+        };
+        let Some(inner) = name.strip_prefix(self.prefix.as_str()).and_then(|rest| rest.strip_suffix(suffix.as_str()))
+        else {
+            return false;
+        };
+        let mut rest = inner.as_bytes();
+        middle.iter().all(|part| match memchr::memmem::find(rest, part.as_bytes()) {
+            Some(at) => {
+                rest = rest.get(at + part.len()..).unwrap_or_default();
+                true
+            }
+            None => false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn database_names() {
+        let longest = "x".repeat(64);
+        for name in ["a", "pi", "pi_1h", "A.b-c_9", "0", "_", longest.as_str()] {
+            assert_eq!(check_database_name(name.as_bytes()), Ok(name));
+        }
+        let too_long = "x".repeat(65);
+        let cases: [(&[u8], &str); 11] = [
+            (b"", "empty"),
+            (b".", "starts with '.'"),
+            (b"..", "starts with '.'"),
+            (b".lock", "starts with '.'"),
+            (b"-rf", "starts with '-'"),
+            (too_long.as_bytes(), "65 bytes long"),
+            (b"a/b", "'/' at byte 1"),
+            (b"a b", "' ' at byte 1"),
+            ("caf\u{e9}".as_bytes(), "'\u{e9}' at byte 3"),
+            (b"a\xff", "byte 0xff at byte 1"),
+            (b"a\0", "'\\0' at byte 1"),
+        ];
+        for (name, reason) in cases {
+            let message = check_database_name(name).unwrap_err();
+            assert!(message.contains(reason) && message.contains("A-Z"), "{message}");
+        }
+    }
+
+    #[test]
+    fn metric_names() {
+        let longest = "x".repeat(255);
+        for name in ["m", "disk.sda/free%", "temp{room=\"a\"}", "temp\u{e9}rature", "\u{6e29}", longest.as_str()] {
+            assert_eq!(check_metric_name(name.as_bytes()), Ok(name));
+        }
+        let too_long = "x".repeat(256);
+        let cases: [(&[u8], &str); 8] = [
+            (b"", "empty"),
+            (too_long.as_bytes(), "256 bytes long"),
+            (b"a b", "' ' at byte 1"),
+            (b"ab\t", "'\\t' at byte 2"),
+            (b"\x7f", "'\\u{7f}' at byte 0"),
+            ("a\u{a0}b".as_bytes(), "'\\u{a0}' at byte 1"),
+            ("a\u{85}".as_bytes(), "'\\u{85}' at byte 1"),
+            (b"ab\xc3(", "byte 0xc3 at byte 2"),
+        ];
+        for (name, reason) in cases {
+            let message = check_metric_name(name).unwrap_err();
+            assert!(message.contains(reason) && message.contains("255 bytes"), "{message}");
+        }
+    }
+
+    #[test]
+    fn wildcards() {
+        let cases = [
+            ("*", "", true),
+            ("*", "anything", true),
+            ("**", "x", true),
+            ("", "", true),
+            ("", "x", false),
+            ("const.*", "const.pi", true),
+            ("const.*", "const.", true),
+            ("const.*", "xconst.pi", false),
+            ("*.debug", "a.debug", true),
+            ("*.debug", "a.debug2", false),
+            ("a*b*c", "abc", true),
+            ("a*b*c", "aXbYbZc", true),
+            ("a*b*c", "acb", false),
+            ("aa*aa", "aaa", false),
+            ("aa*aa", "aaaa", true),
+            ("*ab*", "xxabyy", true),
+            ("*ab*ab*", "xabx", false),
+            ("exact", "exact", true),
+            ("exact", "exactly", false),
+            ("a.c", "abc", false),
+            ("\u{e9}*", "\u{e9}t\u{e9}", true),
+        ];
+        for (pattern, name, matches) in cases {
+            assert_eq!(Wildcard::new(pattern).matches(name), matches, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_pattern_takes_linear_time() {
+        // Backtracking would need about 2^100 steps here.
+        let pattern = "a*".repeat(100) + "b";
+        assert!(!Wildcard::new(&pattern).matches(&"a".repeat(255)));
+    }
+
+    proptest! {
+        #[test]
+        fn wildcards_agree_with_the_same_regular_expression(pattern in "[ab*]{0,12}", name in "[ab]{0,16}") {
+            let expression = format!("^{}$", pattern.replace('*', ".*"));
+            let expected = regex::Regex::new(&expression).unwrap().is_match(&name);
+            prop_assert_eq!(Wildcard::new(&pattern).matches(&name), expected);
+        }
+
+        #[test]
+        fn accepted_names_keep_their_promise(name: Vec<u8>) {
+            if let Ok(text) = check_metric_name(&name) {
+                prop_assert!(!text.chars().any(|c| c.is_whitespace() || c.is_control()));
+                prop_assert!(!text.is_empty() && text.len() <= 255);
+            }
+            if let Ok(text) = check_database_name(&name) {
+                prop_assert!(!text.starts_with(['.', '-']) && !text.contains('/'));
+            }
+        }
+    }
+}

@@ -1,1 +1,53 @@
-//! time
+//! Timestamps as text and as civil dates: parsed and written in integers, UTC.
+
+mod civil;
+mod format;
+mod parse;
+
+pub use civil::{civil_from_days, days_from_civil, days_in_month};
+pub use format::{format_rfc3339, format_timestamp, write_unix_seconds};
+pub use parse::{parse_civil, parse_time};
+
+use super::quoted;
+use crate::{Error, Result};
+
+/// Nanoseconds in a second.
+pub const SECOND: i64 = 1_000_000_000;
+/// Nanoseconds in a day.
+pub const DAY: i64 = 86_400 * SECOND;
+
+/// The unit of a bare number that means a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeUnit {
+    /// `ns`
+    Nanoseconds,
+    /// `us`
+    Microseconds,
+    /// `ms`
+    Milliseconds,
+    /// `s`
+    Seconds,
+}
+
+impl TimeUnit {
+    /// The unit called `ns`, `us`, `ms` or `s`.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text {
+            "ns" => Ok(Self::Nanoseconds),
+            "us" | "\u{b5}s" | "\u{3bc}s" => Ok(Self::Microseconds),
+            "ms" => Ok(Self::Milliseconds),
+            "s" => Ok(Self::Seconds),
+            _ => Err(Error::bad_input(format!("unknown time unit {}; accepted are ns, us, ms, s", quoted(text)))),
+        }
+    }
+
+    /// Decimal places of this unit that nanoseconds can hold.
+    fn places(self) -> u32 {
+        match self {
+            Self::Nanoseconds => 0,
+            Self::Microseconds => 3,
+            Self::Milliseconds => 6,
+            Self::Seconds => 9,
+        }
+    }
+}

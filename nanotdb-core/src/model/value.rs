@@ -315,3 +315,6 @@ impl From<Value> for Number {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

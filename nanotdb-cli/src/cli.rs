@@ -1,0 +1,89 @@
+//! The command line's grammar: global options and the list of commands.
+
+use crate::commands::{export, import, inspect, plugins, query};
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Offline tool for NanoTDB data directories: import, export, query and inspect without a server.
+///
+/// Reading commands (export, query, inspect) take no lock, never write, and work on the directory of a running
+/// server. Writing commands (import) need the directory for themselves.
+#[derive(Debug, Parser)]
+#[command(name = "nanocli", version, propagate_version = true, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    /// Write the engine's log to this file (appended) instead of standard error
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Logging")]
+    pub(crate) log_file: Option<PathBuf>,
+
+    /// Least important log lines that are written; without it warnings and errors only
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = "Logging")]
+    pub(crate) log_level: Option<LogLevel>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  nanocli import --root ./nanotdb-data --in backup.lp.zst
+  nanocli query  --root ./nanotdb-data --db sensors --metric '^temp\\.' --start=-1h
+  nanocli export --root ./nanotdb-data --db sensors --out sensors.lp.zst
+  nanocli inspect catalog --root ./nanotdb-data
+
+Exit codes:
+  0  done
+  1  failed, or found something wrong (rejected lines, damage)
+  2  wrong arguments or configuration
+  3  no such directory, database or metric
+  4  the directory is in use by another process";
+
+/// How much the engine logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// Start, stop, recovery, errors
+    Info,
+    /// Also page flushes, WAL resets, file life cycle
+    Debug,
+    /// Also single samples and rejections
+    Trace,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Load samples from a file or standard input
+    Import(import::Args),
+    /// Write a database as line protocol
+    Export(export::Args),
+    /// Print samples, last values or windowed aggregates
+    Query(query::Args),
+    /// Show what the files of a data directory hold
+    Inspect(inspect::Args),
+    /// List the codecs, partitioners, ingest formats and aggregates of this binary
+    Plugins(plugins::Args),
+}
+
+/// The option every command on a data directory has.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct RootArg {
+    /// Data directory
+    #[arg(long, value_name = "DIR", default_value = "./nanotdb-data")]
+    pub(crate) root: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn logging_options_are_taken_after_the_command_too() {
+        let cli = Cli::try_parse_from(["nanocli", "plugins", "--log-level", "trace", "--log-file", "x.log"]).unwrap();
+        assert_eq!(cli.log_level, Some(LogLevel::Trace));
+        assert_eq!(cli.log_file.as_deref(), Some(std::path::Path::new("x.log")));
+    }
+}

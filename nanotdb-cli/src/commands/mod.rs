@@ -1,0 +1,33 @@
+//! One file per command: its options and what it does.
+
+pub(crate) mod export;
+pub(crate) mod import;
+pub(crate) mod inspect;
+pub(crate) mod plugins;
+pub(crate) mod query;
+mod query_output;
+
+use crate::cli::Command;
+use std::process::ExitCode;
+
+/// Runs one command. `Ok` may still be exit code 1: the command did its work and found something wrong.
+pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Query(args) => query::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Plugins(args) => plugins::run(&args),
+    }
+}
+
+/// Exit code 0, or 1 when the command found something wrong.
+fn exit(sound: bool) -> ExitCode {
+    if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The wall clock, for times relative to now.
+fn now() -> nanotdb_core::model::Timestamp {
+    use nanotdb_core::clock::{Clock, SystemClock};
+    SystemClock::default().now()
+}

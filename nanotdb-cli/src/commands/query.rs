@@ -1,0 +1,250 @@
+//! `nanocli query`: samples, last values and windowed aggregates.
+
+use super::query_output::{Header, Writer};
+use crate::aggregate::{AggregateRow, WindowAggregator};
+use crate::cli::RootArg;
+use crate::{output, root, text};
+use clap::ValueEnum;
+use nanotdb_core::Error;
+use nanotdb_core::engine::{Engine, MetricInfo};
+use nanotdb_core::model::{Sample, Timestamp, Value};
+use nanotdb_core::plugin::Aggregator;
+use nanotdb_core::plugin::registry::registry;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+/// Print samples, last values or windowed aggregates of one or more metrics.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    root: RootArg,
+
+    /// Database to read
+    #[arg(long, value_name = "NAME")]
+    db: String,
+
+    /// Regular expression for metric names (matches anywhere; anchor with ^ and $)
+    #[arg(long, value_name = "REGEX")]
+    metric: String,
+
+    /// First time (default: the oldest sample)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    start: Option<String>,
+
+    /// Last time, itself included (default: the newest sample)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    end: Option<String>,
+
+    /// Only the newest sample of each metric, at --end or before
+    #[arg(long, conflicts_with_all = ["aggregate", "stride"])]
+    last: bool,
+
+    /// Only every N-th sample of each metric
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "aggregate")]
+    stride: Option<u32>,
+
+    /// Aggregates per window, for example min,max,avg (`nanocli plugins` lists them); one metric and --start needed
+    #[arg(long, value_name = "LIST", value_delimiter = ',', requires_all = ["window", "start"])]
+    aggregate: Vec<String>,
+
+    /// Width of the windows, for example 5m, 1h30m, 1d; aligned to the Unix epoch
+    #[arg(long, value_name = "DURATION", requires = "aggregate")]
+    window: Option<String>,
+
+    /// Whether metric files answer where they exist; only `config` and `on` (the same here) are available
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = MetricFiles::Config)]
+    metric_files: MetricFiles,
+
+    /// How the answer is printed
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+    format: Format,
+
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+const AFTER_HELP: &str = "\
+Times are RFC3339 (2026-05-24T12:00:00Z), YYYY-MM-DD [HH[:MM[:SS[.nnnnnnnnn]]]] in UTC, Unix seconds or nanoseconds,
+or relative to now (-1h). Aggregate rows carry the end of their window; the first and the last window are clipped to
+--start and --end.
+
+Examples:
+  nanocli query --db sensors --metric '^temp\\.out$' --start -1h
+  nanocli query --db sensors --metric . --last
+  nanocli query --db sensors --metric '^temp\\.' --start 2026-05-24 --end 2026-05-25 --stride 10 --format csv
+  nanocli query --db sensors --metric '^temp\\.out$' --start 2026-05-24T12:00:00Z --end 2026-05-24T13:00:00Z \\
+      --aggregate min,max,sum,avg,count --window 5m --json";
+
+/// Where a query reads a partition that has a metric file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum MetricFiles {
+    /// As the engine does by itself: the metric file where there is one
+    Config,
+    /// The metric file where there is one
+    On,
+    /// Raw files only
+    Off,
+}
+
+/// How the answer is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Aligned columns
+    Table,
+    /// One JSON document
+    Json,
+    /// Comma-separated values with a heading line
+    Csv,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if args.metric_files == MetricFiles::Off {
+        return Err(Error::bad_input(
+            "--metric-files off: the engine always reads the metric file of a partition that has one; \
+             accepted are config and on",
+        )
+        .into());
+    }
+    let (from, to) = text::range(args.start.as_deref(), args.end.as_deref(), super::now())?;
+    let aggregators =
+        args.aggregate.iter().map(|name| registry().aggregator(name)).collect::<Result<Vec<_>, Error>>()?;
+    let window = args.window.as_deref().map(|w| text::span("--window", w)).transpose()?;
+    let root = &args.root.root;
+    let engine = root::open_for_reading(root)?;
+    root::require_database(&engine, root, &args.db)?;
+    let metrics = root::select_metrics(&engine, &args.db, Some(&args.metric))?;
+    let format = if args.json { Format::Json } else { args.format };
+    let columns = match aggregators.as_slice() {
+        [] => vec!["value"],
+        some => some.iter().map(|a| a.name()).collect(),
+    };
+    let mut query = Query {
+        engine: &engine,
+        database: &args.db,
+        from,
+        to,
+        warnings: Vec::new(),
+        out: Writer::new(output::stdout(), format, Header { database: &args.db, metrics: &metrics, columns, window })?,
+    };
+    match window {
+        Some(window) => query.aggregates(only_metric(&metrics, &args.metric)?, &aggregators, window)?,
+        None if args.last => query.last(&metrics)?,
+        None => query.samples(&metrics, args.stride.unwrap_or(1))?,
+    }
+    let Query { warnings, out, .. } = query;
+    out.finish(&warnings)?.flush()?;
+    output::warn_all(&warnings);
+    Ok(super::exit(warnings.is_empty()))
+}
+
+/// The one metric of an aggregate query, or an error that names those that matched.
+fn only_metric<'a>(metrics: &'a [MetricInfo], pattern: &str) -> Result<&'a MetricInfo, Error> {
+    const NAMED: usize = 10;
+    match metrics {
+        [one] => Ok(one),
+        many => {
+            let names: Vec<&str> = many.iter().take(NAMED).map(|m| m.name.as_str()).collect();
+            let more = if many.len() > NAMED { ", ..." } else { "" };
+            Err(Error::bad_input(format!(
+                "--aggregate takes exactly one metric, and --metric {pattern:?} matches {}: {}{more}",
+                many.len(),
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+struct Query<'a, W: Write> {
+    engine: &'a Engine,
+    database: &'a str,
+    from: Timestamp,
+    to: Timestamp,
+    warnings: Vec<String>,
+    out: Writer<W>,
+}
+
+impl<W: Write> Query<'_, W> {
+    fn samples(&mut self, metrics: &[MetricInfo], stride: u32) -> anyhow::Result<()> {
+        let stride = usize::try_from(stride).unwrap_or(usize::MAX);
+        for metric in metrics {
+            self.out.series(metric)?;
+            let mut written = Ok(());
+            let out = &mut self.out;
+            let report = self.engine.query_range(
+                self.database,
+                &metric.name,
+                self.from,
+                self.to,
+                stride,
+                |sample: Sample| {
+                    written = out.row(sample.timestamp, &[Some(sample.value)]);
+                    if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                },
+            )?;
+            written?;
+            self.note(report.warnings);
+        }
+        Ok(())
+    }
+
+    fn last(&mut self, metrics: &[MetricInfo]) -> anyhow::Result<()> {
+        for metric in metrics {
+            self.out.series(metric)?;
+            let newest = self.engine.query_at(self.database, &metric.name, self.to)?;
+            if let Some(sample) = newest.filter(|s| s.timestamp >= self.from) {
+                self.out.row(sample.timestamp, &[Some(sample.value)])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn aggregates(
+        &mut self,
+        metric: &MetricInfo,
+        aggregators: &[&'static dyn Aggregator],
+        window: i64,
+    ) -> anyhow::Result<()> {
+        self.out.series(metric)?;
+        let mut windows = WindowAggregator::new(aggregators, window, self.to);
+        let mut written = Ok(());
+        let out = &mut self.out;
+        let mut emit = |row: AggregateRow| {
+            let values: Vec<_> = row.values.iter().map(|v| v.map(Value::Float64)).collect();
+            out.row(row.timestamp, &values)
+        };
+        let report = self.engine.scan(self.database, &[&metric.name], self.from, self.to, &mut |slice| {
+            written = windows.push(slice.value_type, slice.timestamps, slice.bits, &mut emit);
+            Ok(if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        written?;
+        windows.finish(&mut emit)?;
+        self.note(report.warnings);
+        Ok(())
+    }
+
+    fn note(&mut self, warnings: Vec<String>) {
+        for warning in warnings {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nanotdb_core::model::ValueType;
+
+    #[test]
+    fn aggregates_name_the_metrics_when_several_match() {
+        let metric = |name: &str| MetricInfo { name: name.into(), id: 1, value_type: ValueType::Int32 };
+        assert_eq!(only_metric(&[metric("a")], "a").unwrap().name, "a");
+        let e = only_metric(&[metric("a.x"), metric("a.y")], "^a").unwrap_err();
+        assert_eq!(e.exit_code(), 2);
+        assert!(e.to_string().ends_with("matches 2: a.x, a.y"), "{e}");
+    }
+}

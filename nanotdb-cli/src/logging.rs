@@ -1,0 +1,31 @@
+//! Where the engine's log lines go: standard error, or a file.
+
+use crate::cli::LogLevel;
+use anyhow::Context;
+use std::path::Path;
+use std::sync::Mutex;
+use tracing_subscriber::filter::LevelFilter;
+
+/// Starts logging for this process. Standard output is left to data.
+pub(crate) fn start(file: Option<&Path>, level: Option<LogLevel>) -> anyhow::Result<()> {
+    let level = match (level, file) {
+        (Some(LogLevel::Trace), _) => LevelFilter::TRACE,
+        (Some(LogLevel::Debug), _) => LevelFilter::DEBUG,
+        (Some(LogLevel::Info), _) | (None, Some(_)) => LevelFilter::INFO,
+        (None, None) => LevelFilter::WARN,
+    };
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_target(false);
+    // A subscriber that is already there belongs to a program that calls `run`; it keeps its own.
+    let _ = match file {
+        None => builder.with_writer(std::io::stderr).with_ansi(false).try_init(),
+        Some(path) => {
+            let file = std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)
+                .with_context(|| format!("--log-file {}", path.display()))?;
+            builder.with_writer(Mutex::new(file)).with_ansi(false).try_init()
+        }
+    };
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! Opening a data directory, and errors that say which databases it holds.
+
+use nanotdb_core::config::EngineConfig;
+use nanotdb_core::engine::{Engine, MetricInfo};
+use nanotdb_core::storage::vfs::RealVfs;
+use nanotdb_core::{Error, Result};
+use regex::Regex;
+use std::path::Path;
+
+/// Name of the engine's configuration file in a root.
+const CONFIG_FILE: &str = "engine.toml";
+
+/// Opens a root without lock and without a single write. `NotFound` when there is none.
+pub(crate) fn open_for_reading(root: &Path) -> Result<Engine> {
+    require_directory(root)?;
+    Engine::open_read_only(root, load_config(root)?)
+}
+
+/// Opens a root for writing, made when missing. The engine's own metrics stay off: this process is no server.
+pub(crate) fn open_for_writing(root: &Path) -> Result<Engine> {
+    let mut config = load_config(root)?;
+    config.stats.enabled = false;
+    Engine::open(root, config)
+}
+
+/// Fails with `NotFound` unless `root` is a directory.
+pub(crate) fn require_directory(root: &Path) -> Result<()> {
+    match std::fs::metadata(root) {
+        Ok(meta) if meta.is_dir() => Ok(()),
+        Ok(_) => Err(Error::NotFound(format!("{} is a file; --root takes a data directory", root.display()))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::NotFound(format!("no data directory {}; name one with --root DIR", root.display())))
+        }
+        Err(e) => Err(Error::io("open", root, e)),
+    }
+}
+
+fn load_config(root: &Path) -> Result<EngineConfig> {
+    let path = root.join(CONFIG_FILE);
+    if !path.exists() {
+        return Ok(EngineConfig::default());
+    }
+    let loaded = EngineConfig::load(&RealVfs, &path)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(loaded.value)
+}
+
+/// Fails with `NotFound`, naming the databases there are, unless `name` is one of them.
+pub(crate) fn require_database(engine: &Engine, root: &Path, name: &str) -> Result<()> {
+    if engine.has_database(name) {
+        return Ok(());
+    }
+    Err(Error::NotFound(no_database(root, name, &engine.database_names(true))))
+}
+
+fn no_database(root: &Path, name: &str, known: &[String]) -> String {
+    let known = match known {
+        [] => "it holds no databases".to_owned(),
+        names => format!("it holds {}", names.join(", ")),
+    };
+    format!("no database {name:?} in {}: {known}", root.display())
+}
+
+/// The metrics whose name matches `pattern` anywhere (all without one), sorted by name. `NotFound` when none does.
+pub(crate) fn select_metrics(engine: &Engine, database: &str, pattern: Option<&str>) -> Result<Vec<MetricInfo>> {
+    let mut metrics = engine.metrics(database)?;
+    let Some(pattern) = pattern else { return Ok(metrics) };
+    let regex = compile(pattern)?;
+    let all = metrics.len();
+    metrics.retain(|m| regex.is_match(&m.name));
+    if metrics.is_empty() {
+        return Err(Error::NotFound(format!("none of the {all} metrics of database {database:?} matches {pattern:?}")));
+    }
+    Ok(metrics)
+}
+
+fn compile(pattern: &str) -> Result<Regex> {
+    Regex::new(pattern).map_err(|e| {
+        Error::bad_input(format!("--metric {pattern:?} is not a regular expression (a name alone is one): {e}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_root_is_not_found_and_names_the_flag() {
+        let e = require_directory(Path::new("/nonexistent/nanotdb")).unwrap_err();
+        assert_eq!(e.exit_code(), 3);
+        assert!(e.to_string().contains("--root"), "{e}");
+    }
+
+    #[test]
+    fn a_missing_database_names_those_that_exist() {
+        let text = no_database(Path::new("data"), "nope", &["a".into(), "b".into()]);
+        assert_eq!(text, "no database \"nope\" in data: it holds a, b");
+        assert_eq!(no_database(Path::new("data"), "nope", &[]), "no database \"nope\" in data: it holds no databases");
+    }
+
+    #[test]
+    fn a_bad_pattern_is_bad_input() {
+        assert_eq!(compile("temp[").unwrap_err().exit_code(), 2);
+        assert!(compile(r"^temp\.out$").unwrap().is_match("temp.out"));
+    }
+}

@@ -1,0 +1,140 @@
+//! One database: open and recover, write, flush, seal, read.
+
+mod batch;
+mod commit;
+mod flush;
+mod last;
+mod open;
+mod recovery;
+mod snapshot;
+mod state;
+mod writer;
+
+pub(crate) use batch::Row;
+pub use batch::{Batch, BatchOutcome, Rejection};
+pub use snapshot::{PartitionSnapshot, Snapshot, SnapshotFile};
+pub use state::{Last, MetricEntry, PartitionFile, PartitionFiles, RawKind, State};
+pub use writer::Receipt;
+
+use crate::clock::Clock;
+use crate::config::{EngineConfig, Manifest};
+use crate::model::{MetricId, ValueType};
+use crate::plugin::Partitioner;
+use crate::storage::vfs::Vfs;
+use crate::{Error, Result};
+use commit::CommitLog;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use writer::Writer;
+
+/// What every database of an engine shares.
+#[derive(Clone)]
+pub struct Environment {
+    /// File system.
+    pub vfs: Arc<dyn Vfs>,
+    /// Clocks.
+    pub clock: Arc<dyn Clock>,
+    /// engine.toml.
+    pub config: Arc<EngineConfig>,
+}
+
+/// A metric as its catalog knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricInfo {
+    /// Name within the database.
+    pub name: String,
+    /// Id in this database.
+    pub id: MetricId,
+    /// Value type.
+    pub value_type: ValueType,
+}
+
+/// One database. All methods may be called from any thread.
+pub struct Database {
+    /// Unique among all that this process opened.
+    instance: u64,
+    name: String,
+    directory: PathBuf,
+    environment: Environment,
+    manifest: Manifest,
+    partitioner: &'static dyn Partitioner,
+    /// `None` when it is open for reading only.
+    writer: Option<Mutex<Writer>>,
+    commit: Option<CommitLog>,
+    state: RwLock<State>,
+    /// Why nothing is written any more.
+    poisoned: Mutex<Option<String>>,
+}
+
+impl Database {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Its manifest.toml.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Metrics, by name.
+    pub fn metrics(&self) -> Vec<MetricInfo> {
+        let state = self.read_state();
+        let mut metrics: Vec<_> = state
+            .iter_metrics()
+            .map(|(id, m)| MetricInfo { name: m.name.to_string(), id, value_type: m.value_type })
+            .collect();
+        metrics.sort_by(|a, b| a.name.cmp(&b.name));
+        metrics
+    }
+
+    /// One metric.
+    pub fn metric(&self, name: &str) -> Option<MetricInfo> {
+        let state = self.read_state();
+        let id = *state.names.get(name)?;
+        let value_type = state.metric(id)?.value_type;
+        Some(MetricInfo { name: name.to_owned(), id, value_type })
+    }
+
+    /// Why it does not accept writes any more, if so.
+    pub fn failure(&self) -> Option<String> {
+        self.poisoned.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Stops all writing: after an I/O error that leaves unknown what is durable.
+    fn poison(&self, error: &Error) {
+        let mut poisoned = self.poisoned.lock().unwrap_or_else(PoisonError::into_inner);
+        if poisoned.is_none() {
+            tracing::error!(database = self.name, %error, "the database is read-only from now on");
+            *poisoned = Some(error.to_string());
+        }
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        match self.failure() {
+            Some(reason) => Err(Error::ReadOnly { database: self.name.clone(), reason }),
+            None => Ok(()),
+        }
+    }
+
+    fn lock_writer(&self) -> Result<MutexGuard<'_, Writer>> {
+        let writer = self.writer.as_ref().ok_or_else(|| Error::ReadOnly {
+            database: self.name.clone(),
+            reason: "it was opened for reading only".into(),
+        })?;
+        Ok(writer.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn read_state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_state(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

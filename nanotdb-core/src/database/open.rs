@@ -1,0 +1,389 @@
+//! Opening a database: for writing, with recovery; or for reading beside a running server, without writing a byte.
+
+use super::commit::CommitLog;
+use super::flush::CATALOG_FILE;
+use super::recovery::{rows_on_disk, without_first};
+use super::state::{Last, PartitionFile, PartitionFiles, RawKind, State};
+use super::writer::{Writer, WriterMetric};
+use super::{Database, Environment};
+use crate::config::Manifest;
+use crate::format::{catalog, wal};
+use crate::model::{Timestamp, ValueType};
+use crate::plugin::{Partition, Partitioner};
+use crate::plugin::registry::registry;
+use crate::storage::vfs::OpenMode;
+use crate::storage::{OpenPage, RawFile, WalFile, keep_damaged};
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+/// Name of the manifest within a database's directory.
+pub(crate) const MANIFEST_FILE: &str = "manifest.toml";
+/// Largest catalog.json, manifest.toml that is read.
+const MAX_TEXT_FILE: u64 = 64 << 20;
+/// Largest WAL that is read.
+const MAX_WAL: u64 = 8 << 30;
+/// How often a reader starts over when the server resets the WAL under it.
+const READ_ATTEMPTS: usize = 50;
+
+static INSTANCES: AtomicU64 = AtomicU64::new(1);
+
+struct Parts {
+    name: String,
+    directory: PathBuf,
+    environment: Environment,
+    manifest: Manifest,
+    partitioner: &'static dyn Partitioner,
+    state: State,
+}
+
+impl Database {
+    /// Opens a database for writing, creating it when `directory` is missing or empty, and recovers what a crash left.
+    /// The caller holds the root's lock.
+    pub fn open(name: &str, directory: &Path, environment: Environment) -> Result<Self> {
+        create_missing(directory, &environment)?;
+        remove_leftovers(directory, &environment)?;
+        let mut parts = Parts::read(name, directory, environment)?;
+        parts.manifest.check_plugins(&directory.join(MANIFEST_FILE))?;
+        let wal_path = directory.join(format!("{name}.wal"));
+        let vfs = Arc::clone(&parts.environment.vfs);
+        let wal = WalFile::open(&*vfs, &wal_path)?;
+        let replay = parts.replay(&wal_path)?;
+        let mut rewrite = replay.rewrite;
+        for (partition, dropped) in parts.drop_durable_rows()? {
+            rewrite |= dropped > 0;
+            if dropped > 0 {
+                tracing::info!(
+                    database = name, partition = parts.partitioner.file_part(partition), rows = dropped,
+                    "rows of the WAL are in the data file already"
+                );
+            }
+        }
+        let disk_end = parts.index_newest()?;
+        let metrics = parts.writer_metrics();
+        let rows: usize = parts.state.pages.values().map(OpenPage::len).sum();
+        if rows > 0 {
+            tracing::info!(database = name, rows, "replayed the WAL");
+        }
+        let commit = CommitLog::new(wal.handle(), wal_path);
+        let writer = Writer::new(wal, metrics, disk_end, replay.new_names);
+        let this = parts.finish(Some(Mutex::new(writer)), Some(commit));
+        let mended = match (rewrite, replay.cut_to) {
+            (true, _) => {
+                let mut writer = this.lock_writer()?;
+                this.save_catalog(&mut writer).and_then(|()| this.reset_wal(&mut writer))
+            }
+            (false, Some(whole_len)) => this.lock_writer()?.wal.truncate(whole_len),
+            (false, None) => Ok(()),
+        };
+        // Nothing may be appended behind a WAL that could not be mended; reading works all the same.
+        if let Err(error) = mended {
+            this.poison(&error);
+        }
+        Ok(this)
+    }
+
+    /// Opens a database for reading only. Sees what is on disk now, rows in the WAL included.
+    pub fn open_read_only(name: &str, directory: &Path, environment: Environment) -> Result<Self> {
+        let wal_path = directory.join(format!("{name}.wal"));
+        for _ in 0..READ_ATTEMPTS {
+            let before = read_wal(&environment, &wal_path)?;
+            let mut parts = Parts::read(name, directory, environment.clone())?;
+            parts.index_everything()?;
+            // A WAL that only grew meanwhile was not reset: what left it before is in the files just indexed.
+            let after = read_wal(&environment, &wal_path)?;
+            if !after.starts_with(&before) {
+                continue;
+            }
+            parts.replay_bytes(&before);
+            parts.drop_durable_rows_read_only()?;
+            return Ok(parts.finish(None, None));
+        }
+        Err(Error::Io {
+            op: "read",
+            path: wal_path,
+            source: std::io::Error::other("the WAL changes faster than it can be read; try again"),
+        })
+    }
+}
+
+fn read_wal(environment: &Environment, path: &Path) -> Result<Vec<u8>> {
+    match environment.vfs.read(path, MAX_WAL) {
+        Ok(bytes) => Ok(bytes),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        // Truncated between asking for its length and reading it.
+        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(Vec::new()),
+        Err(e) => Err(Error::io("read", path, e)),
+    }
+}
+
+/// A new database gets its directory, manifest.toml and an empty catalog.
+fn create_missing(directory: &Path, environment: &Environment) -> Result<()> {
+    let vfs = &*environment.vfs;
+    if vfs.entry(directory).map_err(|e| Error::io("look up", directory, e))?.is_none() {
+        vfs.create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
+        let parent = directory.parent().unwrap_or(Path::new("."));
+        vfs.sync_dir(parent).map_err(|e| Error::io("fsync", parent, e))?;
+    }
+    let missing = |path: &Path| {
+        vfs.entry(path).map(|entry| entry.is_none_or(|e| e.len == 0)).map_err(|e| Error::io("look up", path, e))
+    };
+    let manifest = directory.join(MANIFEST_FILE);
+    if missing(&manifest)? {
+        let text = environment.config.manifest_defaults.to_toml();
+        vfs.replace(&manifest, text.as_bytes()).map_err(|e| Error::io("write", &manifest, e))?;
+    }
+    let catalog_path = directory.join(CATALOG_FILE);
+    if vfs.entry(&catalog_path).map_err(|e| Error::io("look up", &catalog_path, e))?.is_none() {
+        let empty = catalog::encode(std::iter::empty());
+        vfs.replace(&catalog_path, &empty).map_err(|e| Error::io("write", &catalog_path, e))?;
+    }
+    Ok(())
+}
+
+/// Temporary files of writes that a crash interrupted.
+fn remove_leftovers(directory: &Path, environment: &Environment) -> Result<()> {
+    let vfs = &*environment.vfs;
+    for entry in vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))? {
+        if !entry.is_dir && entry.name.ends_with(".tmp") {
+            let path = directory.join(&entry.name);
+            vfs.remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
+        }
+    }
+    Ok(())
+}
+
+struct Replay {
+    /// The WAL must be written anew: it lacks checksums, or has damage in the middle.
+    rewrite: bool,
+    /// The WAL has names that catalog.json lacks.
+    new_names: bool,
+    /// The WAL must be cut to this length.
+    cut_to: Option<u64>,
+}
+
+impl Parts {
+    fn read(name: &str, directory: &Path, environment: Environment) -> Result<Self> {
+        let vfs = &*environment.vfs;
+        let path = directory.join(MANIFEST_FILE);
+        let defaults = &environment.config.manifest_defaults;
+        let manifest = match vfs.entry(&path).map_err(|e| Error::io("look up", &path, e))? {
+            None => defaults.clone(),
+            Some(_) => {
+                let loaded = Manifest::load(vfs, &path, defaults)?;
+                for warning in loaded.warnings {
+                    tracing::warn!(database = name, "{warning}");
+                }
+                loaded.value
+            }
+        };
+        let partitioner = registry().partitioner(&manifest.retention.partition)?;
+        let mut state = State::default();
+        let path = directory.join(CATALOG_FILE);
+        match vfs.read(&path, MAX_TEXT_FILE) {
+            Ok(bytes) => {
+                let entries = catalog::decode(&bytes).map_err(|e| Error::Corrupt {
+                    file: path.clone(),
+                    offset: e.offset,
+                    reason: e.reason,
+                })?;
+                for entry in entries {
+                    state.put_metric(entry.id, &entry.name, entry.value_type, Last::Unknown);
+                }
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(Error::io("read", path, e)),
+        }
+        for entry in vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))? {
+            if entry.is_dir {
+                continue;
+            }
+            for kind in [RawKind::Raw, RawKind::Data] {
+                let Some(part) = entry.name.strip_prefix(kind.prefix()).and_then(|n| n.strip_suffix(".dat")) else {
+                    continue;
+                };
+                let named = |p: &&'static dyn Partitioner| p.parse_part(part).map(|partition| (*p, partition));
+                let owner = named(&partitioner).or_else(|| registry().partitioners().iter().find_map(named));
+                let Some((owner, partition)) = owner else {
+                    tracing::warn!(database = name, file = entry.name, "no partitioner knows this file name");
+                    continue;
+                };
+                let files = state
+                    .files
+                    .entry(partition)
+                    .or_insert_with(|| PartitionFiles { partitioner: owner, files: BTreeMap::new() });
+                files.files.insert(kind, PartitionFile { path: directory.join(&entry.name), index: None });
+            }
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            directory: directory.to_owned(),
+            environment,
+            manifest,
+            partitioner,
+            state,
+        })
+    }
+
+    fn replay(&mut self, wal_path: &Path) -> Result<Replay> {
+        let vfs = Arc::clone(&self.environment.vfs);
+        let bytes = vfs.read(wal_path, MAX_WAL).map_err(|e| Error::io("read", wal_path, e))?;
+        let (summary, new_names) = self.replay_bytes(&bytes);
+        let keep = |from: u64, to: u64| {
+            let range = usize::try_from(from).ok().zip(usize::try_from(to).ok());
+            let damaged = range.and_then(|(from, to)| bytes.get(from..to)).unwrap_or_default();
+            keep_damaged(&*vfs, wal_path, from, damaged)
+        };
+        for damage in &summary.damaged {
+            keep(damage.from, damage.to)?;
+            tracing::error!(
+                file = %wal_path.display(), offset = damage.from, bytes = damage.to - damage.from,
+                reason = damage.reason, "damaged bytes in the WAL; the batches around them are replayed"
+            );
+        }
+        if let Some(tail) = &summary.tail {
+            if !tail.torn {
+                keep(tail.from, tail.from.saturating_add(tail.len))?;
+            }
+            tracing::warn!(
+                file = %wal_path.display(), offset = tail.from, bytes = tail.len, reason = tail.reason,
+                "cut off a torn batch at the end of the WAL"
+            );
+        }
+        let rewrite = !summary.damaged.is_empty() || (!bytes.is_empty() && !summary.checksummed);
+        Ok(Replay { rewrite, new_names, cut_to: summary.tail.map(|_| summary.whole_len) })
+    }
+
+    /// Fills the open pages from a WAL. Returns whether it brought names or types that the catalog lacks.
+    fn replay_bytes(&mut self, bytes: &[u8]) -> (wal::WalSummary, bool) {
+        let now = self.environment.clock.monotonic();
+        let catalog: Vec<Option<ValueType>> =
+            self.state.metrics.iter().map(|m| m.as_ref().map(|m| m.value_type)).collect();
+        let type_of = |id: u16| catalog.get(usize::from(id)).copied().flatten();
+        let mut new_names = false;
+        let mut current: Option<Partition> = None;
+        let state = &mut self.state;
+        let partitioner = self.partitioner;
+        let summary = wal::decode(bytes, &type_of, &mut |record| {
+            if let Some(name) = record.announces {
+                let known = state.metric(record.id).map(|m| m.value_type);
+                // The catalog may be ahead: it is saved before the WAL is reset.
+                if known.is_none_or(|known| known == ValueType::Int32 && record.value_type == ValueType::Int64) {
+                    state.put_metric(record.id, name, record.value_type, Last::Unknown);
+                    new_names = true;
+                }
+            }
+            if let Some(metric) = state.metric_mut(record.id) {
+                metric.last = Last::At(record.timestamp, record.bits);
+            }
+            let partition = match current {
+                Some(partition) if partition.contains(record.timestamp) => partition,
+                _ => *current.insert(partitioner.partition_of(record.timestamp)),
+            };
+            let page = state.pages.entry(partition).or_insert_with(|| OpenPage::new(true, now));
+            page.push(record.id, record.timestamp, record.bits);
+        });
+        (summary, new_names)
+    }
+
+    /// Indexes and mends the data files of the partitions that the WAL has rows of, and drops rows that are in both.
+    fn drop_durable_rows(&mut self) -> Result<Vec<(Partition, usize)>> {
+        let mut dropped = Vec::new();
+        for partition in self.state.pages.keys().copied().collect::<Vec<_>>() {
+            let known = self.state.files.get(&partition).and_then(|f| f.files.get(&RawKind::Data));
+            let Some(path) = known.map(|f| f.path.clone()) else { continue };
+            let index = RawFile::open_for_append(&*self.environment.vfs, &path, partition)?;
+            dropped.push((partition, self.drop_rows_in(partition, &index)?));
+            self.put_index(partition, index);
+        }
+        Ok(dropped)
+    }
+
+    fn drop_durable_rows_read_only(&mut self) -> Result<()> {
+        for partition in self.state.pages.keys().copied().collect::<Vec<_>>() {
+            let known = self.state.files.get(&partition).and_then(|f| f.files.get(&RawKind::Data));
+            if let Some(index) = known.and_then(|f| f.index.clone()) {
+                self.drop_rows_in(partition, &index)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_rows_in(&mut self, partition: Partition, index: &RawFile) -> Result<usize> {
+        let Some(page) = self.state.pages.get(&partition) else { return Ok(0) };
+        if index.frames.is_empty() {
+            return Ok(0);
+        }
+        let file = self.environment.vfs.open(&index.path, OpenMode::Read);
+        let file = file.map_err(|e| Error::io("open", &index.path, e))?;
+        let count = rows_on_disk(page, index, &*file, &|id| self.state.type_of(id))?;
+        if count > 0 {
+            let rest = without_first(page, count, self.environment.clock.monotonic());
+            match rest.is_empty() {
+                true => self.state.pages.remove(&partition),
+                false => self.state.pages.insert(partition, rest),
+            };
+        }
+        Ok(count)
+    }
+
+    fn put_index(&mut self, partition: Partition, index: RawFile) {
+        if let Some(file) = self.state.files.get_mut(&partition).and_then(|f| f.files.get_mut(&RawKind::Data)) {
+            file.index = Some(Arc::new(index));
+        }
+    }
+
+    fn index_everything(&mut self) -> Result<()> {
+        let vfs = Arc::clone(&self.environment.vfs);
+        for (partition, files) in &mut self.state.files {
+            for file in files.files.values_mut() {
+                file.index = Some(Arc::new(RawFile::index(&*vfs, &file.path, *partition)?));
+            }
+        }
+        Ok(())
+    }
+
+    /// Indexes as few files as it takes to know the newest timestamp on disk.
+    fn index_newest(&mut self) -> Result<Option<Timestamp>> {
+        let vfs = Arc::clone(&self.environment.vfs);
+        let mut newest = None;
+        let mut by_end: Vec<_> = self.state.files.iter_mut().collect();
+        by_end.sort_by_key(|(partition, _)| std::cmp::Reverse(partition.end));
+        for (partition, files) in by_end {
+            if newest.is_some_and(|newest| newest >= partition.end) {
+                break;
+            }
+            for file in files.files.values_mut() {
+                let index = match &file.index {
+                    Some(index) => Arc::clone(index),
+                    None => Arc::new(RawFile::index(&*vfs, &file.path, *partition)?),
+                };
+                newest = newest.max(index.frames.iter().map(|f| f.header.end).max());
+                file.index = Some(index);
+            }
+        }
+        Ok(newest)
+    }
+
+    fn writer_metrics(&self) -> Vec<Option<WriterMetric>> {
+        let metrics = self.state.metrics.iter();
+        metrics.map(|m| m.as_ref().map(|m| WriterMetric::new(m.value_type, m.last, false))).collect()
+    }
+
+    fn finish(self, writer: Option<Mutex<Writer>>, commit: Option<CommitLog>) -> Database {
+        Database {
+            instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
+            name: self.name,
+            directory: self.directory,
+            environment: self.environment,
+            partitioner: self.partitioner,
+            manifest: self.manifest,
+            writer,
+            commit,
+            state: RwLock::new(self.state),
+            poisoned: Mutex::new(None),
+        }
+    }
+}

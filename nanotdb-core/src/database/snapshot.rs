@@ -1,0 +1,168 @@
+//! What a query needs, taken under a short lock: which frames to read, and the matching rows of the open pages.
+
+use super::state::{PartitionFile, RawKind, State};
+use super::Database;
+use crate::model::{MetricId, Timestamp, ValueType};
+use crate::plugin::Partition;
+use crate::storage::raw_file::{DamagedBytes, FrameEntry};
+use crate::storage::vfs::Vfs;
+use crate::storage::{OpenPage, RawFile, keep_damaged};
+use crate::Result;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// One file to read.
+#[derive(Debug, Clone)]
+pub struct SnapshotFile {
+    /// Which of the partition's files.
+    pub kind: RawKind,
+    /// Path.
+    pub path: PathBuf,
+    /// Frames that may hold wanted rows, by offset.
+    pub frames: Vec<FrameEntry>,
+    /// Parts that are known not to be readable.
+    pub damaged: Vec<DamagedBytes>,
+}
+
+/// One partition to read: files in the order in which they were written, then the open page.
+#[derive(Debug, Clone)]
+pub struct PartitionSnapshot {
+    /// Its time range.
+    pub partition: Partition,
+    /// Files.
+    pub files: Vec<SnapshotFile>,
+    /// Rows of the open page, per wanted metric: timestamps and row bits in arrival order, which is time order.
+    pub open: Vec<(Vec<Timestamp>, Vec<u64>)>,
+}
+
+/// A consistent view of some metrics in a range of time.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Wanted metrics, with their types.
+    pub metrics: Vec<(MetricId, ValueType)>,
+    /// Partitions in time order.
+    pub partitions: Vec<PartitionSnapshot>,
+}
+
+impl Database {
+    /// Takes a snapshot of `metrics` in `from..=to`. Files that nobody read yet are indexed first.
+    pub fn snapshot(&self, metrics: &[MetricId], from: Timestamp, to: Timestamp) -> Result<Snapshot> {
+        loop {
+            let missing = {
+                let state = self.read_state();
+                let missing = files_without_index(&state, from, to);
+                if missing.is_empty() {
+                    return Ok(take(&state, metrics, from, to));
+                }
+                missing
+            };
+            for (partition, kind, path) in missing {
+                self.index_file(partition, kind, &path)?;
+            }
+        }
+    }
+
+    /// Indexes a file outside the lock. When a writer indexed it meanwhile, the writer's index stands.
+    pub(super) fn index_file(&self, partition: Partition, kind: RawKind, path: &std::path::Path) -> Result<()> {
+        let vfs = &*self.environment.vfs;
+        let index = RawFile::index(vfs, path, partition)?;
+        if self.writer.is_some() {
+            keep_damage(vfs, &index);
+        }
+        let mut state = self.write_state();
+        if let Some(file) = state.files.get_mut(&partition).and_then(|f| f.files.get_mut(&kind))
+            && file.index.is_none()
+        {
+            file.index = Some(Arc::new(index));
+        }
+        Ok(())
+    }
+
+    /// Remembers that frames were read and found whole, so that their time bounds may be trusted from now on.
+    pub fn mark_verified(&self, partition: Partition, kind: RawKind, offsets: &[u64]) {
+        let mut state = self.write_state();
+        let file = state.files.get_mut(&partition).and_then(|f| f.files.get_mut(&kind));
+        let Some(index) = file.and_then(|f| f.index.as_mut()) else { return };
+        let index = Arc::make_mut(index);
+        for offset in offsets {
+            if let Ok(at) = index.frames.binary_search_by_key(offset, |f| f.offset)
+                && let Some(frame) = index.frames.get_mut(at)
+            {
+                frame.verified = true;
+            }
+        }
+    }
+
+    /// The file system of its files.
+    pub fn vfs(&self) -> &dyn Vfs {
+        &*self.environment.vfs
+    }
+}
+
+/// Copies damaged bytes beside the file once they are found. A full disk does not keep a query from its answer.
+fn keep_damage(vfs: &dyn Vfs, index: &RawFile) {
+    for damage in &index.damaged {
+        let len = usize::try_from(damage.to.saturating_sub(damage.from)).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; len];
+        let read = vfs
+            .open(&index.path, crate::storage::vfs::OpenMode::Read)
+            .and_then(|file| file.read_exact_at(&mut bytes, damage.from));
+        let kept = read.is_ok() && keep_damaged(vfs, &index.path, damage.from, &bytes).is_ok();
+        tracing::error!(
+            file = %index.path.display(), offset = damage.from, bytes = len, reason = damage.reason, kept,
+            "damaged bytes in a data file; the frames around them stay readable"
+        );
+    }
+}
+
+fn overlapping(state: &State, from: Timestamp, to: Timestamp) -> impl Iterator<Item = Partition> {
+    let files = state.files.keys().chain(state.pages.keys());
+    let mut partitions: Vec<Partition> = files.copied().filter(|p| p.overlaps(from, to)).collect();
+    partitions.sort();
+    partitions.dedup();
+    partitions.into_iter()
+}
+
+fn files_without_index(state: &State, from: Timestamp, to: Timestamp) -> Vec<(Partition, RawKind, PathBuf)> {
+    let unindexed = |(kind, file): (&RawKind, &PartitionFile)| match file.index {
+        None => Some((*kind, file.path.clone())),
+        Some(_) => None,
+    };
+    overlapping(state, from, to)
+        .filter_map(|partition| Some((partition, state.files.get(&partition)?)))
+        .flat_map(|(partition, files)| {
+            files.files.iter().filter_map(unindexed).map(move |(kind, path)| (partition, kind, path))
+        })
+        .collect()
+}
+
+fn take(state: &State, metrics: &[MetricId], from: Timestamp, to: Timestamp) -> Snapshot {
+    let partitions = overlapping(state, from, to)
+        .map(|partition| {
+            let mut files = Vec::new();
+            for (kind, file) in state.files.get(&partition).into_iter().flat_map(|f| &f.files) {
+                let Some(index) = &file.index else { continue };
+                let frames = index.frames.iter().filter(|f| f.may_overlap(from, to)).copied().collect();
+                files.push(SnapshotFile { kind: *kind, path: file.path.clone(), frames, damaged: index.damaged.clone() });
+            }
+            let open = match state.pages.get(&partition) {
+                Some(page) => metrics.iter().map(|id| matching_rows(page, *id, from, to)).collect(),
+                None => Vec::new(),
+            };
+            PartitionSnapshot { partition, files, open }
+        })
+        .collect();
+    Snapshot { metrics: metrics.iter().map(|id| (*id, state.type_of(*id))).collect(), partitions }
+}
+
+fn matching_rows(page: &OpenPage, id: MetricId, from: Timestamp, to: Timestamp) -> (Vec<Timestamp>, Vec<u64>) {
+    let mut timestamps = Vec::new();
+    let mut bits = Vec::new();
+    for ((row_id, ts), value) in page.ids.iter().zip(&page.timestamps).zip(&page.bits) {
+        if *row_id == id && from <= *ts && *ts <= to {
+            timestamps.push(*ts);
+            bits.push(*value);
+        }
+    }
+    (timestamps, bits)
+}

@@ -1,0 +1,120 @@
+//! What readers see of a database: metrics, open pages, and the index of its files.
+
+use crate::model::{MetricId, Timestamp, ValueType};
+use crate::plugin::{Partition, Partitioner};
+use crate::storage::{OpenPage, RawFile};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What is known of a metric's newest sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Last {
+    /// Not looked up since the database was opened: it may be in a data file.
+    Unknown,
+    /// There is none.
+    Never,
+    /// Timestamp and row bits.
+    At(Timestamp, u64),
+}
+
+/// One metric.
+#[derive(Debug, Clone)]
+pub struct MetricEntry {
+    /// Name.
+    pub name: Arc<str>,
+    /// Type.
+    pub value_type: ValueType,
+    /// Newest sample.
+    pub last: Last,
+}
+
+/// The two raw files that a partition may have, in the order in which they were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RawKind {
+    /// `raw-<part>.dat`: kept after a metric file was built from it.
+    Raw,
+    /// `data-<part>.dat`: new rows go here.
+    Data,
+}
+
+impl RawKind {
+    /// File name prefix.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            RawKind::Raw => "raw-",
+            RawKind::Data => "data-",
+        }
+    }
+}
+
+/// One file of a partition.
+#[derive(Debug, Clone)]
+pub struct PartitionFile {
+    /// Path.
+    pub path: PathBuf,
+    /// Its frames; `None` until somebody needs them.
+    pub index: Option<Arc<RawFile>>,
+}
+
+/// The files of a partition.
+#[derive(Clone)]
+pub struct PartitionFiles {
+    /// Who named them.
+    pub partitioner: &'static dyn Partitioner,
+    /// By kind.
+    pub files: BTreeMap<RawKind, PartitionFile>,
+}
+
+/// Everything that a reader snapshots.
+#[derive(Default)]
+pub struct State {
+    /// By id; index 0 is never used.
+    pub metrics: Vec<Option<MetricEntry>>,
+    /// Ids by name.
+    pub names: HashMap<Arc<str>, MetricId, foldhash::fast::RandomState>,
+    /// Open pages.
+    pub pages: BTreeMap<Partition, OpenPage>,
+    /// Files on disk.
+    pub files: BTreeMap<Partition, PartitionFiles>,
+}
+
+impl State {
+    /// A metric by id.
+    pub fn metric(&self, id: MetricId) -> Option<&MetricEntry> {
+        self.metrics.get(usize::from(id))?.as_ref()
+    }
+
+    /// A metric by id.
+    pub fn metric_mut(&mut self, id: MetricId) -> Option<&mut MetricEntry> {
+        self.metrics.get_mut(usize::from(id))?.as_mut()
+    }
+
+    /// Adds a metric, or changes the type of one that is there.
+    pub fn put_metric(&mut self, id: MetricId, name: &str, value_type: ValueType, last: Last) {
+        let at = usize::from(id);
+        if self.metrics.len() <= at {
+            self.metrics.resize(at.saturating_add(1), None);
+        }
+        if let Some(slot) = self.metrics.get_mut(at) {
+            match slot {
+                Some(entry) => entry.value_type = value_type,
+                None => {
+                    let name: Arc<str> = Arc::from(name);
+                    self.names.insert(Arc::clone(&name), id);
+                    *slot = Some(MetricEntry { name, value_type, last });
+                }
+            }
+        }
+    }
+
+    /// The type of a metric; int32 for ids that the catalog does not know.
+    pub fn type_of(&self, id: MetricId) -> ValueType {
+        self.metric(id).map_or(ValueType::Int32, |m| m.value_type)
+    }
+
+    /// Metrics with their ids, by id.
+    pub fn iter_metrics(&self) -> impl Iterator<Item = (MetricId, &MetricEntry)> {
+        (0u16..=u16::MAX).zip(&self.metrics).filter_map(|(id, m)| Some((id, m.as_ref()?)))
+    }
+}

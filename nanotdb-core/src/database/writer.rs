@@ -1,0 +1,527 @@
+//! Taking a batch: check types and order, append to the WAL with one write, then to the open pages.
+
+use super::batch::{Batch, NOW, Row};
+use super::commit::Sequence;
+use super::{BatchOutcome, Database, Last};
+use crate::config::{FsyncPolicy, ValueWidth};
+use crate::format::wal::BatchEncoder;
+use crate::model::{MetricId, Number, NumberKind, Timestamp, Value, ValueType};
+use crate::plugin::Partition;
+use crate::storage::open_page::SortedRows;
+use crate::storage::{OpenPage, WalFile};
+use crate::{Error, Result};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Rows that a page may hold while it cannot be flushed; beyond that, writes are refused.
+const MAX_UNFLUSHED_ROWS: usize = 1 << 18;
+
+/// What the writer keeps of a metric.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WriterMetric {
+    pub(super) value_type: ValueType,
+    pub(super) last: Last,
+    /// Whether its next WAL record must carry name and type.
+    pub(super) announce: bool,
+    epoch: u32,
+}
+
+impl WriterMetric {
+    pub(super) fn new(value_type: ValueType, last: Last, announce: bool) -> Self {
+        Self { value_type, last, announce, epoch: 0 }
+    }
+}
+
+struct StagedRow {
+    timestamp: Timestamp,
+    bits: u64,
+    id: MetricId,
+    partition: u32,
+}
+
+/// State that only the holder of the writer's lock touches.
+pub(super) struct Writer {
+    pub(super) wal: WalFile,
+    /// By id.
+    pub(super) metrics: Vec<Option<WriterMetric>>,
+    /// Newest timestamp in any data file, so that younger samples need no look-up.
+    pub(super) disk_end: Option<Timestamp>,
+    /// Whether catalog.json lacks a metric or a type.
+    pub(super) catalog_dirty: bool,
+    pub(super) frames: Vec<u8>,
+    pub(super) payload: Vec<u8>,
+    pub(super) columns: Vec<u8>,
+    pub(super) sorted: SortedRows,
+    pub(super) wal_buffer: Vec<u8>,
+    staged: Vec<StagedRow>,
+    partitions: Vec<(Partition, bool)>,
+    /// Metrics that the current batch changed, as they were before.
+    undo: Vec<(MetricId, Option<WriterMetric>)>,
+    partition_at: HashMap<Partition, u32>,
+    /// Metrics that the current batch creates, with consecutive ids.
+    new_names: HashMap<Arc<str>, MetricId>,
+    new_metrics: Vec<(MetricId, Arc<str>)>,
+    epoch: u32,
+}
+
+impl Writer {
+    pub(super) fn new(
+        wal: WalFile,
+        metrics: Vec<Option<WriterMetric>>,
+        disk_end: Option<Timestamp>,
+        catalog_dirty: bool,
+    ) -> Self {
+        Self {
+            wal,
+            metrics,
+            disk_end,
+            catalog_dirty,
+            frames: Vec::new(),
+            payload: Vec::new(),
+            columns: Vec::new(),
+            sorted: SortedRows::default(),
+            wal_buffer: Vec::new(),
+            staged: Vec::new(),
+            partitions: Vec::new(),
+            undo: Vec::new(),
+            partition_at: HashMap::new(),
+            new_names: HashMap::new(),
+            new_metrics: Vec::new(),
+            epoch: 0,
+        }
+    }
+
+    fn metric(&self, id: MetricId) -> Option<&WriterMetric> {
+        self.metrics.get(usize::from(id))?.as_ref()
+    }
+
+    /// The metric, for a change by the current batch; its former state is remembered once.
+    fn touch(&mut self, id: MetricId) -> Option<&mut WriterMetric> {
+        let epoch = self.epoch;
+        let metric = self.metrics.get_mut(usize::from(id))?.as_mut()?;
+        if metric.epoch != epoch {
+            self.undo.push((id, Some(*metric)));
+            metric.epoch = epoch;
+        }
+        Some(metric)
+    }
+
+    fn begin(&mut self) {
+        self.staged.clear();
+        self.partitions.clear();
+        self.partition_at.clear();
+        self.undo.clear();
+        self.new_names.clear();
+        self.new_metrics.clear();
+        self.epoch = self.epoch.wrapping_add(1);
+    }
+
+    fn roll_back(&mut self) {
+        for (id, before) in self.undo.drain(..).rev() {
+            if let Some(slot) = self.metrics.get_mut(usize::from(id)) {
+                *slot = before;
+            }
+        }
+        // Ids of metrics that were not created after all are free again.
+        if let Some((first, _)) = self.new_metrics.first() {
+            self.metrics.truncate(usize::from(*first));
+        }
+        self.new_names.clear();
+        self.new_metrics.clear();
+    }
+}
+
+fn new_name(new_metrics: &[(MetricId, Arc<str>)], id: MetricId) -> Option<&str> {
+    let (first, _) = new_metrics.first()?;
+    let (_, name) = new_metrics.get(usize::from(id.checked_sub(*first)?))?;
+    Some(name)
+}
+
+/// What a stored batch still owes before it may be acknowledged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// The WAL must be durable up to here.
+    pub sync: Option<Sequence>,
+    /// Pages are due to be flushed.
+    pub flush: bool,
+}
+
+impl Receipt {
+    /// Whether settling waits for the disk.
+    pub fn must_wait(&self) -> bool {
+        self.sync.is_some() || self.flush
+    }
+}
+
+impl Database {
+    /// Stores the rows `which` (indices, in order; `None` = all) of a batch: one WAL write, then the open pages. Bad rows
+    /// are counted in `outcome` and never block the good ones. On an error nothing was stored.
+    pub fn submit(&self, batch: &mut Batch, which: Option<&[u32]>, outcome: &mut BatchOutcome) -> Result<Receipt> {
+        let mut writer = self.lock_writer()?;
+        self.check_writable()?;
+        self.make_room(&mut writer)?;
+        let writer = &mut *writer;
+        writer.begin();
+        let mut stage = Stage {
+            database: self,
+            now: self.environment.clock.now(),
+            current: None,
+            width: self.environment.config.values.width,
+            max_future: i64::try_from(self.environment.config.limits.max_future.as_nanos()).unwrap_or(i64::MAX),
+        };
+        stage.declarations(writer, batch, outcome);
+        let staged = match which {
+            None => (0..batch.rows.len()).try_for_each(|i| stage.row(writer, batch, i, outcome)),
+            Some(which) => which.iter().try_for_each(|i| stage.row(writer, batch, *i as usize, outcome)),
+        };
+        let appended = match staged {
+            Ok(()) => self.append_to_wal(writer),
+            Err(e) => Err(e),
+        };
+        let sync = match appended {
+            Ok(sync) => sync,
+            Err(e) => {
+                writer.roll_back();
+                return Err(e);
+            }
+        };
+        outcome.accepted = outcome.accepted.saturating_add(writer.staged.len() as u64);
+        self.apply(writer);
+        let always = self.environment.config.wal.fsync_policy == FsyncPolicy::Always;
+        Ok(Receipt { sync: sync.filter(|_| always), flush: self.is_flush_due(writer) })
+    }
+
+    /// Pays what a receipt owes: flushes pages that are full, and waits for the fsync.
+    pub fn settle(&self, receipt: Receipt) -> Result<()> {
+        if receipt.flush
+            && let Err(error) = self.flush_due()
+        {
+            // The rows are in the WAL: the batch stands. The next one tries again, or is refused.
+            tracing::error!(database = self.name, %error, "pages could not be flushed");
+        }
+        match (receipt.sync, &self.commit) {
+            (Some(sequence), Some(commit)) => commit.wait(sequence).inspect_err(|e| self.poison(e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a batch while pages pile up that cannot be flushed.
+    fn make_room(&self, writer: &mut Writer) -> Result<()> {
+        let full = |rows: usize| rows >= MAX_UNFLUSHED_ROWS.max(self.page_rows().saturating_mul(4));
+        if self.read_state().pages.values().any(|p| full(p.len())) {
+            self.flush_pages(writer, |_, _| true)?;
+        }
+        Ok(())
+    }
+
+    /// One write for the whole batch.
+    fn append_to_wal(&self, writer: &mut Writer) -> Result<Option<Sequence>> {
+        writer.wal_buffer.clear();
+        let first_of_file = writer.wal.is_empty();
+        let mut encoder = BatchEncoder::new(&mut writer.wal_buffer, first_of_file);
+        let state = self.read_state();
+        for row in &writer.staged {
+            if !writer.partitions.get(row.partition as usize).is_some_and(|(_, in_wal)| *in_wal) {
+                continue;
+            }
+            let Some(metric) = writer.metrics.get_mut(usize::from(row.id)).and_then(Option::as_mut) else { continue };
+            let (value_type, announce) = (metric.value_type, std::mem::take(&mut metric.announce));
+            let name = if announce {
+                new_name(&writer.new_metrics, row.id).or_else(|| state.metric(row.id).map(|m| &*m.name))
+            } else {
+                None
+            };
+            encoder.record(row.id, row.timestamp, row.bits, value_type, name);
+        }
+        drop(state);
+        encoder.finish();
+        if writer.wal_buffer.is_empty() {
+            return Ok(None);
+        }
+        if let Err(failed) = writer.wal.append(&writer.wal_buffer) {
+            if failed.torn {
+                self.poison(&failed.error);
+            }
+            return Err(failed.error);
+        }
+        Ok(self.commit.as_ref().map(|c| c.appended()))
+    }
+
+    /// Makes the staged rows visible.
+    fn apply(&self, writer: &mut Writer) {
+        let now = self.environment.clock.monotonic();
+        let mut state = self.write_state();
+        let state = &mut *state;
+        writer.new_names.clear();
+        for (id, name) in writer.new_metrics.drain(..) {
+            if let Some(metric) = writer.metrics.get(usize::from(id)).and_then(Option::as_ref) {
+                state.put_metric(id, &name, metric.value_type, Last::Never);
+                tracing::trace!(database = self.name, metric = %name, id, value_type = %metric.value_type, "new metric");
+            }
+        }
+        for (id, _) in &writer.undo {
+            let written = writer.metrics.get(usize::from(*id)).and_then(Option::as_ref);
+            if let (Some(written), Some(metric)) = (written, state.metric_mut(*id)) {
+                metric.value_type = written.value_type;
+                metric.last = written.last;
+            }
+        }
+        let mut rows = writer.staged.as_slice();
+        while let Some(first) = rows.first() {
+            let run = rows.iter().take_while(|r| r.partition == first.partition).count();
+            let (these, rest) = rows.split_at(run);
+            rows = rest;
+            let Some((partition, in_wal)) = writer.partitions.get(first.partition as usize) else { continue };
+            let page = state.pages.entry(*partition).or_insert_with(|| OpenPage::new(*in_wal, now));
+            page.written = now;
+            page.ids.extend(these.iter().map(|r| r.id));
+            page.timestamps.extend(these.iter().map(|r| r.timestamp));
+            page.bits.extend(these.iter().map(|r| r.bits));
+        }
+        writer.undo.clear();
+    }
+}
+
+/// Checks rows one by one and stages the good ones.
+struct Stage<'a> {
+    database: &'a Database,
+    now: Timestamp,
+    current: Option<(Partition, u32)>,
+    width: ValueWidth,
+    max_future: i64,
+}
+
+impl Stage<'_> {
+    /// Types that the sender stated: checked against metrics that exist. New metrics take them with their first sample.
+    fn declarations(&mut self, writer: &mut Writer, batch: &mut Batch, outcome: &mut BatchOutcome) {
+        let mut kept = Vec::new();
+        for at in std::mem::take(&mut batch.declarations) {
+            let Some(series) = batch.series.get(at as usize) else { continue };
+            let Some((line, declared)) = series.declared else { continue };
+            if batch.databases.get(series.database as usize).is_none_or(|d| *d != self.database.name) {
+                kept.push(at);
+                continue;
+            }
+            let id = self.database.read_state().names.get(batch.metric_name(series)).copied();
+            let Some(metric) = id.and_then(|id| writer.touch(id)) else { continue };
+            if metric.value_type == ValueType::Int32 && declared == ValueType::Int64 {
+                widen(metric);
+            } else if metric.value_type != declared {
+                let exists = metric.value_type;
+                outcome.reject(line, || format!("type {declared} was stated for a metric that is {exists}"));
+            }
+        }
+        batch.declarations = kept;
+    }
+
+    #[inline]
+    fn row(&mut self, writer: &mut Writer, batch: &mut Batch, at: usize, outcome: &mut BatchOutcome) -> Result<()> {
+        let Some(row) = batch.rows.get(at).copied() else { return Ok(()) };
+        let Some(series) = batch.series.get(row.series as usize) else { return Ok(()) };
+        let line = u64::from(row.line);
+        if self.max_future > 0 && row.timestamp > self.now.saturating_add(self.max_future) {
+            let limit = Duration::from_nanos(self.max_future.unsigned_abs());
+            outcome.reject(line, || {
+                format!("timestamp {} is more than limits.max_future = {limit:?} ahead of the clock", row.timestamp)
+            });
+            return Ok(());
+        }
+        let id = if series.resolved.0 == self.database.instance && writer.metric(series.resolved.1).is_some() {
+            series.resolved.1
+        } else {
+            match self.resolve(writer, batch, &row)? {
+                Ok(id) => id,
+                Err(reason) => {
+                    outcome.reject(line, || reason);
+                    return Ok(());
+                }
+            }
+        };
+        let Some(metric) = writer.metric(id) else { return Ok(()) };
+        let last = match metric.last {
+            Last::At(last, _) => last,
+            Last::Never => Timestamp::MIN,
+            // Younger than everything on disk is in order whatever the last was.
+            Last::Unknown if row.timestamp != NOW && writer.disk_end.is_none_or(|end| row.timestamp > end) => {
+                Timestamp::MIN
+            }
+            Last::Unknown => {
+                let last = self.database.look_up_last(id)?;
+                if let Some(metric) = writer.metrics.get_mut(usize::from(id)).and_then(Option::as_mut) {
+                    metric.last = last;
+                }
+                if let Last::At(last, _) = last { last } else { Timestamp::MIN }
+            }
+        };
+        // A sample without a time never falls behind its metric, even when the clock stepped back.
+        let timestamp = if row.timestamp == NOW { self.now.max(last) } else { row.timestamp };
+        if timestamp < last {
+            outcome.reject(line, || {
+                format!("timestamp {timestamp} is older than the metric's newest sample, {last}; samples of a metric must come in time order")
+            });
+            return Ok(());
+        }
+        let Some(metric) = writer.touch(id) else { return Ok(()) };
+        let bits = match to_bits(metric.value_type, row.number) {
+            Some(bits) => bits,
+            None if metric.value_type == ValueType::Int32
+                && self.width != ValueWidth::Bits32
+                && row.number.as_integer().is_some() =>
+            {
+                widen(metric);
+                row.number.as_integer().map_or(0, |v| v as u64)
+            }
+            None => {
+                let value_type = metric.value_type;
+                outcome.reject(line, || refusal(value_type, row.number));
+                return Ok(());
+            }
+        };
+        metric.last = Last::At(timestamp, bits);
+        let partition = self.partition(writer, timestamp);
+        writer.staged.push(StagedRow { timestamp, bits, id, partition });
+        Ok(())
+    }
+
+    /// The metric's id, creating it when it is new. The inner error is the reason to reject the row.
+    fn resolve(
+        &self,
+        writer: &mut Writer,
+        batch: &mut Batch,
+        row: &Row,
+    ) -> Result<std::result::Result<MetricId, String>> {
+        let Some(series) = batch.series.get(row.series as usize) else { return Ok(Err("no such series".into())) };
+        if let Some(reason) = &series.invalid {
+            return Ok(Err(reason.clone()));
+        }
+        let name = batch.metric_name(series);
+        let stored = self.database.read_state().names.get(name).copied();
+        let id = match stored.or_else(|| writer.new_names.get(name).copied()) {
+            Some(id) => id,
+            None => {
+                let value_type = match series.declared {
+                    Some((_, declared)) if to_bits(declared, row.number).is_none() => {
+                        return Ok(Err(refusal(declared, row.number)));
+                    }
+                    Some((_, declared)) => declared,
+                    None => match new_type(self.width, row.number) {
+                        Ok(value_type) => value_type,
+                        Err(reason) => return Ok(Err(reason)),
+                    },
+                };
+                match self.create(writer, name, value_type) {
+                    Ok(id) => id,
+                    Err(e @ Error::Limit { .. }) => return Ok(Err(e.to_string())),
+                    Err(e) => return Err(e),
+                }
+            }
+        };
+        let instance = self.database.instance;
+        // A new metric is remembered only once it is stored: the batch may yet fail as a whole.
+        if stored.is_some()
+            && let Some(series) = batch.series.get_mut(row.series as usize)
+        {
+            series.resolved = (instance, id);
+        }
+        Ok(Ok(id))
+    }
+
+    fn create(&self, writer: &mut Writer, name: &str, value_type: ValueType) -> Result<MetricId> {
+        let limit = self.database.environment.config.limits.max_metrics_per_database.min(u64::from(u16::MAX));
+        let next = writer.metrics.len().max(1);
+        let Some(id) = MetricId::try_from(next).ok().filter(|id| u64::from(*id) <= limit) else {
+            return Err(Error::Limit {
+                key: "limits.max_metrics_per_database",
+                limit,
+                detail: format!("metric {name:?} would be one more in database {:?}", self.database.name),
+            });
+        };
+        writer.metrics.resize(next.saturating_add(1), None);
+        if let Some(slot) = writer.metrics.get_mut(next) {
+            *slot = Some(WriterMetric { value_type, last: Last::Never, announce: true, epoch: writer.epoch });
+        }
+        writer.undo.push((id, None));
+        let name: Arc<str> = Arc::from(name);
+        writer.new_names.insert(Arc::clone(&name), id);
+        writer.new_metrics.push((id, name));
+        writer.catalog_dirty = true;
+        Ok(id)
+    }
+
+    #[inline]
+    fn partition(&mut self, writer: &mut Writer, timestamp: Timestamp) -> u32 {
+        if let Some((partition, at)) = self.current
+            && partition.contains(timestamp)
+        {
+            return at;
+        }
+        let partition = self.database.partitioner.partition_of(timestamp);
+        let next = writer.partitions.len() as u32;
+        let at = *writer.partition_at.entry(partition).or_insert(next);
+        if at == next {
+            let open = self.database.read_state().pages.get(&partition).map(|p| p.in_wal);
+            let in_wal = open.unwrap_or_else(|| self.database.goes_through_wal(partition, self.now));
+            writer.partitions.push((partition, in_wal));
+        }
+        self.current = Some((partition, at));
+        at
+    }
+}
+
+impl Database {
+    /// Whether rows of a partition are written to the WAL: decided per page, so that the WAL always holds all rows of a page or none.
+    fn goes_through_wal(&self, partition: Partition, now: Timestamp) -> bool {
+        let skip = i64::try_from(self.manifest.wal.skip_before.as_nanos()).unwrap_or(i64::MAX);
+        self.manifest.wal.enabled && partition.end > now.saturating_sub(skip)
+    }
+}
+
+fn widen(metric: &mut WriterMetric) {
+    metric.value_type = ValueType::Int64;
+    metric.announce = true;
+}
+
+/// The row bits of a number for a metric of this type, if it may hold it.
+#[inline]
+fn to_bits(value_type: ValueType, number: Number) -> Option<u64> {
+    let value = match value_type {
+        ValueType::Int32 => Value::Int32(i32::try_from(number.as_integer()?).ok()?),
+        ValueType::Int64 => Value::Int64(number.as_integer()?),
+        _ if number.kind == NumberKind::SuffixedInteger => return None,
+        ValueType::Float32 => Value::Float32(Some(number.as_f32()).filter(|v| v.is_finite())?),
+        ValueType::Float64 => Value::Float64(Some(number.as_f64()).filter(|v| v.is_finite())?),
+    };
+    Some(value.to_bits())
+}
+
+/// The type that a number gives to a new metric.
+fn new_type(width: ValueWidth, number: Number) -> std::result::Result<ValueType, String> {
+    let value_type = match (number.as_integer(), width) {
+        (Some(_), ValueWidth::Bits64) => ValueType::Int64,
+        (Some(v), ValueWidth::Auto) if i32::try_from(v).is_err() => ValueType::Int64,
+        (Some(_), _) => ValueType::Int32,
+        (None, ValueWidth::Bits64) => ValueType::Float64,
+        (None, _) => ValueType::Float32,
+    };
+    match to_bits(value_type, number) {
+        Some(_) => Ok(value_type),
+        None => Err(refusal(value_type, number)),
+    }
+}
+
+fn refusal(value_type: ValueType, number: Number) -> String {
+    match (value_type, number.as_integer()) {
+        (ValueType::Int32, Some(v)) => {
+            format!("{v} does not fit a 32-bit integer, and [values] width = \"32\" does not let the metric widen")
+        }
+        (_, Some(v)) => format!("{v}i is an integer, but the metric is {value_type}; send {v} or {v}.0"),
+        (ValueType::Int32 | ValueType::Int64, None) => {
+            format!("{} is a float, but the metric is {value_type}; send an integer", number.as_f64())
+        }
+        (_, None) if !number.as_f64().is_finite() => format!("{} is not a finite number", number.as_f64()),
+        (_, None) => {
+            format!("{:e} does not fit {value_type}; [values] width = \"64\" makes new metrics float64", number.as_f64())
+        }
+    }
+}

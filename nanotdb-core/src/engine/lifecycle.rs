@@ -1,0 +1,226 @@
+//! Opening, maintaining and closing a root.
+
+use super::background::Background;
+use super::{Engine, EngineOptions, Inner};
+use crate::config::{EngineConfig, FsyncPolicy};
+use crate::database::{Database, Environment};
+use crate::model::name;
+use crate::plugin::registry::registry;
+use crate::storage::DirectoryLock;
+use crate::storage::vfs::Vfs;
+use crate::{Error, Result};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+impl Engine {
+    /// [`Engine::open`] on another file system or clock.
+    pub fn open_with(root: &Path, config: EngineConfig, options: EngineOptions) -> Result<Engine> {
+        registry().check()?;
+        let vfs = &*options.vfs;
+        vfs.create_dir_all(root).map_err(|e| Error::io("create", root, e))?;
+        let lock = DirectoryLock::acquire(vfs, root)?;
+        let engine = Self::with_databases(root, config, &options, Some(lock))?;
+        for name in &engine.config().default_databases.clone() {
+            engine.create_database(name)?;
+        }
+        if options.background {
+            let background = Background::start(Arc::downgrade(&engine.inner), engine.background_interval())?;
+            *engine.inner.background.lock().unwrap_or_else(PoisonError::into_inner) = Some(background);
+        }
+        Ok(engine)
+    }
+
+    /// Opens a root for reading only: takes no lock, writes nothing, works beside a running server and sees its WAL rows.
+    /// What the server writes later is not seen.
+    pub fn open_read_only(root: &Path, config: EngineConfig) -> Result<Engine> {
+        Self::open_read_only_with(root, config, EngineOptions::default())
+    }
+
+    /// [`Engine::open_read_only`] on another file system or clock.
+    pub fn open_read_only_with(root: &Path, config: EngineConfig, options: EngineOptions) -> Result<Engine> {
+        registry().check()?;
+        if options.vfs.entry(root).map_err(|e| Error::io("look up", root, e))?.is_none_or(|e| !e.is_dir) {
+            return Err(Error::NotFound(format!("no data directory {}", root.display())));
+        }
+        Self::with_databases(root, config, &options, None)
+    }
+
+    fn with_databases(
+        root: &Path,
+        config: EngineConfig,
+        options: &EngineOptions,
+        lock: Option<DirectoryLock>,
+    ) -> Result<Engine> {
+        let environment = Environment {
+            vfs: Arc::clone(&options.vfs),
+            clock: Arc::clone(&options.clock),
+            config: Arc::new(config),
+        };
+        let mut databases = HashMap::new();
+        let mut failed = BTreeMap::new();
+        for name in names_on_disk(&*options.vfs, root)? {
+            let directory = root.join(&name);
+            let opened = match lock {
+                Some(_) => Database::open(&name, &directory, environment.clone()),
+                None => Database::open_read_only(&name, &directory, environment.clone()),
+            };
+            match opened {
+                Ok(database) => {
+                    databases.insert(name, Arc::new(database));
+                }
+                Err(error) => {
+                    tracing::error!(database = name, %error, "the database could not be opened; the others are served");
+                    failed.insert(name, error.to_string());
+                }
+            }
+        }
+        let writable = lock.is_some();
+        let inner = Inner {
+            root: root.to_owned(),
+            environment,
+            databases: RwLock::new(databases),
+            failed,
+            lock: Mutex::new(lock),
+            background: Mutex::new(None),
+            writable,
+            closed: AtomicBool::new(false),
+            last_sync: Mutex::new(Duration::ZERO),
+        };
+        Ok(Engine { inner: Arc::new(inner) })
+    }
+
+    /// Creates a database if it is missing.
+    pub fn create_database(&self, name: &str) -> Result<()> {
+        self.get_or_create(name).map(|_| ())
+    }
+
+    pub(super) fn get_or_create(&self, name: &str) -> Result<Arc<Database>> {
+        if let Some(database) = self.database(name) {
+            return Ok(database);
+        }
+        self.inner.check_open()?;
+        name::check_database_name(name.as_bytes()).map_err(Error::BadInput)?;
+        if let Some(reason) = self.inner.failed.get(name) {
+            return Err(Error::ReadOnly { database: name.to_owned(), reason: reason.clone() });
+        }
+        let mut databases = self.inner.databases.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(database) = databases.get(name) {
+            return Ok(Arc::clone(database));
+        }
+        if !self.inner.writable {
+            let reason = "the root was opened for reading only".to_owned();
+            return Err(Error::ReadOnly { database: name.to_owned(), reason });
+        }
+        let limit = self.config().limits.max_databases;
+        if databases.len() as u64 >= limit {
+            let detail = format!("database {name:?} would be one more");
+            return Err(Error::Limit { key: "limits.max_databases", limit, detail });
+        }
+        let directory = self.inner.root.join(name);
+        let database = Arc::new(Database::open(name, &directory, self.inner.environment.clone())?);
+        tracing::info!(database = name, "created a database");
+        databases.insert(name.to_owned(), Arc::clone(&database));
+        Ok(database)
+    }
+
+    /// What the maintenance thread does, once, now: interval fsync, and the flush of pages past their age.
+    pub fn tick(&self) -> Result<()> {
+        self.inner.tick()
+    }
+
+    /// Flushes every open page and empties the WALs.
+    pub fn flush(&self) -> Result<()> {
+        first_error(self.all_databases().iter().map(|d| d.flush()))
+    }
+
+    /// Why writes are refused, per database that is read-only after an error or could not be opened. Empty when healthy.
+    pub fn health(&self) -> Vec<(String, String)> {
+        let failed = self.inner.failed.iter().map(|(name, reason)| (name.clone(), reason.clone()));
+        let poisoned = self.all_databases().into_iter().filter_map(|d| Some((d.name().to_owned(), d.failure()?)));
+        failed.chain(poisoned).collect()
+    }
+
+    /// Flushes, stops maintenance and releases the lock. Later writes fail. Idempotent.
+    pub fn close(&self) -> Result<()> {
+        self.inner.close()
+    }
+
+    fn background_interval(&self) -> Duration {
+        let wal = &self.config().wal;
+        let tick = Duration::from_secs(1);
+        if wal.fsync_policy == FsyncPolicy::Interval { tick.min(wal.fsync_interval) } else { tick }
+    }
+}
+
+impl Inner {
+    pub(super) fn tick(&self) -> Result<()> {
+        let wal = &self.environment.config.wal;
+        let now = self.environment.clock.monotonic();
+        let mut outcomes = Vec::new();
+        if wal.fsync_policy == FsyncPolicy::Interval {
+            let due = {
+                let mut last = self.last_sync.lock().unwrap_or_else(PoisonError::into_inner);
+                let due = now.saturating_sub(*last) >= wal.fsync_interval;
+                if due {
+                    *last = now;
+                }
+                due
+            };
+            if due {
+                outcomes.extend(self.all_databases().iter().map(|d| d.sync_wal()));
+            }
+        }
+        outcomes.extend(self.all_databases().iter().map(|d| d.flush_aged()));
+        first_error(outcomes.into_iter())
+    }
+
+    fn close(&self) -> Result<()> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let background = self.background.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(background);
+        let outcome = match self.writable {
+            true => first_error(self.all_databases().iter().filter(|d| d.failure().is_none()).map(|d| d.flush())),
+            false => Ok(()),
+        };
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        outcome
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(%error, "closing the engine; what was acknowledged is in the WAL");
+        }
+    }
+}
+
+fn first_error(outcomes: impl Iterator<Item = Result<()>>) -> Result<()> {
+    // Every one is carried out: one database never blocks another.
+    outcomes.fold(Ok(()), |first, next| first.and(next))
+}
+
+/// Directories of the root that hold a database.
+fn names_on_disk(vfs: &dyn Vfs, root: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in vfs.read_dir(root).map_err(|e| Error::io("list", root, e))? {
+        if !entry.is_dir || name::check_database_name(entry.name.as_bytes()).is_err() {
+            continue;
+        }
+        let directory = root.join(&entry.name);
+        let wal = format!("{}.wal", entry.name);
+        let is_ours = |file: &str| {
+            file == "manifest.toml" || file == "catalog.json" || file == wal || (file.starts_with("data-") && file.ends_with(".dat"))
+        };
+        let files = vfs.read_dir(&directory).map_err(|e| Error::io("list", &directory, e))?;
+        if files.iter().any(|f| is_ours(&f.name)) {
+            names.push(entry.name);
+        }
+    }
+    Ok(names)
+}

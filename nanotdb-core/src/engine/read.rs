@@ -1,0 +1,133 @@
+//! Reading: catalogs, newest samples, ranges.
+
+use super::{Engine, INTERNAL_DATABASE, MetricInfo, ScanCallback, ScanReport};
+use crate::model::{MetricId, Sample, Timestamp, Value};
+use crate::query::scan;
+use crate::{Error, Result};
+use std::ops::ControlFlow;
+use std::sync::PoisonError;
+
+impl Engine {
+    /// Names of the databases, sorted; `internal` only when asked for.
+    pub fn database_names(&self, include_internal: bool) -> Vec<String> {
+        let databases = self.inner.databases.read().unwrap_or_else(PoisonError::into_inner);
+        let mut names: Vec<_> = databases
+            .keys()
+            .filter(|name| include_internal || name.as_str() != INTERNAL_DATABASE)
+            .cloned()
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Whether there is such a database.
+    pub fn has_database(&self, name: &str) -> bool {
+        self.database(name).is_some()
+    }
+
+    /// Metrics of a database, sorted by name. [`Error::NotFound`] for an unknown database.
+    pub fn metrics(&self, database: &str) -> Result<Vec<MetricInfo>> {
+        Ok(self.known_database(database)?.metrics())
+    }
+
+    /// One metric; `None` for an unknown database or metric.
+    pub fn metric(&self, database: &str, metric: &str) -> Result<Option<MetricInfo>> {
+        Ok(self.database(database).and_then(|d| d.metric(metric)))
+    }
+
+    /// The newest sample; `None` for an unknown database or metric.
+    pub fn query_last(&self, database: &str, metric: &str) -> Result<Option<Sample>> {
+        match self.readable(database)? {
+            Some(database) => database.last(metric),
+            None => Ok(None),
+        }
+    }
+
+    /// The newest sample at or before `at`.
+    pub fn query_at(&self, database: &str, metric: &str, at: Timestamp) -> Result<Option<Sample>> {
+        let newest = self.query_last(database, metric)?;
+        let Some(newest) = newest.filter(|newest| newest.timestamp > at) else { return Ok(newest) };
+        // Look back in growing steps, so that a recent time reads little.
+        let mut span = 3_600_000_000_000i64;
+        let mut to = at;
+        loop {
+            let from = to.saturating_sub(span);
+            let mut found = None;
+            self.scan(database, &[metric], from, to, &mut |slice| {
+                if let (Some(timestamp), Some(bits)) = (slice.timestamps.last(), slice.bits.last()) {
+                    found = Some(Sample { timestamp: *timestamp, value: Value::from_bits(slice.value_type, *bits) });
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+            if found.is_some() || from == Timestamp::MIN {
+                return Ok(found);
+            }
+            to = from.saturating_sub(1);
+            span = span.saturating_mul(8);
+        }
+    }
+
+    /// Every `stride`-th sample of `from..=to` (1 = every one), in time order. Unknown databases and metrics have none.
+    pub fn query_range(
+        &self,
+        database: &str,
+        metric: &str,
+        from: Timestamp,
+        to: Timestamp,
+        stride: usize,
+        mut callback: impl FnMut(Sample) -> ControlFlow<()>,
+    ) -> Result<ScanReport> {
+        if stride == 0 {
+            return Err(Error::bad_input("stride 0; 1 (every sample) or more is accepted"));
+        }
+        // Samples to pass over before the next wanted one.
+        let mut skip = 0usize;
+        self.scan(database, &[metric], from, to, &mut |slice| {
+            let rows = slice.timestamps.iter().zip(slice.bits);
+            for (timestamp, bits) in rows.skip(skip).step_by(stride) {
+                let value = Value::from_bits(slice.value_type, *bits);
+                if callback(Sample { timestamp: *timestamp, value }).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            skip = match slice.timestamps.len().checked_sub(skip) {
+                Some(visited) => (stride - visited % stride) % stride,
+                None => skip - slice.timestamps.len(),
+            };
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    /// Column slices of several metrics in `from..=to`. Per metric in time order; metrics alternate page by page.
+    /// Unknown databases and metrics give nothing.
+    pub fn scan(
+        &self,
+        database: &str,
+        metrics: &[&str],
+        from: Timestamp,
+        to: Timestamp,
+        callback: &mut ScanCallback<'_>,
+    ) -> Result<ScanReport> {
+        let Some(database) = self.readable(database)? else { return Ok(ScanReport::default()) };
+        let known: Vec<(usize, MetricId)> =
+            metrics.iter().enumerate().filter_map(|(at, name)| Some((at, database.metric(name)?.id))).collect();
+        if known.is_empty() || from > to {
+            return Ok(ScanReport::default());
+        }
+        let ids: Vec<MetricId> = known.iter().map(|(_, id)| *id).collect();
+        scan::scan(&database, &ids, from, to, &mut |mut slice| {
+            if let Some((at, _)) = known.get(slice.metric) {
+                slice.metric = *at;
+            }
+            callback(slice)
+        })
+    }
+
+    /// `None` for an unknown database; an error for one that could not be opened.
+    fn readable(&self, name: &str) -> Result<Option<std::sync::Arc<crate::database::Database>>> {
+        match self.database(name) {
+            None if self.inner.failed.contains_key(name) => self.known_database(name).map(Some),
+            found => Ok(found),
+        }
+    }
+}

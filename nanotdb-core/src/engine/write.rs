@@ -1,0 +1,168 @@
+//! Writing: batches, lines, samples.
+
+use super::Engine;
+use crate::database::{Batch, BatchOutcome, Database, Receipt};
+use crate::model::{Number, Timestamp};
+use crate::plugin::IngestOptions;
+use crate::plugin::registry::registry;
+use crate::{Error, Result};
+use std::sync::Arc;
+
+/// A batch that is in the WAL and in the open pages, but whose fsync or page flush may still be owed.
+#[must_use = "settle it before acknowledging"]
+pub struct Submitted {
+    outcome: BatchOutcome,
+    owed: Vec<(Arc<Database>, Receipt)>,
+}
+
+impl Submitted {
+    /// Whether [`Engine::settle`] will wait for the disk. When false it returns at once.
+    pub fn must_wait(&self) -> bool {
+        !self.owed.is_empty()
+    }
+}
+
+impl Engine {
+    /// First step of a write: the WAL (one write call per database) and the open pages. Waits for no fsync or page flush,
+    /// except when pages pile up that could not be flushed before. Empties the batch.
+    ///
+    /// Bad samples are counted in the outcome and never block the good ones. An error means that nothing was stored.
+    pub fn submit(&self, batch: &mut Batch) -> Result<Submitted> {
+        self.inner.check_open()?;
+        let mut submitted = Submitted { outcome: std::mem::take(&mut batch.outcome), owed: Vec::new() };
+        let stored = self.route(batch, &mut submitted);
+        batch.clear();
+        stored?;
+        submitted.outcome.rejections.sort_by_key(|r| r.line);
+        Ok(submitted)
+    }
+
+    /// Second step: waits until the batch is as durable as `wal.fsync_policy` promises, and flushes pages that are due.
+    pub fn settle(&self, submitted: Submitted) -> Result<BatchOutcome> {
+        for (database, receipt) in submitted.owed {
+            database.settle(receipt)?;
+        }
+        Ok(submitted.outcome)
+    }
+
+    /// Stores a batch: `submit`, then `settle`.
+    pub fn write_batch(&self, batch: &mut Batch) -> Result<BatchOutcome> {
+        let submitted = self.submit(batch)?;
+        self.settle(submitted)
+    }
+
+    /// Stores one line of line protocol. An error when it is rejected.
+    pub fn add_line(&self, line: &str) -> Result<()> {
+        let format = registry().ingest_format("line_protocol")?;
+        let mut batch = Batch::new();
+        let mut parser = format.parser(&IngestOptions::default());
+        parser.parse(line.as_bytes(), true, &mut batch).map_err(|e| Error::BadInput(e.0))?;
+        self.write_one(&mut batch)
+    }
+
+    /// Stores one sample; without a timestamp, at the current time. An error when it is rejected.
+    pub fn add_sample(
+        &self,
+        database: &str,
+        metric: &str,
+        value: impl Into<Number>,
+        timestamp: Option<Timestamp>,
+    ) -> Result<()> {
+        let mut batch = Batch::new();
+        batch.push(database, metric, value, timestamp);
+        self.write_one(&mut batch)
+    }
+
+    fn write_one(&self, batch: &mut Batch) -> Result<()> {
+        match self.write_batch(batch)?.rejections.into_iter().next() {
+            Some(rejection) => Err(Error::BadInput(rejection.reason)),
+            None => Ok(()),
+        }
+    }
+
+    fn route(&self, batch: &mut Batch, submitted: &mut Submitted) -> Result<()> {
+        match one_database(batch) {
+            Some(Some(at)) => {
+                let Some(name) = batch.databases.get(at as usize).cloned() else { return Ok(()) };
+                let database = match self.get_or_create(&name) {
+                    Err(error @ Error::Limit { .. }) => {
+                        reject_all(batch, None, &error, &mut submitted.outcome);
+                        return Ok(());
+                    }
+                    other => other?,
+                };
+                let receipt = database.submit(batch, None, &mut submitted.outcome)?;
+                owe(submitted, database, receipt);
+                Ok(())
+            }
+            Some(None) => Ok(()),
+            None => self.route_many(batch, submitted),
+        }
+    }
+
+    /// Rows of several databases: each gets its own, in order. When one of them fails as a whole, its rows are rejected with that
+    /// reason, so that the sender knows which were stored.
+    fn route_many(&self, batch: &mut Batch, submitted: &mut Submitted) -> Result<()> {
+        let mut by_database: Vec<Vec<u32>> = batch.databases.iter().map(|_| Vec::new()).collect();
+        for (at, row) in batch.rows.iter().enumerate() {
+            let Some(series) = batch.series.get(row.series as usize) else { continue };
+            match by_database.get_mut(series.database as usize) {
+                Some(rows) => rows.push(at as u32),
+                None => {
+                    let reason = || series.invalid.clone().unwrap_or_default();
+                    submitted.outcome.reject(u64::from(row.line), reason);
+                }
+            }
+        }
+        let mut failure = None;
+        for (at, rows) in by_database.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
+            let Some(name) = batch.databases.get(at).cloned() else { continue };
+            let stored = self.get_or_create(&name).and_then(|database| {
+                let receipt = database.submit(batch, Some(&rows), &mut submitted.outcome)?;
+                Ok((database, receipt))
+            });
+            match stored {
+                Ok((database, receipt)) => owe(submitted, database, receipt),
+                Err(error) => {
+                    reject_all(batch, Some(&rows), &error, &mut submitted.outcome);
+                    failure = Some(error);
+                }
+            }
+        }
+        match failure {
+            Some(error) if submitted.outcome.accepted == 0 && !matches!(error, Error::Limit { .. }) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn owe(submitted: &mut Submitted, database: Arc<Database>, receipt: Receipt) {
+    if receipt.must_wait() {
+        submitted.owed.push((database, receipt));
+    }
+}
+
+/// The database of all rows, if it is one: `Some(None)` for a batch without rows.
+fn one_database(batch: &Batch) -> Option<Option<u32>> {
+    let database = |row: &crate::database::Row| batch.series.get(row.series as usize).map(|s| s.database);
+    let Some(first) = batch.rows.first() else { return Some(None) };
+    let first = database(first)?;
+    if first == u32::MAX {
+        return None;
+    }
+    // A batch that has only ever seen one database need not be walked.
+    let one = batch.databases.len() == 1 && batch.series.iter().all(|s| s.database != u32::MAX);
+    (one || batch.rows.iter().all(|row| database(row) == Some(first))).then_some(Some(first))
+}
+
+fn reject_all(batch: &Batch, which: Option<&[u32]>, error: &Error, outcome: &mut BatchOutcome) {
+    let mut reject = |at: usize| {
+        if let Some(row) = batch.rows.get(at) {
+            outcome.reject(u64::from(row.line), || error.to_string());
+        }
+    };
+    match which {
+        Some(which) => which.iter().for_each(|at| reject(*at as usize)),
+        None => (0..batch.rows.len()).for_each(reject),
+    }
+}

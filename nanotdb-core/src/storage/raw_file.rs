@@ -1,0 +1,252 @@
+//! Raw page files (`data-*.dat`, `raw-*.dat`): an append-only sequence of frames with an index in memory.
+
+use super::vfs::{OpenMode, Vfs, VfsFile};
+use crate::format::frame::{self, CRC_LEN, FrameHeader, MAX_HEADER_LEN};
+use crate::format::page::DecodedPage;
+use crate::model::Timestamp;
+use crate::plugin::Partition;
+use crate::plugin::registry::registry;
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// Where one frame is and what its header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameEntry {
+    /// Offset of the header.
+    pub offset: u64,
+    /// Its fields.
+    pub header: FrameHeader,
+    /// Whether the payload's checksum and rows were seen to agree with the header. Until then the header's
+    /// time bounds must not be trusted to skip the frame.
+    pub verified: bool,
+}
+
+impl FrameEntry {
+    /// First byte behind the frame.
+    pub fn end_offset(&self) -> u64 {
+        self.offset.saturating_add(self.header.frame_len())
+    }
+
+    /// Whether it may hold rows of `from..=to`.
+    pub fn may_overlap(&self, from: Timestamp, to: Timestamp) -> bool {
+        !self.verified || (self.header.start <= to && self.header.end >= from)
+    }
+}
+
+/// A range of the file that holds no readable frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedBytes {
+    /// First byte.
+    pub from: u64,
+    /// First byte behind it.
+    pub to: u64,
+    /// What is wrong.
+    pub reason: String,
+    /// Whether it is the end of the file and looks like a write that was cut short.
+    pub torn_tail: bool,
+}
+
+/// What to do about bytes at the end that are no frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TailPolicy {
+    /// Nothing: the reader does not own the file.
+    Leave,
+    /// Cut a torn frame off and keep damaged bytes beside the file, before anything is appended.
+    Repair,
+}
+
+/// The frames of one raw file.
+#[derive(Debug, Clone, Default)]
+pub struct RawFile {
+    /// Path.
+    pub path: PathBuf,
+    /// Frames, by offset.
+    pub frames: Vec<FrameEntry>,
+    /// Where the next frame goes.
+    pub len: u64,
+    /// What could not be read.
+    pub damaged: Vec<DamagedBytes>,
+    /// Whether its end was checked and mended, so that frames may be appended.
+    pub appendable: bool,
+}
+
+impl RawFile {
+    /// Walks the headers of the file of `partition`. A missing file has no frames.
+    pub fn index(vfs: &dyn Vfs, path: &Path, partition: Partition) -> Result<Self> {
+        let io = |e| Error::io("read", path, e);
+        let file = match vfs.open(path, OpenMode::Read) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self { path: path.to_owned(), ..Self::default() });
+            }
+            Err(e) => return Err(Error::io("open", path, e)),
+        };
+        let file_len = file.len().map_err(io)?;
+        let mut this = Self { path: path.to_owned(), len: file_len, ..Self::default() };
+        let mut at = 0;
+        while at < file_len {
+            match read_header(&*file, at, file_len, partition).map_err(io)? {
+                Ok(header) => {
+                    let entry = FrameEntry { offset: at, header, verified: false };
+                    at = entry.end_offset();
+                    this.frames.push(entry);
+                }
+                Err(reason) => {
+                    let next = next_whole_frame(&*file, at, file_len, partition).map_err(io)?;
+                    let to = next.unwrap_or(file_len);
+                    let torn_tail = next.is_none();
+                    this.damaged.push(DamagedBytes { from: at, to, reason, torn_tail });
+                    at = to;
+                }
+            }
+        }
+        Ok(this)
+    }
+
+    /// Indexes a file that is about to be appended to: the last frame is checked too, a torn end is cut off, and damage is kept beside it.
+    pub fn open_for_append(vfs: &dyn Vfs, path: &Path, partition: Partition) -> Result<Self> {
+        let mut this = Self::index(vfs, path, partition)?;
+        let io = |e| Error::io("read", path, e);
+        if this.damaged.last().is_none_or(|d| !d.torn_tail)
+            && let Some(last) = this.frames.last().copied()
+        {
+            // A crash in the middle of the last write can leave a header whose payload never reached the device.
+            let file = vfs.open(path, OpenMode::Read).map_err(io)?;
+            let mut reader = FrameReader::default();
+            if let Err(Error::Corrupt { reason, .. }) = reader.read(&*file, path, &last) {
+                this.frames.pop();
+                let (from, to) = (last.offset, this.len);
+                this.damaged.push(DamagedBytes { from, to, reason, torn_tail: true });
+            } else if let Some(last) = this.frames.last_mut() {
+                last.verified = true;
+            }
+        }
+        this.repair(vfs)?;
+        this.appendable = true;
+        Ok(this)
+    }
+
+    fn repair(&mut self, vfs: &dyn Vfs) -> Result<()> {
+        let io = |e| Error::io("repair", &self.path, e);
+        for damage in &self.damaged {
+            let file = vfs.open(&self.path, OpenMode::Write).map_err(io)?;
+            let len = usize::try_from(damage.to.saturating_sub(damage.from)).unwrap_or(usize::MAX);
+            let mut bytes = vec![0; len];
+            file.read_exact_at(&mut bytes, damage.from).map_err(io)?;
+            super::keep_damaged(vfs, &self.path, damage.from, &bytes)?;
+            if damage.torn_tail {
+                tracing::warn!(
+                    file = %self.path.display(), offset = damage.from, bytes = len, reason = damage.reason,
+                    "cut off a torn frame at the end of a data file"
+                );
+                file.set_len(damage.from).map_err(io)?;
+                file.sync().map_err(io)?;
+                self.len = damage.from;
+            } else {
+                tracing::error!(
+                    file = %self.path.display(), offset = damage.from, bytes = len, reason = damage.reason,
+                    "damaged bytes in a data file; the frames around them stay readable"
+                );
+            }
+        }
+        self.damaged.retain(|d| !d.torn_tail);
+        Ok(())
+    }
+}
+
+/// Reads and decodes frames with reused buffers.
+#[derive(Default)]
+pub struct FrameReader {
+    buffer: Vec<u8>,
+    page: DecodedPage,
+}
+
+impl FrameReader {
+    /// Reads one frame and checks everything about it.
+    pub fn read(&mut self, file: &dyn VfsFile, path: &Path, entry: &FrameEntry) -> Result<&DecodedPage> {
+        let header_len = u64::from(entry.header.header_len);
+        let body_at = entry.offset.saturating_add(header_len);
+        self.buffer.resize((entry.header.payload_len as usize).saturating_add(CRC_LEN), 0);
+        file.read_exact_at(&mut self.buffer, body_at).map_err(|e| match e.kind() {
+            std::io::ErrorKind::UnexpectedEof => corrupt(path, entry.offset, "frame is cut short".into()),
+            _ => Error::io("read", path, e),
+        })?;
+        let decode_error = |e: crate::format::DecodeError| match e.incompatible {
+            true => Error::Incompatible { file: path.to_owned(), reason: e.reason },
+            false => corrupt(path, entry.offset, e.reason),
+        };
+        let payload = frame::check_payload(&self.buffer).map_err(decode_error)?;
+        self.page.decode(payload, entry.header.rows, registry()).map_err(decode_error)?;
+        if !entry.verified {
+            self.page.check_header(entry.header.start, entry.header.end).map_err(decode_error)?;
+        }
+        Ok(&self.page)
+    }
+}
+
+fn corrupt(path: &Path, offset: u64, reason: String) -> Error {
+    Error::Corrupt { file: path.to_owned(), offset, reason }
+}
+
+/// Reads the header at `at`; the inner error says why there is no whole frame.
+fn read_header(
+    file: &dyn VfsFile,
+    at: u64,
+    file_len: u64,
+    partition: Partition,
+) -> std::io::Result<std::result::Result<FrameHeader, String>> {
+    let mut bytes = [0; MAX_HEADER_LEN];
+    let available = usize::try_from(file_len.saturating_sub(at)).unwrap_or(usize::MAX).min(MAX_HEADER_LEN);
+    let bytes = bytes.get_mut(..available).unwrap_or_default();
+    file.read_exact_at(bytes, at)?;
+    Ok(match FrameHeader::decode(bytes) {
+        Ok(Some(header)) if !within(&header, partition) => Err("frame lies outside its file's partition".into()),
+        Ok(Some(header)) if at.saturating_add(header.frame_len()) <= file_len => Ok(header),
+        Ok(_) => Err("frame is cut short".into()),
+        Err(e) => Err(e.reason),
+    })
+}
+
+fn within(header: &FrameHeader, partition: Partition) -> bool {
+    partition.contains(header.start) && partition.contains(header.end)
+}
+
+/// Behind damage: the next offset at which a frame starts whose checksum agrees.
+fn next_whole_frame(
+    file: &dyn VfsFile,
+    from: u64,
+    file_len: u64,
+    partition: Partition,
+) -> std::io::Result<Option<u64>> {
+    const WINDOW: usize = 1 << 16;
+    let mut window = vec![0; WINDOW];
+    let mut payload = Vec::new();
+    let mut base = from.saturating_add(1);
+    while base < file_len {
+        let available = usize::try_from(file_len.saturating_sub(base)).unwrap_or(usize::MAX).min(WINDOW);
+        let bytes = window.get_mut(..available).unwrap_or_default();
+        file.read_exact_at(bytes, base)?;
+        for i in 0..available {
+            let at = base.saturating_add(i as u64);
+            let candidate = match FrameHeader::decode(bytes.get(i..).unwrap_or_default()) {
+                Ok(Some(header)) => header,
+                // The header runs over the window's end: read it on its own.
+                Ok(None) => match read_header(file, at, file_len, partition)? {
+                    Ok(header) => header,
+                    Err(_) => continue,
+                },
+                Err(_) => continue,
+            };
+            if !within(&candidate, partition) || at.saturating_add(candidate.frame_len()) > file_len {
+                continue;
+            }
+            payload.resize((candidate.payload_len as usize).saturating_add(CRC_LEN), 0);
+            file.read_exact_at(&mut payload, at.saturating_add(u64::from(candidate.header_len)))?;
+            if frame::check_payload(&payload).is_ok() {
+                return Ok(Some(at));
+            }
+        }
+        base = base.saturating_add(available as u64);
+    }
+    Ok(None)
+}

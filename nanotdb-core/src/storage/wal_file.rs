@@ -1,0 +1,91 @@
+//! The WAL of one database as a file.
+
+use super::vfs::{OpenMode, Vfs, VfsFile};
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// An open WAL. It knows its length, so that appending is one positional write.
+pub struct WalFile {
+    path: PathBuf,
+    file: Arc<dyn VfsFile>,
+    len: u64,
+}
+
+impl WalFile {
+    /// Opens the WAL, or makes an empty one.
+    pub fn open(vfs: &dyn Vfs, path: &Path) -> Result<Self> {
+        let exists = vfs.entry(path).map_err(|e| Error::io("look up", path, e))?.is_some();
+        let file = vfs.open(path, OpenMode::Create).map_err(|e| Error::io("open", path, e))?;
+        if !exists {
+            let dir = path.parent().unwrap_or(Path::new("."));
+            vfs.sync_dir(dir).map_err(|e| Error::io("sync", dir, e))?;
+        }
+        let len = file.len().map_err(|e| Error::io("stat", path, e))?;
+        Ok(Self { path: path.to_owned(), file: Arc::from(file), len })
+    }
+
+    /// Bytes in it.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether it is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file, for an fsync without the writer's lock.
+    pub fn handle(&self) -> Arc<dyn VfsFile> {
+        Arc::clone(&self.file)
+    }
+
+    /// Appends with one write. When that fails, a part that was written is cut off again; `Err` with `torn` when that fails too.
+    pub fn append(&mut self, bytes: &[u8]) -> std::result::Result<(), AppendError> {
+        match self.file.write_all_at(bytes, self.len) {
+            Ok(()) => {
+                self.len = self.len.saturating_add(bytes.len() as u64);
+                Ok(())
+            }
+            Err(e) => {
+                let torn = self.file.set_len(self.len).is_err();
+                Err(AppendError { torn, error: Error::io("append to", &self.path, e) })
+            }
+        }
+    }
+
+    /// Forces it to the device.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync().map_err(|e| Error::io("fsync", &self.path, e))
+    }
+
+    /// Cuts it to `len` bytes, durably.
+    pub fn truncate(&mut self, len: u64) -> Result<()> {
+        self.file.set_len(len).map_err(|e| Error::io("truncate", &self.path, e))?;
+        self.len = len;
+        self.sync()
+    }
+
+    /// Replaces its content so that a crash leaves the old or the new.
+    pub fn replace(&mut self, vfs: &dyn Vfs, content: &[u8]) -> Result<()> {
+        vfs.replace(&self.path, content).map_err(|e| Error::io("replace", &self.path, e))?;
+        let file = vfs.open(&self.path, OpenMode::Write).map_err(|e| Error::io("open", &self.path, e))?;
+        self.file = Arc::from(file);
+        self.len = content.len() as u64;
+        Ok(())
+    }
+}
+
+/// A failed append.
+#[derive(Debug)]
+pub struct AppendError {
+    /// Whether a part of the batch may still be in the file, so that nothing may be appended behind it.
+    pub torn: bool,
+    /// What failed.
+    pub error: Error,
+}

@@ -1,0 +1,104 @@
+//! Shared by the integration tests.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use nanotdb_codecs as _;
+use nanotdb_core::engine::Engine;
+use nanotdb_core::model::{Sample, Value};
+use nanotdb_ingest as _;
+use nanotdb_partitioners as _;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// Samples by database and metric.
+pub type Content = BTreeMap<(String, String), Vec<Sample>>;
+
+pub fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// Cases that hold raw files or a WAL.
+pub fn golden_raw_cases() -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(golden())
+        .unwrap()
+        .map(|e| e.unwrap())
+        .filter(|e| e.path().join("expected.tsv").exists())
+        .map(|e| e.file_name().into_string().unwrap())
+        .filter(|n| !n.starts_with("metric-"))
+        .collect();
+    names.sort();
+    assert!(names.len() >= 10, "{names:?}");
+    names
+}
+
+pub fn expected(case: &str) -> Content {
+    let text = std::fs::read_to_string(golden().join(case).join("expected.tsv")).unwrap();
+    let mut content = Content::new();
+    for line in text.lines() {
+        let fields: Vec<_> = line.split('\t').collect();
+        let [database, metric, value_type, timestamp, value] = fields[..] else { panic!("{line}") };
+        let value = match value_type {
+            "int32" => Value::Int32(value.parse().unwrap()),
+            "float32" => Value::Float32(value.parse().unwrap()),
+            other => panic!("{other}"),
+        };
+        let sample = Sample { timestamp: timestamp.parse().unwrap(), value };
+        content.entry((database.to_owned(), metric.to_owned())).or_default().push(sample);
+    }
+    content
+}
+
+pub fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
+/// Everything that an engine returns.
+pub fn read_all(engine: &Engine) -> Content {
+    let mut content = Content::new();
+    for database in engine.database_names(true) {
+        for metric in engine.metrics(&database).unwrap() {
+            let samples = read(engine, &database, &metric.name);
+            if !samples.is_empty() {
+                content.insert((database.clone(), metric.name), samples);
+            }
+        }
+    }
+    content
+}
+
+pub fn read(engine: &Engine, database: &str, metric: &str) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    let report = engine
+        .query_range(database, metric, i64::MIN, i64::MAX, 1, |sample| {
+            samples.push(sample);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(report.warnings, Vec::<String>::new());
+    samples
+}
+
+/// Equality bit for bit: NaN equals itself, -0.0 is not 0.0.
+pub fn assert_same(found: &Content, expected: &Content, context: &str) {
+    let names = |c: &Content| c.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(found), names(expected), "{context}: series");
+    for (series, rows) in expected {
+        let got = &found[series];
+        assert_eq!(got.len(), rows.len(), "{context}: {series:?}: number of samples");
+        for (a, b) in got.iter().zip(rows) {
+            let same = a.timestamp == b.timestamp
+                && a.value.value_type() == b.value.value_type()
+                && a.value.to_bits() == b.value.to_bits();
+            assert!(same, "{context}: {series:?}: {a:?} is not {b:?}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Data directories of the original return exactly what was sent to it, by reading beside it and after recovery.
+
+mod common;
+
+use common::{Content, assert_same, copy_tree, expected, golden, golden_raw_cases, read_all};
+use nanotdb_core::config::EngineConfig;
+use nanotdb_core::engine::Engine;
+
+/// expected.tsv lists the database that was written to; the rollup case has a second one that was derived from it.
+fn check(engine: &Engine, case: &str, context: &str) {
+    let expected = expected(case);
+    let mut found: Content = read_all(engine);
+    found.retain(|(database, _), _| database == "pi");
+    assert_same(&found, &expected, &format!("{case}, {context}"));
+}
+
+#[test]
+fn read_only_returns_every_sample_and_changes_nothing() {
+    for case in golden_raw_cases() {
+        let root = golden().join(&case).join("root");
+        let engine = Engine::open_read_only(&root, EngineConfig::default()).unwrap();
+        check(&engine, &case, "read only");
+    }
+}
+
+#[test]
+fn recovery_returns_every_sample_and_so_does_a_second_start() {
+    for case in golden_raw_cases() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("root");
+        copy_tree(&golden().join(&case).join("root"), &root);
+        for start in ["first", "second", "third"] {
+            let engine = Engine::open(&root, EngineConfig::default()).unwrap();
+            assert_eq!(engine.health(), [], "{case}");
+            check(&engine, &case, start);
+            engine.close().unwrap();
+        }
+        for database in ["pi", "pi_1h"] {
+            if let Ok(wal) = std::fs::metadata(root.join(database).join(format!("{database}.wal"))) {
+                assert_eq!(wal.len(), 0, "{case}: the WAL is empty after a clean shutdown");
+            }
+        }
+    }
+}

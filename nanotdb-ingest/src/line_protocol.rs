@@ -1,0 +1,170 @@
+//! `database/metric value [timestamp]`, one sample per line.
+//!
+//! ```text
+//! prod/room.temp 21.5 1715000000000000000      float, Unix nanoseconds
+//! sensors/pressure.hpa 1013                    integer, stamped on arrival
+//! internal/batch.size 256i                     integer and nothing else
+//! prod/room.temp 21.5 2026-05-22 13:14:15.5    UTC date and time
+//! prod/room.temp 21.5 2026-05-22T13:14:15Z     RFC 3339
+//! # type prod/energy int64                     the type of a metric, ahead of its first sample
+//! # any other line with a # in front is a comment
+//! ```
+//!
+//! Fields are separated by spaces and tabs. The database ends at the first `/`; the metric may contain more of them.
+
+use crate::excerpt::excerpt;
+use crate::lines::Lines;
+use crate::number::{self, scan_plain};
+use crate::timestamp;
+use memchr::{memchr, memchr2};
+use nanotdb_core::model::{Timestamp, ValueType};
+use nanotdb_core::plugin::{IngestError, IngestFormat, IngestOptions, IngestParser, SampleSink};
+
+const SHAPE: &str = "database/metric value [timestamp]";
+
+/// The line protocol of NanoTDB; see the module's documentation for its grammar.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LineProtocol;
+
+impl IngestFormat for LineProtocol {
+    fn name(&self) -> &'static str {
+        "line_protocol"
+    }
+
+    fn about(&self) -> &'static str {
+        "lines of database/metric value [timestamp]"
+    }
+
+    fn content_types(&self) -> &'static [&'static str] {
+        &["text/plain", "application/octet-stream", "application/x-www-form-urlencoded"]
+    }
+
+    fn parser(&self, options: &IngestOptions) -> Box<dyn IngestParser> {
+        Box::new(LineProtocolParser { lines: Lines::new(options) })
+    }
+}
+
+struct LineProtocolParser {
+    lines: Lines,
+}
+
+impl IngestParser for LineProtocolParser {
+    fn parse(&mut self, input: &[u8], end: bool, sink: &mut dyn SampleSink) -> Result<usize, IngestError> {
+        Ok(self.lines.parse(input, end, sink, parse_line))
+    }
+}
+
+/// Parses one line without its newline.
+#[inline]
+pub(crate) fn parse_line(number: u64, line: &[u8], sink: &mut dyn SampleSink) {
+    // The straight line: key, one separator, a plain number, and nothing or one separator and 19 digits.
+    if parse_usual(number, line, sink).is_none() {
+        parse_unusual(number, line, sink);
+    }
+}
+
+#[inline]
+fn parse_usual(number: u64, line: &[u8], sink: &mut dyn SampleSink) -> Option<()> {
+    if matches!(line.first()?, b'#' | b' ' | b'\t') {
+        return None;
+    }
+    let (key, rest) = line.split_at_checked(memchr2(b' ', b'\t', line)?)?;
+    let (database, metric) = key.split_at_checked(memchr(b'/', key)?)?;
+    let metric = metric.get(1..)?;
+    let rest = rest.get(1..)?;
+    let (value, used) = scan_plain(rest)?;
+    let timestamp = match rest.get(used..)? {
+        [] => None,
+        [_, rest @ ..] => Some(timestamp::nineteen_digits(rest)?),
+    };
+    sink.sample(number, database, metric, value, timestamp);
+    Some(())
+}
+
+/// Everything else: blank lines, comments, directives, wide spacing, dates, exponents, errors.
+#[cold]
+fn parse_unusual(number: u64, line: &[u8], sink: &mut dyn SampleSink) {
+    let mut rest = line;
+    let Some(key) = next_field(&mut rest) else { return };
+    if key.starts_with(b"#") {
+        return parse_comment(number, line, sink);
+    }
+    match parse_fields(key, rest) {
+        Ok((database, metric, value, timestamp)) => sink.sample(number, database, metric, value, timestamp),
+        Err(reason) => sink.reject(number, reason),
+    }
+}
+
+type Fields<'a> = (&'a [u8], &'a [u8], nanotdb_core::model::Number, Option<Timestamp>);
+
+fn parse_fields<'a>(key: &'a [u8], mut rest: &[u8]) -> Result<Fields<'a>, String> {
+    let Some((database, metric)) = split_key(key) else {
+        return Err(format!("{} names no database (there is no / in it); write {SHAPE}", excerpt(key)));
+    };
+    let Some(field) = next_field(&mut rest) else {
+        return Err(format!("no value after {}; write {SHAPE}", excerpt(key)));
+    };
+    let value = number::parse(field).map_err(|e| e.reason(field))?;
+    let timestamp = match (next_field(&mut rest), next_field(&mut rest), next_field(&mut rest)) {
+        (None, ..) => None,
+        (Some(only), None, _) => Some(
+            timestamp::parse_integer(only)
+                .or_else(|| timestamp::parse_rfc3339(only))
+                .ok_or_else(|| timestamp_reason(&excerpt(only)))?,
+        ),
+        (Some(date), Some(time), None) => Some(match timestamp::parse_date_and_time(date, time) {
+            Some(timestamp) => timestamp,
+            None if date.contains(&b'-') && time.contains(&b':') => {
+                return Err(timestamp_reason(&format!("{} {}", excerpt(date), excerpt(time))));
+            }
+            None => return Err(extra_reason(time)),
+        }),
+        (Some(_), Some(_), Some(extra)) => return Err(extra_reason(extra)),
+    };
+    Ok((database, metric, value, timestamp))
+}
+
+fn timestamp_reason(found: &str) -> String {
+    format!(
+        "timestamp {found} is not Unix nanoseconds (1715000000000000000), YYYY-MM-DD HH:MM:SS[.nnnnnnnnn] or RFC 3339 \
+         (2026-05-22T13:14:15Z), between 1677-09-21 and 2262-04-11"
+    )
+}
+
+fn extra_reason(extra: &[u8]) -> String {
+    format!("unexpected {} after the timestamp; write {SHAPE}, one sample per line", excerpt(extra))
+}
+
+/// `# type database/metric int64` declares a type. Whatever does not read exactly so is a comment.
+fn parse_comment(number: u64, line: &[u8], sink: &mut dyn SampleSink) {
+    let mut rest = line.trim_ascii_start().strip_prefix(b"#").unwrap_or_default();
+    let mut next = || next_field(&mut rest);
+    if let (Some(b"type"), Some(key), Some(name), None) = (next(), next(), next(), next())
+        && let Some((database, metric)) = split_key(key)
+        && let Some(value_type) = value_type(name)
+    {
+        sink.declare(number, database, metric, value_type);
+    }
+}
+
+fn value_type(name: &[u8]) -> Option<ValueType> {
+    use ValueType::{Float32, Float64, Int32, Int64};
+    [Int32, Float32, Int64, Float64].into_iter().find(|t| t.name().as_bytes() == name)
+}
+
+/// The database is what stands before the first `/`.
+fn split_key(key: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (database, metric) = key.split_at_checked(memchr(b'/', key)?)?;
+    Some((database, metric.get(1..)?))
+}
+
+/// Takes the next field off the front of `rest`.
+fn next_field<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let is_space = |b: &u8| matches!(b, b' ' | b'\t');
+    let start = rest.iter().position(|b| !is_space(b))?;
+    let text = rest.get(start..)?;
+    let end = text.iter().position(is_space).unwrap_or(text.len());
+    let (field, tail) = text.split_at_checked(end)?;
+    *rest = tail;
+    Some(field)
+}
