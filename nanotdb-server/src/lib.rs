@@ -114,10 +114,7 @@ fn configuration(vfs: &dyn Vfs, location: &Location) -> Result<(EngineConfig, Ve
     let path = &location.config;
     if vfs.entry(path).with_context(|| format!("looking at {}", path.display()))?.is_none() {
         if location.must_exist {
-            bail!(
-                "{path} does not exist; make it with: nanotdb --init --config {path}",
-                path = path.display()
-            );
+            bail!("{path} does not exist; make it with: nanotdb --init --config {path}", path = path.display());
         }
         write_default(vfs, location)?;
     }

@@ -1,8 +1,8 @@
 //! Log outputs: the console and files with rotation, each with a level of its own.
 
 use nanotdb_core::clock::{Clock, SystemClock};
-use nanotdb_core::model::time::civil_from_days;
 use nanotdb_core::config::{LogLevel, LoggerConfig, LoggingSection};
+use nanotdb_core::model::time::civil_from_days;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -34,9 +34,8 @@ pub(crate) fn start(config: &LoggingSection, root: &Path) -> io::Result<()> {
             Output::Console
         } else {
             let path = root.join(&logger.output);
-            let file = RotatingFile::open(&path, logger.max_size, logger.max_files).map_err(|e| {
-                io::Error::new(e.kind(), format!("logging.logger output = {:?}: {e}", logger.output))
-            })?;
+            let file = RotatingFile::open(&path, logger.max_size, logger.max_files)
+                .map_err(|e| io::Error::new(e.kind(), format!("logging.logger output = {:?}: {e}", logger.output)))?;
             Output::File(Arc::new(Mutex::new(file)))
         };
         let layer = layer::layer().with_ansi(false).with_writer(output).event_format(Line);

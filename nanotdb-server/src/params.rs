@@ -88,9 +88,8 @@ fn decode(text: &[u8]) -> Result<String, ApiError> {
             other => out.push(other),
         }
     }
-    String::from_utf8(out).map_err(|e| {
-        ApiError::bad(format!("parameter text {:?} is not UTF-8", String::from_utf8_lossy(e.as_bytes())))
-    })
+    String::from_utf8(out)
+        .map_err(|e| ApiError::bad(format!("parameter text {:?} is not UTF-8", String::from_utf8_lossy(e.as_bytes()))))
 }
 
 #[cfg(test)]

@@ -99,9 +99,10 @@ async fn connection(
         .serve_connection(io, service)
         .with_upgrades();
     let mut served = pin!(served);
+    let stop = async { stopping.wait_for(|stop| *stop).await.is_ok() };
     let result = tokio::select! {
         result = served.as_mut() => result,
-        _ = stopping.wait_for(|stop| *stop) => {
+        _ = stop => {
             served.as_mut().graceful_shutdown();
             served.await
         }
@@ -138,7 +139,7 @@ async fn answer(
         }
     };
     let status = response.status().as_u16();
-    Ok(response.map(|inner| Measured { inner, end: End { app, exchange, status, began, _permit: permit } }))
+    Ok(response.map(|inner| Measured { inner, _end: End { app, exchange, status, began, _permit: permit } }))
 }
 
 /// A future whose panic is an answer (`None`) instead of a lost connection.
@@ -161,7 +162,7 @@ impl<F: Future> Future for CatchPanic<F> {
 /// A body that is counted, and holds its request's slot, until it is sent or given up.
 struct Measured<B> {
     inner: B,
-    end: End,
+    _end: End,
 }
 
 struct End {
@@ -216,7 +217,11 @@ mod tests {
     fn a_panic_becomes_an_answer() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let panics = async { if true { panic!("on purpose") } };
+            let panics = async {
+                if true {
+                    panic!("on purpose")
+                }
+            };
             assert!(CatchPanic { inner: Box::pin(panics) }.await.is_none());
             assert_eq!(CatchPanic { inner: Box::pin(async { 7 }) }.await, Some(7));
         });

@@ -196,8 +196,7 @@ mod tests {
         for part in samples.chunks(cut) {
             let timestamps: Vec<_> = part.iter().map(|s| s.0).collect();
             let bits: Vec<_> = part.iter().map(|s| i64::from(s.1) as u64).collect();
-            let slice =
-                ScanSlice { metric: 0, value_type: ValueType::Int32, timestamps: &timestamps, bits: &bits };
+            let slice = ScanSlice { metric: 0, value_type: ValueType::Int32, timestamps: &timestamps, bits: &bits };
             assert!(windower.push(&slice, &mut emit).is_continue());
         }
         assert!(windower.finish(&mut emit).is_continue());
@@ -219,11 +218,10 @@ mod tests {
 
     #[test]
     fn times_before_the_epoch_and_at_the_edges_of_i64() {
-        assert_eq!(rows(10, 100, &[(-11, 1), (-10, 2), (-1, 3), (0, 4)], 2), [
-            (-10, 1.0, 1.0),
-            (0, 2.0, 5.0),
-            (10, 1.0, 4.0)
-        ]);
+        assert_eq!(
+            rows(10, 100, &[(-11, 1), (-10, 2), (-1, 3), (0, 4)], 2),
+            [(-10, 1.0, 1.0), (0, 2.0, 5.0), (10, 1.0, 4.0)]
+        );
         let edges = [(i64::MIN, 1), (i64::MAX, 2)];
         assert_eq!(rows(1_000, i64::MAX, &edges, 2).len(), 2);
     }

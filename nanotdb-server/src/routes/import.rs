@@ -6,7 +6,7 @@ use crate::exchange::Exchange;
 use crate::params::Params;
 use crate::respond::{ApiError, json, write_json_string};
 use http::StatusCode;
-use nanotdb_core::engine::{Batch, Rejection};
+use nanotdb_core::engine::{Batch, BatchOutcome};
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::plugin::{IngestFormat, IngestOptions, IngestParser};
 use std::sync::{Mutex, PoisonError};
@@ -127,38 +127,28 @@ async fn run(app: &App, exchange: &Exchange, format: Format) -> Result<Response,
     answer
 }
 
-/// What became of the lines of one body.
-#[derive(Default)]
-struct Totals {
-    imported: u64,
-    rejected: u64,
-    rejections: Vec<Rejection>,
-}
-
-impl Totals {
-    /// `{"imported":n}`, and with rejected lines how many and the first of them.
-    fn write(&self, always_rejected: bool, out: &mut Vec<u8>) {
-        let number = |n: u64, out: &mut Vec<u8>| {
-            use std::io::Write;
-            let _ = write!(out, "{n}");
-        };
-        out.extend_from_slice(br#"{"imported":"#);
-        number(self.imported, out);
-        if self.rejected > 0 || always_rejected {
-            out.extend_from_slice(br#","rejected":"#);
-            number(self.rejected, out);
-            out.extend_from_slice(br#","errors":["#);
-            for (i, rejection) in self.rejections.iter().enumerate() {
-                out.extend_from_slice(if i == 0 { br#"{"line":"# } else { br#",{"line":"# });
-                number(rejection.line, out);
-                out.extend_from_slice(br#","error":"#);
-                write_json_string(&rejection.reason, out);
-                out.push(b'}');
-            }
-            out.push(b']');
+/// Appends `{"imported":n}`, and with rejected lines how many and the first of them.
+fn write_totals(totals: &BatchOutcome, always_rejected: bool, out: &mut Vec<u8>) {
+    let number = |n: u64, out: &mut Vec<u8>| {
+        use std::io::Write;
+        let _ = write!(out, "{n}");
+    };
+    out.extend_from_slice(br#"{"imported":"#);
+    number(totals.accepted, out);
+    if totals.rejected > 0 || always_rejected {
+        out.extend_from_slice(br#","rejected":"#);
+        number(totals.rejected, out);
+        out.extend_from_slice(br#","errors":["#);
+        for (i, rejection) in totals.rejections.iter().enumerate() {
+            out.extend_from_slice(if i == 0 { br#"{"line":"# } else { br#",{"line":"# });
+            number(rejection.line, out);
+            out.extend_from_slice(br#","error":"#);
+            write_json_string(&rejection.reason, out);
+            out.push(b'}');
         }
-        out.push(b'}');
+        out.push(b']');
     }
+    out.push(b'}');
 }
 
 /// One body on its way into the engine.
@@ -174,7 +164,7 @@ struct Import<'a> {
     retry_at: usize,
     /// The parser gave up on the input.
     unusable: bool,
-    totals: Totals,
+    totals: BatchOutcome,
 }
 
 impl<'a> Import<'a> {
@@ -191,7 +181,7 @@ impl<'a> Import<'a> {
             buffers,
             retry_at: 0,
             unusable: false,
-            totals: Totals::default(),
+            totals: BatchOutcome::default(),
         }
     }
 
@@ -241,7 +231,9 @@ impl<'a> Import<'a> {
     fn choose(&mut self, input: &[u8]) -> Result<&'static dyn IngestFormat, ApiError> {
         let format = match self.format {
             Format::Known(format) => format,
-            Format::Sniffed if nanotdb_ingest::looks_like_prometheus(input) => registry().ingest_format("prometheus")?,
+            Format::Sniffed if nanotdb_ingest::looks_like_prometheus(input) => {
+                registry().ingest_format("prometheus")?
+            }
             Format::Sniffed => registry().ingest_format("line_protocol")?,
         };
         self.prometheus = matches!(self.format, Format::Sniffed) && format.name() == "prometheus";
@@ -260,10 +252,7 @@ impl<'a> Import<'a> {
         } else {
             engine.settle(submitted)?
         };
-        self.totals.imported += outcome.accepted;
-        self.totals.rejected += outcome.rejected;
-        let room = Batch::MAX_REPORTED.saturating_sub(self.totals.rejections.len());
-        self.totals.rejections.extend(outcome.rejections.into_iter().take(room));
+        self.totals.merge(outcome);
         Ok(())
     }
 
@@ -282,14 +271,15 @@ impl<'a> Import<'a> {
             }
         };
         let totals = &self.totals;
-        self.app.telemetry.samples(totals.imported, totals.rejected);
+        self.app.telemetry.samples(totals.accepted, totals.rejected);
         if totals.rejected > 0 {
-            tracing::trace!(imported = totals.imported, rejected = totals.rejected, "import with rejected lines");
+            tracing::trace!(imported = totals.accepted, rejected = totals.rejected, "import with rejected lines");
         }
         match result {
             Ok(()) if totals.rejected > 0 => {
                 let first = totals.rejections.first();
-                let mut message = format!("{} of {} lines rejected", totals.rejected, totals.rejected + totals.imported);
+                let mut message =
+                    format!("{} of {} lines rejected", totals.rejected, totals.rejected + totals.accepted);
                 if let Some(first) = first {
                     message.push_str(&format!("; first: line {}: {}", first.line, first.reason));
                 }
@@ -303,7 +293,7 @@ impl<'a> Import<'a> {
             Ok(()) => {
                 let mut body = Vec::with_capacity(64);
                 body.extend_from_slice(br#"{"status":"success","data":"#);
-                totals.write(false, &mut body);
+                write_totals(totals, false, &mut body);
                 body.push(b'}');
                 Ok(json(StatusCode::OK, body))
             }
@@ -313,7 +303,7 @@ impl<'a> Import<'a> {
 
     fn with_totals(&self, mut error: ApiError) -> ApiError {
         let mut data = Vec::new();
-        self.totals.write(true, &mut data);
+        write_totals(&self.totals, true, &mut data);
         error.data = String::from_utf8(data).ok();
         error
     }
@@ -330,20 +320,19 @@ impl Drop for Import<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nanotdb_core::engine::Rejection;
 
     #[test]
     fn totals_list_rejections_only_when_there_are_any() {
         let mut out = Vec::new();
-        let mut totals = Totals { imported: 83, ..Totals::default() };
-        totals.write(false, &mut out);
+        let mut totals = BatchOutcome { accepted: 83, ..BatchOutcome::default() };
+        write_totals(&totals, false, &mut out);
         assert_eq!(out, br#"{"imported":83}"#);
         totals.rejected = 2;
-        totals.rejections = vec![
-            Rejection { line: 3, reason: "no \"value\"".into() },
-            Rejection { line: 9, reason: "late".into() },
-        ];
+        totals.rejections =
+            vec![Rejection { line: 3, reason: "no \"value\"".into() }, Rejection { line: 9, reason: "late".into() }];
         out.clear();
-        totals.write(false, &mut out);
+        write_totals(&totals, false, &mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             r#"{"imported":83,"rejected":2,"errors":[{"line":3,"error":"no \"value\""},{"line":9,"error":"late"}]}"#

@@ -97,18 +97,14 @@ pub(crate) fn routes(app: Arc<App>) -> BoxedFilter<(Response,)> {
         Methods::Get,
         |app, x| async move { catalog::metrics(&app, &x) },
     ));
-    let health = warp::path!("health").and(exchange()).then(handler(
-        &app,
-        "/health",
-        Methods::Get,
-        |app, _| async move { Ok(health::health(&app)) },
-    ));
-    let exposition = warp::path!("metrics").and(exchange()).then(handler(
-        &app,
-        "/metrics",
-        Methods::Get,
-        |app, x| async move { Ok(metrics_text::metrics_text(&app, &x)) },
-    ));
+    let health =
+        warp::path!("health")
+            .and(exchange())
+            .then(handler(&app, "/health", Methods::Get, |app, _| async move { Ok(health::health(&app)) }));
+    let exposition =
+        warp::path!("metrics").and(exchange()).then(handler(&app, "/metrics", Methods::Get, |app, x| async move {
+            Ok(metrics_text::metrics_text(&app, &x))
+        }));
     let rest = exchange().then(handler(&app, "/", Methods::Get, |_, x| async move { web::asset(&x) }));
 
     let ingest = import.or(prometheus).unify().boxed();

@@ -52,7 +52,11 @@ pub(super) async fn query_range(app: &Arc<App>, exchange: &Exchange) -> Result<R
     let to = time_parameter(&params, "end", unit, now)?.unwrap_or(now);
     if from > to {
         let start = params.get("start").unwrap_or_default();
-        return Err(ApiError::parameter("start", start, "give a time that is not after end (end is now when left out)"));
+        return Err(ApiError::parameter(
+            "start",
+            start,
+            "give a time that is not after end (end is now when left out)",
+        ));
     }
     let windows = windows(&params, app.limits.max_series_per_query)?;
     let known = if app.engine.has_database(database) { app.engine.metric(database, metric)? } else { None };
@@ -87,7 +91,9 @@ fn windows(params: &Params, max_series: u64) -> Result<Option<Windows>, ApiError
             return Err(ApiError::parameter("step", params.get("step").unwrap_or_default(), accepted));
         }
         (None, Some(_), None) => {
-            return Err(ApiError::bad("parameter aggregate is missing: window goes with aggregate, for example avg,max"));
+            return Err(ApiError::bad(
+                "parameter aggregate is missing: window goes with aggregate, for example avg,max",
+            ));
         }
         (None, None, Some(_)) => {
             return Err(ApiError::bad("parameter window is missing: aggregate goes with window, for example 5m"));
