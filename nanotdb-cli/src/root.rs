@@ -52,6 +52,11 @@ pub(crate) fn require_database(engine: &Engine, root: &Path, name: &str) -> Resu
     if engine.has_database(name) {
         return Ok(());
     }
+    // A database that is there and cannot be opened says why.
+    match engine.metrics(name) {
+        Err(Error::NotFound(_)) | Ok(_) => {}
+        Err(e) => return Err(e),
+    }
     Err(Error::NotFound(no_database(root, name, &engine.database_names(true))))
 }
 

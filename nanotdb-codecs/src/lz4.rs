@@ -13,8 +13,8 @@ const FIRST_TOKEN: usize = 64;
 const SMALL: usize = u16::MAX as usize;
 
 thread_local! {
-    /// Hash tables for inputs below and from `SMALL`. Two, because the library upgrades a small one for good, and then the same
-    /// input would give other output, depending on what its thread compressed before.
+    /// Hash tables for inputs below and from `SMALL`. Two, because the library upgrades a small one for good, and
+    /// then the same input would give other output, depending on what its thread compressed before.
     static TABLES: RefCell<[CompressTable; 2]> = RefCell::new([CompressTable::small(), CompressTable::large()]);
 }
 

@@ -1,5 +1,7 @@
 //! What every registered codec must hold: the kit, the registry's list, and round trips of arbitrary data.
 
+#![allow(clippy::unwrap_used)] // helpers of tests, outside of #[test] functions
+
 use nanotdb_codecs as _;
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::plugin::{Values, ValuesMut, conformance};

@@ -1,6 +1,8 @@
 //! The S2 decoder against blocks it did not make: the original's, `minlz`'s and `snap`'s, whole and damaged, and blocks
 //! written out by hand from the format's definition.
 
+#![allow(clippy::unwrap_used)] // helpers of tests, outside of #[test] functions
+
 use nanotdb_codecs as _;
 use nanotdb_core::plugin::registry::registry;
 use proptest::prelude::*;

@@ -15,6 +15,7 @@ pub mod database;
 pub mod engine;
 pub mod error;
 pub mod format;
+pub mod maintenance;
 pub mod model;
 pub mod plugin;
 pub mod query;

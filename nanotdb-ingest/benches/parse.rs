@@ -1,4 +1,5 @@
 //! Nanoseconds per line: the line protocol against a scan for newlines of the same text.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a bench")]
 
 use divan::counter::ItemsCount;
 use nanotdb_core::model::{Number, Timestamp, ValueType};

@@ -11,13 +11,19 @@
 #![deny(unsafe_code)]
 
 mod excerpt;
+mod json;
 mod line_protocol;
 mod lines;
 pub mod number;
+mod prometheus;
 pub mod timestamp;
 
+pub use json::JsonLines;
 pub use line_protocol::LineProtocol;
+pub use prometheus::{Prometheus, looks_like_prometheus};
 
 use nanotdb_core::plugin::{IngestFormatPlugin, inventory};
 
 inventory::submit! { IngestFormatPlugin(&LineProtocol) }
+inventory::submit! { IngestFormatPlugin(&JsonLines) }
+inventory::submit! { IngestFormatPlugin(&Prometheus) }

@@ -196,7 +196,7 @@ mod tests {
         ) {
             let theirs = text.parse::<jiff::Timestamp>().ok().and_then(|t| i64::try_from(t.as_nanosecond()).ok());
             // jiff takes a leap second for the second before it; here it is refused.
-            if !text.get(17..19).is_some_and(|s| s == "60") {
+            if text.get(17..19) != Some("60") {
                 prop_assert_eq!(parse_rfc3339(text.as_bytes()), theirs);
             }
         }

@@ -1,4 +1,5 @@
 //! The line protocol: what it accepts, what it says about the rest, and that pieces do not matter.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod common;
 

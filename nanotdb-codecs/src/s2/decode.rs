@@ -153,22 +153,12 @@ impl Decoder<'_> {
                 break;
             }
             let back = if coded == 0 { offset } else { coded as usize };
-            // Overlapping by less than a chunk (back is 0 too if there was no copy to repeat) is left to `element`.
-            let (Some(from), true) = (d.checked_sub(back), back >= 16 || back >= len) else { break };
-            let Some(bytes) = chunk::<16>(dst, from).copied() else { break };
-            let Some(to) = chunk_mut::<16>(dst, d) else { break };
-            *to = bytes;
-            if len > 16 {
-                if d + len > dst.len() - 16 {
-                    break;
-                }
-                let mut done = 16;
-                while done < len {
-                    let Some(bytes) = chunk::<16>(dst, from + done).copied() else { break };
-                    let Some(to) = chunk_mut::<16>(dst, d + done) else { break };
-                    *to = bytes;
-                    done += 16;
-                }
+            // A `back` of 0 here repeats before there was a copy.
+            let (Some(from), true) = (d.checked_sub(back), back > 0) else { break };
+            let done =
+                if back >= 16 || back >= len { apart(dst, from, d, len) } else { overlapping(dst, from, d, len) };
+            if done.is_none() {
+                break;
             }
             d += len;
             s += COPY_SIZES[kind];
@@ -244,6 +234,48 @@ impl Decoder<'_> {
         }
         Ok(())
     }
+}
+
+/// Copies at least `len` bytes from `from` to `to`, which are a chunk apart, or `len`. `None` if there is no room.
+#[inline(always)]
+fn apart(dst: &mut [u8], from: usize, to: usize, len: usize) -> Option<()> {
+    let bytes = *chunk::<16>(dst, from)?;
+    *chunk_mut(dst, to)? = bytes;
+    let mut done = 16;
+    while done < len {
+        let bytes = *chunk::<16>(dst, from + done)?;
+        *chunk_mut(dst, to + done)? = bytes;
+        done += 16;
+    }
+    Some(())
+}
+
+/// Fills at least `len` bytes at `to` with what is between `from` and `to`, 1 to 15 bytes, over and over. `None` if
+/// there is no room.
+#[inline(always)]
+fn overlapping(dst: &mut [u8], from: usize, to: usize, len: usize) -> Option<()> {
+    let period = to - from;
+    let mut done = 0;
+    if period >= 8 {
+        while done < len {
+            let bytes = *chunk::<8>(dst, from + done)?;
+            *chunk_mut(dst, to + done)? = bytes;
+            done += 8;
+        }
+        return Some(());
+    }
+    // A word that holds the pattern as often as it fits, stored every `step` bytes: as many as are whole patterns.
+    let bits = 8 * period as u32;
+    let mut word = u64::from_le_bytes(*chunk(dst, from)?) & !(u64::MAX << bits);
+    word |= word.unbounded_shl(bits);
+    word |= word.unbounded_shl(2 * bits);
+    word |= word.unbounded_shl(4 * bits);
+    let step = [8, 8, 8, 6, 8, 5, 6, 7][period & 7];
+    while done < len {
+        *chunk_mut(dst, to + done)? = word.to_le_bytes();
+        done += step;
+    }
+    Some(())
 }
 
 #[inline(always)]

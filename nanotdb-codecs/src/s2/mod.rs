@@ -99,9 +99,12 @@ impl Codec for Snappy {
 
     fn compress(&self, input: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
         check_size(input)?;
-        let block = SNAPPY_ENCODER.with_borrow_mut(|encoder| encoder.compress_vec(input));
-        out.extend_from_slice(&block.map_err(|e| CodecError::new(format!("snappy: {e}")))?);
-        Ok(())
+        let start = out.len();
+        out.resize(start.saturating_add(snap::raw::max_compress_len(input.len())), 0);
+        let written =
+            SNAPPY_ENCODER.with_borrow_mut(|encoder| encoder.compress(input, out.get_mut(start..).unwrap_or_default()));
+        out.truncate(start.saturating_add(*written.as_ref().unwrap_or(&0)));
+        written.map(drop).map_err(|e| CodecError::new(format!("snappy: {e}")))
     }
 
     fn decompress(&self, input: &[u8], decoded_len: usize, out: &mut Vec<u8>) -> Result<(), CodecError> {

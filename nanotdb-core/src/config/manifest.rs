@@ -96,10 +96,33 @@ pub struct RollupsManifest {
 }
 
 /// `[events]`: accepted for the original's files and kept as written; the events layer does not exist yet.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EventsManifest {
     /// As written.
     pub table: toml::Table,
+}
+
+impl Default for EventsManifest {
+    /// What the original writes into every manifest, so that it finds in ours what it expects.
+    fn default() -> Self {
+        let page = [
+            ("max_records", toml::Value::from(1_000)),
+            ("max_bytes", toml::Value::from(65_536)),
+            ("max_age", toml::Value::from("1h0m0s")),
+        ];
+        let wal = [("max_segment_size", toml::Value::from(16_777_216)), ("fsync_policy", toml::Value::from("segment"))];
+        let table = |keys: &[(&str, toml::Value)]| -> toml::Table {
+            keys.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
+        };
+        let events = [
+            ("enabled", toml::Value::from(false)),
+            ("max_payload_bytes", toml::Value::from(4_096)),
+            ("max_in_memory_bytes", toml::Value::from(1_048_576)),
+            ("page", toml::Value::Table(table(&page))),
+            ("wal", toml::Value::Table(table(&wal))),
+        ];
+        Self { table: table(&events) }
+    }
 }
 
 /// manifest.toml.

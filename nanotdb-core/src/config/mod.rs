@@ -1,8 +1,16 @@
 //! engine.toml and manifest.toml: typed, with defaults, and warnings for unknown keys.
 
+mod choice;
 mod engine;
 mod manifest;
+mod reader;
+mod size;
+mod template;
 
+mod engine_toml;
+mod manifest_toml;
+
+pub use choice::Choice;
 pub use engine::{
     DurabilityProfile, EngineConfig, EngineSection, FsyncPolicy, InternalEventsSection, LimitsSection, LogLevel,
     LoggerConfig, LoggingSection, MetricFileFormat, MetricsSection, RawIngestAction, StatsSection, ValueWidth,
@@ -11,9 +19,30 @@ pub use engine::{
 pub use manifest::{
     EventsManifest, Manifest, PageManifest, RetentionAction, RetentionManifest, RollupJob, RollupsManifest, WalManifest,
 };
-pub struct Loaded<T> { pub value: T, pub warnings: Vec<String> }
-impl Manifest {
-    pub fn load(_: &dyn crate::storage::vfs::Vfs, _: &std::path::Path, d: &Manifest) -> crate::Result<Loaded<Manifest>> { Ok(Loaded{value:d.clone(),warnings:vec![]}) }
-    pub fn check_plugins(&self, _: &std::path::Path) -> crate::Result<()> { Ok(()) }
-    pub fn to_toml(&self) -> String { String::from("[retention]\n") }
+pub use size::parse_size;
+
+use crate::storage::vfs::Vfs;
+use crate::{Error, Result};
+use std::path::Path;
+
+/// Longest configuration file that is read, in bytes.
+const MAX_FILE: u64 = 4 << 20;
+
+/// A configuration and what was odd about its file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded<T> {
+    /// The configuration.
+    pub value: T,
+    /// One sentence for each unknown key, which is ignored. Show them to the operator.
+    pub warnings: Vec<String>,
+}
+
+/// Reads a whole configuration file as text.
+fn read_text(vfs: &dyn Vfs, path: &Path) -> Result<String> {
+    let bytes = vfs.read(path, MAX_FILE).map_err(|e| Error::io("read", path, e))?;
+    String::from_utf8(bytes).map_err(|e| {
+        let valid = e.as_bytes().get(..e.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = valid.iter().filter(|b| **b == b'\n').count() + 1;
+        Error::bad_input(format!("{}: line {line}: not UTF-8; accepted is TOML in UTF-8", path.display()))
+    })
 }

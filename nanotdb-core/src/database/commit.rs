@@ -66,7 +66,11 @@ impl CommitLog {
                 return Ok(());
             }
             if let Some(reason) = &progress.failed {
-                return Err(Error::Io { op: "fsync", path: self.path.clone(), source: std::io::Error::other(reason.clone()) });
+                return Err(Error::Io {
+                    op: "fsync",
+                    path: self.path.clone(),
+                    source: std::io::Error::other(reason.clone()),
+                });
             }
             if progress.syncing {
                 progress = self.done.wait(progress).unwrap_or_else(PoisonError::into_inner);

@@ -1,15 +1,16 @@
 //! From open pages to data files, and what that means for the WAL.
 //!
-//! The order that makes a crash harmless: catalog.json, then the frames, then their rows leave the WAL.
+//! The order that makes a crash harmless: the WAL is forced to the device, so that it holds all rows of a page or
+//! the page was never written; then catalog.json, then the frames; then their rows leave the WAL.
 
 use super::state::{PartitionFile, PartitionFiles, RawKind};
 use super::writer::Writer;
 use super::{Database, State};
 use crate::config::{DurabilityProfile, FsyncPolicy};
+use crate::format::catalog;
 use crate::format::frame::{self, FrameHeader};
 use crate::format::page::{self, MAX_ROWS, NARROW_ROW, WIDE_ROW};
 use crate::format::wal::BatchEncoder;
-use crate::format::catalog;
 use crate::model::Timestamp;
 use crate::plugin::Partition;
 use crate::plugin::registry::registry;
@@ -57,9 +58,7 @@ impl Database {
             by_age.sort_by(|a, b| b.cmp(a));
             by_age.into_iter().skip(self.max_open_pages()).map(|(_, p)| p).collect()
         };
-        self.flush_pages(&mut writer, |partition, page| {
-            everything || page.len() >= rows || surplus.contains(partition)
-        })
+        self.flush_pages(&mut writer, |partition, page| everything || page.len() >= rows || surplus.contains(partition))
     }
 
     /// Flushes pages whose first row is older than `page.max_age`, or whose partition ended more than the grace ago.
@@ -98,17 +97,14 @@ impl Database {
         }
     }
 
-    pub(super) fn flush_pages(
-        &self,
-        writer: &mut Writer,
-        which: impl Fn(&Partition, &OpenPage) -> bool,
-    ) -> Result<()> {
+    pub(super) fn flush_pages(&self, writer: &mut Writer, which: impl Fn(&Partition, &OpenPage) -> bool) -> Result<()> {
         let due: Vec<Partition> =
             self.read_state().pages.iter().filter(|(p, page)| which(p, page)).map(|(p, _)| *p).collect();
         if due.is_empty() {
             // Names may still be known to the WAL alone when it is about to be closed.
             return self.save_catalog(writer);
         }
+        self.sync_wal()?;
         self.save_catalog(writer)?;
         let mut outcome = Ok(());
         for partition in &due {

@@ -9,8 +9,8 @@ use super::{Database, Environment};
 use crate::config::Manifest;
 use crate::format::{catalog, wal};
 use crate::model::{Timestamp, ValueType};
-use crate::plugin::{Partition, Partitioner};
 use crate::plugin::registry::registry;
+use crate::plugin::{Partition, Partitioner};
 use crate::storage::vfs::OpenMode;
 use crate::storage::{OpenPage, RawFile, WalFile, keep_damaged};
 use crate::{Error, Result};
@@ -56,7 +56,9 @@ impl Database {
             rewrite |= dropped > 0;
             if dropped > 0 {
                 tracing::info!(
-                    database = name, partition = parts.partitioner.file_part(partition), rows = dropped,
+                    database = name,
+                    partition = parts.partitioner.file_part(partition),
+                    rows = dropped,
                     "rows of the WAL are in the data file already"
                 );
             }
@@ -217,14 +219,7 @@ impl Parts {
                 files.files.insert(kind, PartitionFile { path: directory.join(&entry.name), index: None });
             }
         }
-        Ok(Self {
-            name: name.to_owned(),
-            directory: directory.to_owned(),
-            environment,
-            manifest,
-            partitioner,
-            state,
-        })
+        Ok(Self { name: name.to_owned(), directory: directory.to_owned(), environment, manifest, partitioner, state })
     }
 
     fn replay(&mut self, wal_path: &Path) -> Result<Replay> {

@@ -1,13 +1,13 @@
 //! What a query needs, taken under a short lock: which frames to read, and the matching rows of the open pages.
 
-use super::state::{PartitionFile, RawKind, State};
 use super::Database;
+use super::state::{PartitionFile, RawKind, State};
+use crate::Result;
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Partition;
 use crate::storage::raw_file::{DamagedBytes, FrameEntry};
 use crate::storage::vfs::Vfs;
 use crate::storage::{OpenPage, RawFile, keep_damaged};
-use crate::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -143,7 +143,12 @@ fn take(state: &State, metrics: &[MetricId], from: Timestamp, to: Timestamp) -> 
             for (kind, file) in state.files.get(&partition).into_iter().flat_map(|f| &f.files) {
                 let Some(index) = &file.index else { continue };
                 let frames = index.frames.iter().filter(|f| f.may_overlap(from, to)).copied().collect();
-                files.push(SnapshotFile { kind: *kind, path: file.path.clone(), frames, damaged: index.damaged.clone() });
+                files.push(SnapshotFile {
+                    kind: *kind,
+                    path: file.path.clone(),
+                    frames,
+                    damaged: index.damaged.clone(),
+                });
             }
             let open = match state.pages.get(&partition) {
                 Some(page) => metrics.iter().map(|id| matching_rows(page, *id, from, to)).collect(),

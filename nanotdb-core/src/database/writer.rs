@@ -192,18 +192,18 @@ impl Database {
         Ok(Receipt { sync: sync.filter(|_| always), flush: self.is_flush_due(writer) })
     }
 
-    /// Pays what a receipt owes: flushes pages that are full, and waits for the fsync.
+    /// Pays what a receipt owes: waits for the fsync, and flushes pages that are full.
     pub fn settle(&self, receipt: Receipt) -> Result<()> {
+        if let (Some(sequence), Some(commit)) = (receipt.sync, &self.commit) {
+            commit.wait(sequence).inspect_err(|e| self.poison(e))?;
+        }
         if receipt.flush
             && let Err(error) = self.flush_due()
         {
             // The rows are in the WAL: the batch stands. The next one tries again, or is refused.
             tracing::error!(database = self.name, %error, "pages could not be flushed");
         }
-        match (receipt.sync, &self.commit) {
-            (Some(sequence), Some(commit)) => commit.wait(sequence).inspect_err(|e| self.poison(e)),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Refuses a batch while pages pile up that cannot be flushed.
@@ -307,6 +307,7 @@ impl Stage<'_> {
             let Some(metric) = id.and_then(|id| writer.touch(id)) else { continue };
             if metric.value_type == ValueType::Int32 && declared == ValueType::Int64 {
                 widen(metric);
+                writer.catalog_dirty = true;
             } else if metric.value_type != declared {
                 let exists = metric.value_type;
                 outcome.reject(line, || format!("type {declared} was stated for a metric that is {exists}"));
@@ -362,6 +363,7 @@ impl Stage<'_> {
             });
             return Ok(());
         }
+        let mut widened = false;
         let Some(metric) = writer.touch(id) else { return Ok(()) };
         let bits = match to_bits(metric.value_type, row.number) {
             Some(bits) => bits,
@@ -369,6 +371,7 @@ impl Stage<'_> {
                 && self.width != ValueWidth::Bits32
                 && row.number.as_integer().is_some() =>
             {
+                widened = true;
                 widen(metric);
                 row.number.as_integer().map_or(0, |v| v as u64)
             }
@@ -379,6 +382,7 @@ impl Stage<'_> {
             }
         };
         metric.last = Last::At(timestamp, bits);
+        writer.catalog_dirty |= widened;
         let partition = self.partition(writer, timestamp);
         writer.staged.push(StagedRow { timestamp, bits, id, partition });
         Ok(())
@@ -521,7 +525,10 @@ fn refusal(value_type: ValueType, number: Number) -> String {
         }
         (_, None) if !number.as_f64().is_finite() => format!("{} is not a finite number", number.as_f64()),
         (_, None) => {
-            format!("{:e} does not fit {value_type}; [values] width = \"64\" makes new metrics float64", number.as_f64())
+            format!(
+                "{:e} does not fit {value_type}; [values] width = \"64\" makes new metrics float64",
+                number.as_f64()
+            )
         }
     }
 }

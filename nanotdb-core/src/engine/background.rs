@@ -2,8 +2,8 @@
 
 use super::Inner;
 use crate::{Error, Result};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::Weak;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ impl Engine {
     pub fn open_with(root: &Path, config: EngineConfig, options: EngineOptions) -> Result<Engine> {
         registry().check()?;
         let vfs = &*options.vfs;
-        vfs.create_dir_all(root).map_err(|e| Error::io("create", root, e))?;
+        create_root(vfs, root)?;
         let lock = DirectoryLock::acquire(vfs, root)?;
         let engine = Self::with_databases(root, config, &options, Some(lock))?;
         for name in &engine.config().default_databases.clone() {
@@ -54,11 +54,8 @@ impl Engine {
         options: &EngineOptions,
         lock: Option<DirectoryLock>,
     ) -> Result<Engine> {
-        let environment = Environment {
-            vfs: Arc::clone(&options.vfs),
-            clock: Arc::clone(&options.clock),
-            config: Arc::new(config),
-        };
+        let environment =
+            Environment { vfs: Arc::clone(&options.vfs), clock: Arc::clone(&options.clock), config: Arc::new(config) };
         let mut databases = HashMap::new();
         let mut failed = BTreeMap::new();
         for name in names_on_disk(&*options.vfs, root)? {
@@ -200,6 +197,25 @@ impl Drop for Inner {
     }
 }
 
+/// Makes the root, and the names of every directory made on the way durable.
+fn create_root(vfs: &dyn Vfs, root: &Path) -> Result<()> {
+    let mut missing = Vec::new();
+    let mut at = Some(root);
+    while let Some(directory) = at.filter(|d| !d.as_os_str().is_empty()) {
+        if vfs.entry(directory).map_err(|e| Error::io("look up", directory, e))?.is_some() {
+            break;
+        }
+        missing.push(directory);
+        at = directory.parent();
+    }
+    vfs.create_dir_all(root).map_err(|e| Error::io("create", root, e))?;
+    for directory in missing {
+        let parent = directory.parent().unwrap_or(Path::new("."));
+        vfs.sync_dir(parent).map_err(|e| Error::io("fsync", parent, e))?;
+    }
+    Ok(())
+}
+
 fn first_error(outcomes: impl Iterator<Item = Result<()>>) -> Result<()> {
     // Every one is carried out: one database never blocks another.
     outcomes.fold(Ok(()), |first, next| first.and(next))
@@ -215,7 +231,10 @@ fn names_on_disk(vfs: &dyn Vfs, root: &Path) -> Result<Vec<String>> {
         let directory = root.join(&entry.name);
         let wal = format!("{}.wal", entry.name);
         let is_ours = |file: &str| {
-            file == "manifest.toml" || file == "catalog.json" || file == wal || (file.starts_with("data-") && file.ends_with(".dat"))
+            file == "manifest.toml"
+                || file == "catalog.json"
+                || file == wal
+                || (file.starts_with("data-") && file.ends_with(".dat"))
         };
         let files = vfs.read_dir(&directory).map_err(|e| Error::io("list", &directory, e))?;
         if files.iter().any(|f| is_ours(&f.name)) {

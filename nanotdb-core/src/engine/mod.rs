@@ -117,7 +117,8 @@ impl Engine {
                 return Error::ReadOnly { database: name.to_owned(), reason: reason.clone() };
             }
             let known = self.database_names(false);
-            let known = if known.is_empty() { "there are none".to_owned() } else { format!("there are {}", known.join(", ")) };
+            let known =
+                if known.is_empty() { "there are none".to_owned() } else { format!("there are {}", known.join(", ")) };
             Error::NotFound(format!("no database {name:?}; {known}"))
         })
     }

@@ -11,11 +11,8 @@ impl Engine {
     /// Names of the databases, sorted; `internal` only when asked for.
     pub fn database_names(&self, include_internal: bool) -> Vec<String> {
         let databases = self.inner.databases.read().unwrap_or_else(PoisonError::into_inner);
-        let mut names: Vec<_> = databases
-            .keys()
-            .filter(|name| include_internal || name.as_str() != INTERNAL_DATABASE)
-            .cloned()
-            .collect();
+        let mut names: Vec<_> =
+            databases.keys().filter(|name| include_internal || name.as_str() != INTERNAL_DATABASE).cloned().collect();
         names.sort();
         names
     }
@@ -46,7 +43,9 @@ impl Engine {
     /// The newest sample at or before `at`.
     pub fn query_at(&self, database: &str, metric: &str, at: Timestamp) -> Result<Option<Sample>> {
         let newest = self.query_last(database, metric)?;
-        let Some(newest) = newest.filter(|newest| newest.timestamp > at) else { return Ok(newest) };
+        if newest.is_none_or(|newest| newest.timestamp <= at) {
+            return Ok(newest);
+        }
         // Look back in growing steps, so that a recent time reads little.
         let mut span = 3_600_000_000_000i64;
         let mut to = at;

@@ -130,7 +130,10 @@ impl DecodedPage {
         self.bytes.clear();
         let envelope = Envelope::decode(payload, rows)?;
         let codec = registry.codec_by_id(envelope.codec_id).ok_or_else(|| {
-            DecodeError::incompatible(2, format!("page uses codec {}, which this binary does not have", envelope.codec_id))
+            DecodeError::incompatible(
+                2,
+                format!("page uses codec {}, which this binary does not have", envelope.codec_id),
+            )
         })?;
         let body = payload.get(envelope.body_at..).unwrap_or_default();
         codec

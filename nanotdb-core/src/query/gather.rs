@@ -147,9 +147,9 @@ fn count(ids: &[[u8; 2]], wanted: [u8; 2]) -> usize {
 
 fn copy(page: &DecodedPage, positions: &[u32], value_type: ValueType, columns: &mut Columns) {
     let (timestamps, low, high) = (page.timestamps(), page.low(), page.high());
-    columns.timestamps.extend(
-        positions.iter().filter_map(|at| timestamps.get(*at as usize)).map(|t| i64::from_le_bytes(*t)),
-    );
+    columns
+        .timestamps
+        .extend(positions.iter().filter_map(|at| timestamps.get(*at as usize)).map(|t| i64::from_le_bytes(*t)));
     let low = positions.iter().filter_map(|at| low.get(*at as usize));
     match high {
         Some(high) => {

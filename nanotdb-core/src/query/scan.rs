@@ -122,8 +122,7 @@ impl Scanner<'_> {
     ) -> Result<ControlFlow<()>> {
         for damage in &file.damaged {
             let bytes = damage.to.saturating_sub(damage.from);
-            let text =
-                format!("{}: {bytes} damaged bytes at {}: {}", file.path.display(), damage.from, damage.reason);
+            let text = format!("{}: {bytes} damaged bytes at {}: {}", file.path.display(), damage.from, damage.reason);
             report.warnings.push(text);
         }
         if file.frames.is_empty() {

@@ -1,6 +1,8 @@
 //! Shared by the integration tests.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod oracle;
+
 use nanotdb_codecs as _;
 use nanotdb_core::engine::Engine;
 use nanotdb_core::model::{Sample, Value};

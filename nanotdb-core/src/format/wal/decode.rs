@@ -124,10 +124,10 @@ pub fn decode<'a>(
 }
 
 impl<'a> Decoder<'a, '_> {
+    /// Only the original's files do, and it has 4-byte values alone. (Four bytes more could be a checksum, or the rest
+    /// of a 64-bit value: both are ours.)
     fn starts_without_checksum(&self) -> bool {
-        let Ok(record) = self.raw_record(0) else { return false };
-        let value_type = record.name.map(|(_, t)| t).or_else(|| (self.type_of)(record.id));
-        value_type.is_some_and(|t| record.rest.len() == t.width())
+        self.raw_record(0).is_ok_and(|record| record.rest.len() == 4)
     }
 
     /// The original's files: record by record. Returns where it stopped, and why if not at the end.
@@ -143,7 +143,11 @@ impl<'a> Decoder<'a, '_> {
                 Ok(record) => record,
                 Err(stop) => return (at, Some(stop)),
             };
-            let value_type = self.known_type(&record);
+            let value_type = match self.known_type(&record) {
+                // Written before its metric widened.
+                Some(ValueType::Int64) => Some(ValueType::Int32),
+                known => known,
+            };
             let Some(value_type) = value_type.filter(|t| t.width() == record.rest.len()) else {
                 let reason = format!("value of metric {} does not have the width of its type", record.id);
                 return (at, Some(Stop::Wrong(at, reason)));
@@ -365,7 +369,9 @@ impl<'a> Decoder<'a, '_> {
     fn tail(&self, from: usize, stop: Stop) -> Tail {
         let len = self.bytes.len().saturating_sub(from) as u64;
         match stop {
-            Stop::CutShort => Tail { from: from as u64, len, reason: "the last write was cut short".into(), torn: true },
+            Stop::CutShort => {
+                Tail { from: from as u64, len, reason: "the last write was cut short".into(), torn: true }
+            }
             Stop::Wrong(at, reason) => {
                 Tail { from: from as u64, len, reason: format!("{reason} (at byte {at})"), torn: false }
             }

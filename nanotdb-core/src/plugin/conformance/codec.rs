@@ -46,7 +46,8 @@ fn identity(plugin: &dyn Codec) -> Result<(), String> {
     Ok(())
 }
 
-/// compress: appends, the same every time, an S2 block where claimed; decompress: the inverse, for the right length alone.
+/// compress: appends, the same every time, an S2 block where claimed; decompress: the inverse, for the right length
+/// alone.
 fn block(plugin: &dyn Codec, what: &str, input: &[u8]) -> Result<(), String> {
     let block = appended(what, "compress", |out| plugin.compress(input, out))?;
     let again = appended(what, "compress", |out| plugin.compress(input, out))?;

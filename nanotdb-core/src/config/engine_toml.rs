@@ -1,0 +1,150 @@
+//! Reads engine.toml.
+
+use super::manifest_toml::{database_name, read_manifest};
+use super::reader::{Document, Section};
+use super::{EngineConfig, Loaded, LogLevel, LoggerConfig, read_text};
+use crate::Result;
+use crate::plugin::registry::registry;
+use crate::storage::vfs::Vfs;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+const ANY: std::ops::RangeInclusive<u64> = 1..=u64::MAX;
+const ABOVE_ZERO: Duration = Duration::from_nanos(1);
+
+impl EngineConfig {
+    /// Reads engine.toml from `path`.
+    pub fn load(vfs: &dyn Vfs, path: &Path) -> Result<Loaded<Self>> {
+        Self::parse(&read_text(vfs, path)?, path)
+    }
+
+    /// Reads the text of engine.toml; messages name `file`. Missing keys have their defaults.
+    pub fn parse(text: &str, file: &Path) -> Result<Loaded<Self>> {
+        Self::parse_keys(text, file).map(|(loaded, _)| loaded)
+    }
+
+    /// As `parse`, with the dotted names of all keys that were looked for.
+    pub(super) fn parse_keys(text: &str, file: &Path) -> Result<(Loaded<Self>, BTreeSet<String>)> {
+        let (document, table) = Document::parse(text, file)?;
+        let root = document.root(&table);
+        let value = read(&root)?;
+        root.warn_of_the_rest();
+        let (warnings, known) = document.finish();
+        Ok((Loaded { value, warnings }, known))
+    }
+
+    /// Checks the names of plugins against the registry: `[metrics] compression` and those of `[manifest_defaults]`.
+    pub fn check_plugins(&self, file: &Path) -> Result<()> {
+        let compression = &self.metrics.compression;
+        if !compression.is_empty() {
+            super::manifest_toml::check_plugin(
+                registry().codec(compression),
+                file,
+                "metrics.compression",
+                compression,
+            )?;
+        }
+        self.manifest_defaults.check_plugins_under("manifest_defaults.", file)
+    }
+}
+
+fn read(root: &Section<'_>) -> Result<EngineConfig> {
+    let mut config = EngineConfig::default();
+
+    let section = root.section("engine")?;
+    section.text("listen", &mut config.engine.listen, check_listen)?;
+    section.warn_of_the_rest();
+
+    let section = root.section("wal")?;
+    section.size("max_segment_size", &mut config.wal.max_segment_size, 1)?;
+    section.choice("fsync_policy", &mut config.wal.fsync_policy)?;
+    section.duration("fsync_interval", &mut config.wal.fsync_interval, ABOVE_ZERO)?;
+    section.warn_of_the_rest();
+
+    let section = root.section("durability")?;
+    section.choice("profile", &mut config.durability)?;
+    section.warn_of_the_rest();
+
+    let section = root.section("stats")?;
+    section.bool("enabled", &mut config.stats.enabled)?;
+    section.duration("interval", &mut config.stats.interval, ABOVE_ZERO)?;
+    section.warn_of_the_rest();
+
+    let section = root.section("values")?;
+    section.choice("width", &mut config.values.width)?;
+    section.warn_of_the_rest();
+
+    read_limits(root.section("limits")?, &mut config)?;
+
+    let section = root.section("logging")?;
+    if let Some(loggers) = section.sections("logger")? {
+        config.logging.loggers = loggers.into_iter().map(read_logger).collect::<Result<_>>()?;
+    }
+    section.warn_of_the_rest();
+
+    // The original's other keys here belong to its events layer.
+    root.section("internal_events")?.bool("enabled", &mut config.internal_events.enabled)?;
+
+    let section = root.section("metrics")?;
+    section.bool("enabled", &mut config.metrics.enabled)?;
+    section.choice("format", &mut config.metrics.format)?;
+    section.text("compression", &mut config.metrics.compression, |_| Ok(()))?;
+    section.small("time_cache_slots", &mut config.metrics.time_cache_slots, 0..=65_535)?;
+    section.choice("raw_ingest_action", &mut config.metrics.raw_ingest_action)?;
+    section.warn_of_the_rest();
+
+    root.table("web", &mut config.web)?;
+
+    let section = root.section("defaults")?;
+    section.texts("databases", &mut config.default_databases, database_name)?;
+    section.warn_of_the_rest();
+
+    let section = root.section("manifest_defaults")?;
+    config.manifest_defaults = read_manifest(&section, &config.manifest_defaults)?;
+    section.warn_of_the_rest();
+    Ok(config)
+}
+
+fn read_limits(section: Section<'_>, config: &mut EngineConfig) -> Result<()> {
+    let limits = &mut config.limits;
+    section.size("max_body_bytes", &mut limits.max_body_bytes, 1)?;
+    section.size("max_decoded_body_bytes", &mut limits.max_decoded_body_bytes, 1)?;
+    section.size("max_line_bytes", &mut limits.max_line_bytes, 1)?;
+    section.integer("max_points_per_query", &mut limits.max_points_per_query, ANY)?;
+    section.integer("max_series_per_query", &mut limits.max_series_per_query, ANY)?;
+    section.duration("max_query_time", &mut limits.max_query_time, ABOVE_ZERO)?;
+    section.integer("max_concurrent_requests", &mut limits.max_concurrent_requests, ANY)?;
+    section.integer("max_connections", &mut limits.max_connections, ANY)?;
+    section.integer("max_databases", &mut limits.max_databases, ANY)?;
+    section.integer("max_metrics_per_database", &mut limits.max_metrics_per_database, 1..=65_535)?;
+    section.duration("max_future", &mut limits.max_future, Duration::ZERO)?;
+    section.warn_of_the_rest();
+    Ok(())
+}
+
+fn read_logger(section: Section<'_>) -> Result<LoggerConfig> {
+    // A log that nobody set up further must not fill a small disk.
+    let mut logger =
+        LoggerConfig { output: String::new(), level: LogLevel::default(), max_size: 64 << 20, max_files: 3 };
+    let accepted = "\"console\" or the path of a file";
+    section.text("output", &mut logger.output, |text| match text {
+        "" => Err(accepted.into()),
+        _ => Ok(()),
+    })?;
+    if logger.output.is_empty() {
+        return Err(section.refuse("output", "(missing)", accepted));
+    }
+    section.choice("level", &mut logger.level)?;
+    section.size("max_size", &mut logger.max_size, 0)?;
+    section.small("max_files", &mut logger.max_files, 0..=10_000)?;
+    section.warn_of_the_rest();
+    Ok(logger)
+}
+
+fn check_listen(text: &str) -> std::result::Result<(), String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() && !host.contains(char::is_whitespace) => Ok(()),
+        _ => Err("host:port, such as \":8428\" (every interface), \"127.0.0.1:8428\" or \"[::1]:8428\"".into()),
+    }
+}

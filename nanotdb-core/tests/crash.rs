@@ -1,0 +1,80 @@
+//! Dying at every operation of a scripted run, by kill and by power loss, and again during recovery: what was promised
+//! is there exactly once, and nothing else is.
+
+mod common;
+
+use common::oracle::{Death, ROOT, Rng, Run, config};
+use nanotdb_core::config::FsyncPolicy;
+use nanotdb_core::engine::{Engine, EngineOptions};
+use nanotdb_core::storage::vfs::sim::{CrashModel, Fault, SimVfs};
+use std::path::Path;
+use std::sync::Arc;
+
+/// `NANOTDB_CRASH_SEEDS=100 cargo test --release --test crash` for a long run.
+fn seeds() -> u64 {
+    std::env::var("NANOTDB_CRASH_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(3)
+}
+
+fn die_at_every_operation(policy: FsyncPolicy) {
+    for seed in 0..seeds() {
+        let vfs = SimVfs::new(seed);
+        let mut run = Run::new(vfs.clone(), config(policy, 20 + (seed as u32 % 3) * 15), seed);
+        vfs.record_forks(true);
+        run.script(120);
+        let forks = vfs.take_forks();
+        assert!(forks.len() > 200, "{}", forks.len());
+        let mut rng = Rng(seed ^ 0xdead);
+        for fork in forks {
+            let count = fork.operation_count();
+            for death in [Death::Killed, Death::PowerLoss] {
+                let disk = fork.fork(rng.next());
+                let model = if rng.below(2) == 0 { CrashModel::Arbitrary } else { CrashModel::Ordered };
+                disk.set_crash_model(model);
+                die(&disk, death);
+                let context = format!("{policy:?}, seed {seed}, {death:?} at operation {count}, {model:?}");
+                // Half of them die once more while they recover.
+                if rng.below(2) == 0 {
+                    die_in_recovery(&run, &disk, death, &mut rng);
+                }
+                run.check(&disk, death, count, &context);
+            }
+        }
+    }
+}
+
+fn die(disk: &SimVfs, death: Death) {
+    match death {
+        Death::Killed => disk.kill(),
+        Death::PowerLoss => disk.crash(),
+    }
+}
+
+fn die_in_recovery(run: &Run, disk: &SimVfs, death: Death, rng: &mut Rng) {
+    let fault = match rng.below(3) {
+        0 => Fault::CrashBefore,
+        1 => Fault::CrashMid,
+        _ => Fault::CrashAfter,
+    };
+    disk.fail_at(1 + rng.below(8), fault);
+    let options =
+        EngineOptions { vfs: Arc::new(disk.process()), clock: run.clock.clone(), background: false };
+    // Recovery may be over before the fault strikes.
+    drop(Engine::open_with(Path::new(ROOT), run.config.clone(), options));
+    disk.clear_faults();
+    die(disk, death);
+}
+
+#[test]
+fn dying_at_every_operation_with_fsync_always() {
+    die_at_every_operation(FsyncPolicy::Always);
+}
+
+#[test]
+fn dying_at_every_operation_with_fsync_interval() {
+    die_at_every_operation(FsyncPolicy::Interval);
+}
+
+#[test]
+fn dying_at_every_operation_with_fsync_segment() {
+    die_at_every_operation(FsyncPolicy::Segment);
+}
