@@ -1,1 +1,208 @@
-//! Placeholder.
+//! The NanoTDB server as a library: [`run`] is the whole of the `nanotdb` binary.
+//!
+//! A binary with plugins of its own needs a `main` that names their crates and calls [`run`]:
+//!
+//! ```no_run
+//! // use my_codec as _;
+//! fn main() -> std::process::ExitCode {
+//!     nanotdb_server::run()
+//! }
+//! ```
+
+#![deny(unsafe_code)]
+
+mod app;
+mod args;
+mod body;
+mod exchange;
+mod json_stream;
+mod limits;
+mod logging;
+mod params;
+mod plugins;
+mod respond;
+mod routes;
+mod serve;
+mod stall;
+mod telemetry;
+mod times;
+mod windows;
+
+// Plugins register themselves when their crate is linked, and a crate is linked when it is named.
+use nanotdb_codecs as _;
+use nanotdb_ingest as _;
+use nanotdb_partitioners as _;
+
+use anyhow::{Context, Result, bail};
+use app::App;
+use args::{Args, Location};
+use clap::Parser;
+use nanotdb_core::clock::SystemClock;
+use nanotdb_core::config::EngineConfig;
+use nanotdb_core::engine::{Engine, EngineOptions};
+use nanotdb_core::storage::vfs::{RealVfs, Vfs};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Runs the server with the process's arguments until SIGTERM or SIGINT. Exit codes: 0, or what
+/// [`nanotdb_core::Error::exit_code`] says, or 1.
+pub fn run() -> ExitCode {
+    let args = Args::parse();
+    match start(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("nanotdb: {error:#}");
+            let code = error.downcast_ref::<nanotdb_core::Error>().map_or(1, nanotdb_core::Error::exit_code);
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn start(args: &Args) -> Result<()> {
+    if args.plugins {
+        print!("{}", plugins::table());
+        return Ok(());
+    }
+    let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
+    let location = args.location();
+    if args.init {
+        if args.config.is_none() && args.data.is_none() {
+            bail!("--init needs --config PATH or --data DIR, to know where engine.toml goes");
+        }
+        return initialise(vfs.as_ref(), &location);
+    }
+    let (config, warnings) = configuration(vfs.as_ref(), &location)?;
+    logging::start(&config.logging, &location.root).context("starting the log")?;
+    for warning in warnings {
+        tracing::warn!("{}: {warning}", location.config.display());
+    }
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("nanotdb-http")
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    let result = runtime.block_on(serve_root(args, &location.root, vfs, config));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+/// `--init`
+fn initialise(vfs: &dyn Vfs, location: &Location) -> Result<()> {
+    let path = &location.config;
+    if vfs.entry(path).with_context(|| format!("looking at {}", path.display()))?.is_some() {
+        bail!("{} exists already and is left as it is; remove it first, or start without --init", path.display());
+    }
+    write_default(vfs, location)?;
+    println!("wrote {}; start with: nanotdb --config {}", path.display(), path.display());
+    Ok(())
+}
+
+fn write_default(vfs: &dyn Vfs, location: &Location) -> Result<()> {
+    let path = &location.config;
+    vfs.create_dir_all(&location.root)
+        .and_then(|()| vfs.replace(path, EngineConfig::default_toml().as_bytes()))
+        .with_context(|| format!("writing {}", path.display()))
+}
+
+/// The configuration of a root and the warnings about it. A root without one gets the default one.
+fn configuration(vfs: &dyn Vfs, location: &Location) -> Result<(EngineConfig, Vec<String>)> {
+    let path = &location.config;
+    if vfs.entry(path).with_context(|| format!("looking at {}", path.display()))?.is_none() {
+        if location.must_exist {
+            bail!("{path} does not exist; make it with: nanotdb --init --config {path}", path = path.display());
+        }
+        write_default(vfs, location)?;
+    }
+    let loaded = EngineConfig::load(vfs, path)?;
+    Ok((loaded.value, loaded.warnings))
+}
+
+async fn serve_root(args: &Args, root: &Path, vfs: Arc<dyn Vfs>, config: EngineConfig) -> Result<()> {
+    // Bound first: a second server is told so at once, and clients of this one wait instead of being refused.
+    let address = args.listen.clone().unwrap_or_else(|| config.engine.listen.clone());
+    let listener = serve::bind(&address).await?;
+    let local = listener.local_addr().context("reading the listener's address")?;
+    let signal = stop_signal()?;
+
+    let clock: Arc<SystemClock> = Arc::new(SystemClock::default());
+    let options = EngineOptions { vfs, clock: clock.clone(), background: true };
+    let databases = config.default_databases.clone();
+    let on_console =
+        config.logging.loggers.is_empty() || config.logging.loggers.iter().any(|logger| logger.output == "console");
+    let directory = root.to_path_buf();
+    let engine = tokio::task::spawn_blocking(move || -> nanotdb_core::Result<Engine> {
+        let engine = Engine::open_with(&directory, config, options)?;
+        for name in databases.iter().filter(|name| !engine.has_database(name)) {
+            engine.create_database(name)?;
+        }
+        Ok(engine)
+    })
+    .await
+    .context("opening the data directory")??;
+
+    if let Some(path) = &args.port_file {
+        let text = local.port().to_string();
+        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    let url = url(local);
+    tracing::info!(data = %root.display(), version = env!("CARGO_PKG_VERSION"), "listening on {url}");
+    if !on_console {
+        eprintln!("NanoTDB is listening on {url}, with its data in {}", root.display());
+    }
+
+    let app = Arc::new(App::new(engine.clone(), clock));
+    let drained = serve::serve(listener, app, signal).await;
+    if !drained {
+        tracing::warn!("some requests did not finish in time and were cut off");
+    }
+    tokio::task::spawn_blocking(move || engine.close()).await.context("closing the engine")??;
+    tracing::info!("stopped; everything is on disk");
+    Ok(())
+}
+
+/// How a browser on this machine reaches the server.
+fn url(local: SocketAddr) -> String {
+    if local.ip().is_unspecified() { format!("http://localhost:{}", local.port()) } else { format!("http://{local}") }
+}
+
+/// Ready at SIGTERM or SIGINT. A second signal ends the process at once: what was acknowledged is in the WAL.
+#[cfg(unix)]
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    Ok(async move {
+        let name = tokio::select! { _ = terminate.recv() => "SIGTERM", _ = interrupt.recv() => "SIGINT" };
+        tracing::info!("{name}: finishing what is running");
+        tokio::spawn(async move {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            std::process::exit(130);
+        });
+    })
+}
+
+/// Ready at Ctrl-C.
+#[cfg(not(unix))]
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+        tracing::info!("finishing what is running");
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_ones_that_a_browser_opens() {
+        assert_eq!(url("[::]:8428".parse().unwrap()), "http://localhost:8428");
+        assert_eq!(url("0.0.0.0:80".parse().unwrap()), "http://localhost:80");
+        assert_eq!(url("[::1]:8428".parse().unwrap()), "http://[::1]:8428");
+    }
+}

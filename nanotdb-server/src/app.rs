@@ -1,0 +1,46 @@
+//! What all requests share.
+
+use crate::body::BodyLimits;
+use crate::limits::RequestLimit;
+use crate::routes::import::BufferPool;
+use crate::telemetry::Telemetry;
+use nanotdb_core::clock::Clock;
+use nanotdb_core::config::LimitsSection;
+use nanotdb_core::engine::Engine;
+use std::sync::Arc;
+
+/// The engine, the limits, and the server's own state.
+pub(crate) struct App {
+    /// The engine.
+    pub(crate) engine: Engine,
+    /// Source of "now".
+    pub(crate) clock: Arc<dyn Clock>,
+    /// `[limits]`
+    pub(crate) limits: LimitsSection,
+    /// Requests at once.
+    pub(crate) requests: RequestLimit,
+    /// Reused buffers of imports.
+    pub(crate) buffers: BufferPool,
+    /// The server's metrics.
+    pub(crate) telemetry: Arc<Telemetry>,
+}
+
+impl App {
+    /// Serves `engine`.
+    pub(crate) fn new(engine: Engine, clock: Arc<dyn Clock>) -> Self {
+        let limits = engine.config().limits.clone();
+        Self {
+            requests: RequestLimit::new(limits.max_concurrent_requests),
+            buffers: BufferPool::default(),
+            telemetry: Arc::new(Telemetry::new(clock.monotonic())),
+            engine,
+            clock,
+            limits,
+        }
+    }
+
+    /// Limits of request bodies.
+    pub(crate) fn body_limits(&self) -> BodyLimits {
+        BodyLimits { sent: self.limits.max_body_bytes, decoded: self.limits.max_decoded_body_bytes }
+    }
+}

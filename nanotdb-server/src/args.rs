@@ -1,0 +1,102 @@
+//! The command line of `nanotdb`, and which root and engine.toml it means.
+
+use clap::Parser;
+use std::path::{Path, PathBuf};
+
+/// Root used when neither `--config` nor `--data` is given.
+const DEFAULT_ROOT: &str = "nanotdb-data";
+/// Name of the configuration file in a root.
+const CONFIG_NAME: &str = "engine.toml";
+
+/// NanoTDB: a time-series database in one binary, over plain local files.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "nanotdb", version, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Use this engine.toml; the data lives in its directory
+    #[arg(long, value_name = "PATH", conflicts_with = "data")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Keep the data in this directory; its engine.toml is used, or made with defaults [default: ./nanotdb-data]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Write a commented engine.toml (never over an existing one) and exit; with --config or --data
+    #[arg(long)]
+    pub(crate) init: bool,
+
+    /// Address to serve on, for example 127.0.0.1:8428; `:8428` means every interface [default: engine.listen]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+
+    /// List the codecs, partitions, ingest formats and aggregates of this binary, and exit
+    #[arg(long)]
+    pub(crate) plugins: bool,
+
+    /// Write the port that is served on to this file (for scripts that pass port 0)
+    #[arg(long, value_name = "PATH", hide = true)]
+    pub(crate) port_file: Option<PathBuf>,
+}
+
+/// Where a server's files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Location {
+    /// Directory of the databases.
+    pub(crate) root: PathBuf,
+    /// The configuration file.
+    pub(crate) config: PathBuf,
+    /// Whether the user named the file, so that it must exist.
+    pub(crate) must_exist: bool,
+}
+
+impl Args {
+    /// The root and the configuration file that these arguments mean.
+    pub(crate) fn location(&self) -> Location {
+        match &self.config {
+            Some(config) => {
+                let parent = config.parent().filter(|p| !p.as_os_str().is_empty());
+                let root = parent.unwrap_or(Path::new(".")).to_path_buf();
+                Location { root, config: config.clone(), must_exist: true }
+            }
+            None => {
+                let root = self.data.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_ROOT));
+                Location { config: root.join(CONFIG_NAME), root, must_exist: false }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Args, clap::Error> {
+        Args::try_parse_from(std::iter::once("nanotdb").chain(args.iter().copied()))
+    }
+
+    #[test]
+    fn the_root_of_a_config_is_its_directory() {
+        let location = parse(&["--config", "/srv/pi/engine.toml"]).unwrap().location();
+        assert_eq!(location.root, Path::new("/srv/pi"));
+        assert_eq!(location.config, Path::new("/srv/pi/engine.toml"));
+        assert!(location.must_exist);
+    }
+
+    #[test]
+    fn a_bare_config_name_means_the_current_directory() {
+        assert_eq!(parse(&["--config", "engine.toml"]).unwrap().location().root, Path::new("."));
+    }
+
+    #[test]
+    fn data_needs_no_config_and_has_a_default() {
+        let location = parse(&["--data", "/srv/x"]).unwrap().location();
+        assert_eq!(location.config, Path::new("/srv/x/engine.toml"));
+        assert!(!location.must_exist);
+        assert_eq!(parse(&[]).unwrap().location().root, Path::new("nanotdb-data"));
+    }
+
+    #[test]
+    fn config_and_data_exclude_each_other() {
+        let error = parse(&["--config", "a/engine.toml", "--data", "b"]).unwrap_err().to_string();
+        assert!(error.contains("--data"), "{error}");
+    }
+}

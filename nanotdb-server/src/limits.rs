@@ -1,0 +1,67 @@
+//! What keeps one client from taking the server down: timeouts, and who may be served at the same time.
+
+use crate::respond::ApiError;
+use http::StatusCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Longest wait for a request head, idle time of a kept connection included.
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// Longest wait for the next piece of a request body.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time that a client may leave an answer unread.
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait for running requests at shutdown.
+pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bytes hyper holds of one connection's input: also the largest piece of a body that is parsed at once.
+pub(crate) const MAX_READ_BUFFER: usize = 512 << 10;
+
+/// Counts the requests that are being answered.
+#[derive(Debug)]
+pub(crate) struct RequestLimit {
+    slots: Arc<Semaphore>,
+    limit: u64,
+}
+
+impl RequestLimit {
+    /// Lets `limit` requests run at once.
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { slots: Arc::new(Semaphore::new(permits(limit))), limit }
+    }
+
+    /// A slot, held until the answer has been sent; 429 when there is none.
+    pub(crate) fn enter(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
+            ApiError::limit(
+                StatusCode::TOO_MANY_REQUESTS,
+                "limits.max_concurrent_requests",
+                self.limit,
+                "try again in a second",
+            )
+        })
+    }
+}
+
+/// A configured count as semaphore permits.
+pub(crate) fn permits(limit: u64) -> usize {
+    // acquire_many takes a u32; more than a million of anything is no limit any more.
+    usize::try_from(limit).unwrap_or(usize::MAX).clamp(1, 1 << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_request_over_the_limit_is_told_which_limit() {
+        let limit = RequestLimit::new(2);
+        let _first = limit.enter().unwrap();
+        let second = limit.enter().unwrap();
+        let error = limit.enter().unwrap_err();
+        assert_eq!(error.status, StatusCode::TOO_MANY_REQUESTS);
+        assert!(error.message.contains("limits.max_concurrent_requests = 2"), "{}", error.message);
+        drop(second);
+        assert!(limit.enter().is_ok());
+    }
+}

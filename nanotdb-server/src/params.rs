@@ -1,0 +1,124 @@
+//! Request parameters: from the query string and, for POST, from a form body.
+
+use crate::body;
+use crate::exchange::Exchange;
+use crate::respond::ApiError;
+use http::{Method, StatusCode};
+
+/// Most bytes of a form body.
+const MAX_FORM: usize = 64 << 10;
+
+/// Decoded parameters. The first of equal names counts; the query string comes before the body.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// Of the query string alone.
+    pub(crate) fn of_query(exchange: &Exchange) -> Result<Self, ApiError> {
+        let mut params = Self::default();
+        params.add(exchange.uri.query().unwrap_or_default().as_bytes())?;
+        Ok(params)
+    }
+
+    /// Of the query string and, for POST, of a form body.
+    pub(crate) async fn of_request(exchange: &Exchange) -> Result<Self, ApiError> {
+        let mut params = Self::of_query(exchange)?;
+        if exchange.method == Method::POST {
+            let bytes = body::read_small(exchange, MAX_FORM).await?;
+            if !bytes.is_empty() {
+                let media = exchange.content_type.as_ref().and_then(|v| v.to_str().ok()).unwrap_or_default();
+                let media = media.split(';').next().unwrap_or_default().trim();
+                if !media.is_empty() && !media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+                    return Err(ApiError::new(
+                        StatusCode::BAD_REQUEST,
+                        format!("Content-Type {media:?}: send the parameters as application/x-www-form-urlencoded"),
+                    ));
+                }
+                params.add(&bytes)?;
+            }
+        }
+        Ok(params)
+    }
+
+    fn add(&mut self, encoded: &[u8]) -> Result<(), ApiError> {
+        for pair in encoded.split(|b| *b == b'&').filter(|p| !p.is_empty()) {
+            let at = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
+            let (name, value) = pair.split_at(at);
+            self.0.push((decode(name)?, decode(value.get(1..).unwrap_or_default())?));
+        }
+        Ok(())
+    }
+
+    /// A parameter; an empty one counts as not given.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty())
+    }
+
+    /// A parameter that must be there.
+    pub(crate) fn require(&self, name: &str, accepted: &str) -> Result<&str, ApiError> {
+        self.get(name).ok_or_else(|| ApiError::bad(format!("parameter {name} is missing: give {accepted}")))
+    }
+
+    /// `true`, `false`, `1` or `0`; false when not given.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.get(name) {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1") => Ok(true),
+            Some(other) => Err(ApiError::parameter(name, other, "give true or false")),
+        }
+    }
+}
+
+/// Undoes percent-encoding and `+` for a space. A `%` that starts no code stands for itself.
+fn decode(text: &[u8]) -> Result<String, ApiError> {
+    let hex = |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16));
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        at += 1;
+        match byte {
+            b'+' => out.push(b' '),
+            b'%' => match (hex(text.get(at)), hex(text.get(at + 1))) {
+                (Some(high), Some(low)) => {
+                    out.push((high * 16 + low) as u8);
+                    at += 2;
+                }
+                _ => out.push(b'%'),
+            },
+            other => out.push(other),
+        }
+    }
+    String::from_utf8(out)
+        .map_err(|e| ApiError::bad(format!("parameter text {:?} is not UTF-8", String::from_utf8_lossy(e.as_bytes()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Params {
+        let mut params = Params::default();
+        params.add(text.as_bytes()).unwrap();
+        params
+    }
+
+    #[test]
+    fn names_and_values_are_decoded() {
+        let params = of("query=a%2Fb%20c+d&end=&pct=100%&start=-5m&flag=true&query=later");
+        assert_eq!(params.get("query"), Some("a/b c d"));
+        assert_eq!(params.get("end"), None);
+        assert_eq!(params.get("pct"), Some("100%"));
+        assert_eq!(params.get("start"), Some("-5m"));
+        assert!(params.flag("flag").unwrap());
+        assert!(!params.flag("absent").unwrap());
+    }
+
+    #[test]
+    fn wrong_text_is_named() {
+        let error = of("details=maybe").flag("details").unwrap_err();
+        assert_eq!(error.message, r#"parameter details = "maybe": give true or false"#);
+        assert!(Params::default().add(b"a=%ff").is_err());
+        let error = of("").require("db", "a database name").unwrap_err();
+        assert_eq!(error.message, "parameter db is missing: give a database name");
+    }
+}

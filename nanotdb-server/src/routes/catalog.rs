@@ -1,0 +1,87 @@
+//! What there is: aggregates, databases, metrics.
+
+use crate::app::App;
+use crate::exchange::Exchange;
+use crate::params::Params;
+use crate::respond::{ApiError, success};
+use nanotdb_core::plugin::registry::registry;
+use serde::Serialize;
+use warp::reply::Response;
+
+/// The aggregate that `step` alone means.
+pub(super) const DEFAULT_AGGREGATE: &str = "avg";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listing<'a, T> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    db: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default: Option<&'a str>,
+    result: Vec<T>,
+    result_type: &'static str,
+}
+
+/// `GET /api/v1/aggregates`
+pub(super) fn aggregates(exchange: &Exchange) -> Result<Response, ApiError> {
+    let result: Vec<_> = registry().aggregators().iter().map(|a| a.name()).collect();
+    let default = Some(DEFAULT_AGGREGATE);
+    Ok(success(exchange, &Listing { db: None, default, result, result_type: "aggregates" }))
+}
+
+/// `GET /api/v1/databases`
+pub(super) fn databases(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
+    let params = Params::of_query(exchange)?;
+    let result = app.engine.database_names(params.flag("include_internal")?);
+    Ok(success(exchange, &Listing { db: None, default: None, result, result_type: "databases" }))
+}
+
+/// `GET /api/v1/metrics`
+pub(super) fn metrics(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
+    #[derive(Serialize)]
+    struct Rollups {
+        downstream: [String; 0],
+        truncated: bool,
+        max_hops: u8,
+    }
+    #[derive(Serialize)]
+    struct Details {
+        name: String,
+        id: u16,
+        #[serde(rename = "type")]
+        value_type: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rollups: Option<Rollups>,
+    }
+    let params = Params::of_query(exchange)?;
+    let db = params.require("db", "a database name")?;
+    let lineage = match params.get("lineage") {
+        None => false,
+        Some("rollups") => true,
+        Some(other) => return Err(ApiError::parameter("lineage", other, "give rollups, or leave it out")),
+    };
+    let max_hops = match params.get("max_hops") {
+        None => 1,
+        Some(text) => match text.parse::<u8>() {
+            Ok(hops @ 1..=5) => hops,
+            _ => return Err(ApiError::parameter("max_hops", text, "give a whole number from 1 to 5")),
+        },
+    };
+    let details = params.flag("details")? || lineage;
+    let metrics = app.engine.metrics(db)?;
+    let (db, default, result_type) = (Some(db), None, "metrics");
+    if !details {
+        let result = metrics.into_iter().map(|m| m.name).collect();
+        return Ok(success(exchange, &Listing::<String> { db, default, result, result_type }));
+    }
+    let result = metrics
+        .into_iter()
+        .map(|m| Details {
+            name: m.name,
+            id: m.id,
+            value_type: m.value_type.name(),
+            rollups: lineage.then_some(Rollups { downstream: [], truncated: false, max_hops }),
+        })
+        .collect();
+    Ok(success(exchange, &Listing { db, default, result, result_type }))
+}

@@ -1,0 +1,25 @@
+//! `GET /health`
+
+use crate::app::App;
+use crate::respond::json;
+use http::StatusCode;
+use serde::Serialize;
+use warp::reply::Response;
+
+/// `{"status":"ok"}`, or 503 with why writes are refused.
+pub(super) fn health(app: &App) -> Response {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Unhealthy {
+        status: &'static str,
+        error_type: &'static str,
+        error: String,
+    }
+    let troubles = app.engine.health();
+    if troubles.is_empty() {
+        return json(StatusCode::OK, &br#"{"status":"ok"}"#[..]);
+    }
+    let texts: Vec<_> = troubles.iter().map(|(db, why)| format!("database {db:?} is read-only: {why}")).collect();
+    let body = Unhealthy { status: "error", error_type: "unavailable", error: texts.join("; ") };
+    json(StatusCode::SERVICE_UNAVAILABLE, serde_json::to_vec(&body).unwrap_or_default())
+}

@@ -1,0 +1,341 @@
+//! `POST /api/v1/import`: bodies are parsed as they arrive and stored batch by batch.
+
+use crate::app::App;
+use crate::body::{BodyReader, Decoder};
+use crate::exchange::Exchange;
+use crate::params::Params;
+use crate::respond::{ApiError, json, write_json_string};
+use http::StatusCode;
+use nanotdb_core::engine::{Batch, BatchOutcome};
+use nanotdb_core::plugin::registry::registry;
+use nanotdb_core::plugin::{IngestFormat, IngestOptions, IngestParser};
+use std::sync::{Mutex, PoisonError};
+use warp::reply::Response;
+
+/// Samples after which a batch goes to the engine before the body ends.
+const BATCH_SAMPLES: usize = 32_768;
+/// Bytes that are looked at to tell Prometheus text from line protocol.
+const SNIFF_BYTES: usize = 4_096;
+/// Buffers that are kept for the next request, and the largest kept rest.
+const POOLED: usize = 32;
+const POOLED_REST: usize = 1 << 20;
+
+/// What an import needs and the next one can use again.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    batch: Batch,
+    rest: Vec<u8>,
+}
+
+/// Reused [`Buffers`], so that a small request allocates next to nothing.
+#[derive(Default)]
+pub(crate) struct BufferPool(Mutex<Vec<Buffers>>);
+
+impl BufferPool {
+    fn take(&self) -> Buffers {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn put(&self, mut buffers: Buffers) {
+        buffers.batch.clear();
+        buffers.rest.clear();
+        buffers.rest.shrink_to(POOLED_REST);
+        let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < POOLED {
+            pool.push(buffers);
+        }
+    }
+}
+
+/// How the format of a body is found.
+enum Format {
+    /// Known before the first byte.
+    Known(&'static dyn IngestFormat),
+    /// Prometheus text or line protocol, told apart by the first bytes.
+    Sniffed,
+}
+
+/// `POST /api/v1/import`
+pub(super) async fn import(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
+    let format = match explicit_format(exchange)? {
+        Some(format) => format,
+        None => registry().ingest_format("line_protocol")?,
+    };
+    run(app, exchange, Format::Known(format)).await
+}
+
+/// `POST /api/v1/import/prometheus`: Prometheus text, or line protocol as the original takes here.
+pub(super) async fn import_prometheus(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
+    // The media type of Prometheus text is text/plain, which line protocol claims too: the bytes decide.
+    let params = Params::of_query(exchange)?;
+    let format = match params.get("format") {
+        Some(name) => Format::Known(named_format(name)?),
+        None => Format::Sniffed,
+    };
+    run(app, exchange, format).await
+}
+
+fn named_format(name: &str) -> Result<&'static dyn IngestFormat, ApiError> {
+    registry().ingest_format(name).map_err(|e| ApiError::parameter("format", name, e))
+}
+
+fn explicit_format(exchange: &Exchange) -> Result<Option<&'static dyn IngestFormat>, ApiError> {
+    if exchange.uri.query().is_some() {
+        let params = Params::of_query(exchange)?;
+        if let Some(name) = params.get("format") {
+            return named_format(name).map(Some);
+        }
+    }
+    let media = exchange.content_type.as_ref().and_then(|v| v.to_str().ok());
+    Ok(media.and_then(|media| registry().ingest_format_for(media)))
+}
+
+async fn run(app: &App, exchange: &Exchange, format: Format) -> Result<Response, ApiError> {
+    let limits = app.body_limits();
+    let mut decoder = Decoder::new(exchange.content_encoding.as_ref(), limits)?;
+    let database = match exchange.uri.query() {
+        Some(_) => Params::of_query(exchange)?.get("db").map(str::to_owned),
+        None => None,
+    };
+    let mut reader = BodyReader::new(exchange.take_body()?, limits);
+    if let Err(error) = limits.check_announced(exchange.content_length) {
+        reader.discard().await;
+        return Err(error);
+    }
+    let mut import = Import::new(app, format, database);
+    let result = loop {
+        let piece = match reader.piece().await {
+            Ok(Some(piece)) => piece,
+            Ok(None) => break decoder.finish(&mut |b| import.feed(b, false)).and_then(|()| import.feed(&[], true)),
+            Err(error) => break Err(error),
+        };
+        let step = if decoder.is_identity() && reader.is_end() {
+            // The whole rest of the body at once, and usually the whole body: parsed where hyper read it to.
+            break import.feed(&piece, true);
+        } else {
+            decoder.decode(&piece, &mut |bytes| import.feed(bytes, false))
+        };
+        if let Err(error) = step {
+            break Err(error);
+        }
+    };
+    exchange.add_received(reader.received());
+    let answer = import.finish(result);
+    if answer.is_err() && !reader.is_end() {
+        reader.discard().await;
+    }
+    answer
+}
+
+/// Appends `{"imported":n}`, and with rejected lines how many and the first of them.
+fn write_totals(totals: &BatchOutcome, always_rejected: bool, out: &mut Vec<u8>) {
+    let number = |n: u64, out: &mut Vec<u8>| {
+        use std::io::Write;
+        let _ = write!(out, "{n}");
+    };
+    out.extend_from_slice(br#"{"imported":"#);
+    number(totals.accepted, out);
+    if totals.rejected > 0 || always_rejected {
+        out.extend_from_slice(br#","rejected":"#);
+        number(totals.rejected, out);
+        out.extend_from_slice(br#","errors":["#);
+        for (i, rejection) in totals.rejections.iter().enumerate() {
+            out.extend_from_slice(if i == 0 { br#"{"line":"# } else { br#",{"line":"# });
+            number(rejection.line, out);
+            out.extend_from_slice(br#","error":"#);
+            write_json_string(&rejection.reason, out);
+            out.push(b'}');
+        }
+        out.push(b']');
+    }
+    out.push(b'}');
+}
+
+/// One body on its way into the engine.
+struct Import<'a> {
+    app: &'a App,
+    format: Format,
+    options: IngestOptions,
+    parser: Option<Box<dyn IngestParser>>,
+    prometheus: bool,
+    buffers: Option<Buffers>,
+    /// Length of the rest below which parsing it again is not worth while: a parser that needs the whole input
+    /// would otherwise look at its beginning once per piece.
+    retry_at: usize,
+    /// The parser gave up on the input.
+    unusable: bool,
+    totals: BatchOutcome,
+}
+
+impl<'a> Import<'a> {
+    fn new(app: &'a App, format: Format, database: Option<String>) -> Self {
+        let max_line_bytes = usize::try_from(app.limits.max_line_bytes).unwrap_or(usize::MAX);
+        let options = IngestOptions { database, max_line_bytes };
+        let buffers = Some(app.buffers.take());
+        Self {
+            app,
+            format,
+            options,
+            parser: None,
+            prometheus: false,
+            buffers,
+            retry_at: 0,
+            unusable: false,
+            totals: BatchOutcome::default(),
+        }
+    }
+
+    /// Parses what is complete of the rest and `input`, and keeps what is not.
+    fn feed(&mut self, input: &[u8], end: bool) -> Result<(), ApiError> {
+        let Some(mut buffers) = self.buffers.take() else { return Err(ApiError::internal()) };
+        let result = self.feed_into(&mut buffers, input, end);
+        self.buffers = Some(buffers);
+        result
+    }
+
+    fn feed_into(&mut self, buffers: &mut Buffers, input: &[u8], end: bool) -> Result<(), ApiError> {
+        let Buffers { batch, rest } = buffers;
+        if rest.is_empty() && (end || self.parser.is_some() || input.len() >= SNIFF_BYTES) {
+            let used = self.parse(input, end, batch)?;
+            rest.extend_from_slice(input.get(used..).unwrap_or_default());
+            self.retry_at = if used == 0 { rest.len().saturating_mul(2) } else { 0 };
+        } else {
+            rest.extend_from_slice(input);
+            let enough = self.parser.is_some() || rest.len() >= SNIFF_BYTES || matches!(self.format, Format::Known(_));
+            if end || (enough && rest.len() >= self.retry_at) {
+                let used = self.parse(rest, end, batch)?;
+                rest.drain(..used.min(rest.len()));
+                self.retry_at = if used == 0 { rest.len().saturating_mul(2) } else { 0 };
+            }
+        }
+        if end || batch.len() >= BATCH_SAMPLES {
+            self.store(batch)?;
+        }
+        Ok(())
+    }
+
+    fn parse(&mut self, input: &[u8], end: bool, batch: &mut Batch) -> Result<usize, ApiError> {
+        let parser = match &mut self.parser {
+            Some(parser) => parser,
+            None => {
+                let format = self.choose(input)?;
+                self.parser.insert(format.parser(&self.options))
+            }
+        };
+        parser.parse(input, end, batch).map_err(|e| {
+            self.unusable = true;
+            ApiError::bad(e.0)
+        })
+    }
+
+    fn choose(&mut self, input: &[u8]) -> Result<&'static dyn IngestFormat, ApiError> {
+        let format = match self.format {
+            Format::Known(format) => format,
+            Format::Sniffed if nanotdb_ingest::looks_like_prometheus(input) => {
+                registry().ingest_format("prometheus")?
+            }
+            Format::Sniffed => registry().ingest_format("line_protocol")?,
+        };
+        self.prometheus = matches!(self.format, Format::Sniffed) && format.name() == "prometheus";
+        if format.name() == "prometheus" && self.options.database.is_none() {
+            self.options.database = Some("prometheus".to_owned());
+        }
+        Ok(format)
+    }
+
+    /// Hands the batch to the engine. Waits for the disk off the worker's other tasks' back.
+    fn store(&mut self, batch: &mut Batch) -> Result<(), ApiError> {
+        let engine = &self.app.engine;
+        let submitted = engine.submit(batch)?;
+        let outcome = if submitted.must_wait() {
+            tokio::task::block_in_place(|| engine.settle(submitted))?
+        } else {
+            engine.settle(submitted)?
+        };
+        self.totals.merge(outcome);
+        Ok(())
+    }
+
+    /// The answer. After an error of the input, the complete lines before it are stored and reported; after an
+    /// error of the connection they are not, because the sender will send all of them again.
+    fn finish(mut self, result: Result<(), ApiError>) -> Result<Response, ApiError> {
+        let result = match (result, self.buffers.take()) {
+            (Err(error), Some(mut buffers)) if self.unusable || error.status == StatusCode::PAYLOAD_TOO_LARGE => {
+                let stored = self.store(&mut buffers.batch);
+                self.buffers = Some(buffers);
+                Err(stored.err().unwrap_or(error))
+            }
+            (result, buffers) => {
+                self.buffers = buffers;
+                result
+            }
+        };
+        let totals = &self.totals;
+        self.app.telemetry.samples(totals.accepted, totals.rejected);
+        if totals.rejected > 0 {
+            tracing::trace!(imported = totals.accepted, rejected = totals.rejected, "import with rejected lines");
+        }
+        match result {
+            Ok(()) if totals.rejected > 0 => {
+                let first = totals.rejections.first();
+                let mut message =
+                    format!("{} of {} lines rejected", totals.rejected, totals.rejected + totals.accepted);
+                if let Some(first) = first {
+                    message.push_str(&format!("; first: line {}: {}", first.line, first.reason));
+                }
+                Err(self.with_totals(ApiError::bad(message)))
+            }
+            Ok(()) if self.prometheus => {
+                let mut response = Response::default();
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                Ok(response)
+            }
+            Ok(()) => {
+                let mut body = Vec::with_capacity(64);
+                body.extend_from_slice(br#"{"status":"success","data":"#);
+                write_totals(totals, false, &mut body);
+                body.push(b'}');
+                Ok(json(StatusCode::OK, body))
+            }
+            Err(error) => Err(self.with_totals(error)),
+        }
+    }
+
+    fn with_totals(&self, mut error: ApiError) -> ApiError {
+        let mut data = Vec::new();
+        write_totals(&self.totals, true, &mut data);
+        error.data = String::from_utf8(data).ok();
+        error
+    }
+}
+
+impl Drop for Import<'_> {
+    fn drop(&mut self) {
+        if let Some(buffers) = self.buffers.take() {
+            self.app.buffers.put(buffers);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nanotdb_core::engine::Rejection;
+
+    #[test]
+    fn totals_list_rejections_only_when_there_are_any() {
+        let mut out = Vec::new();
+        let mut totals = BatchOutcome { accepted: 83, ..BatchOutcome::default() };
+        write_totals(&totals, false, &mut out);
+        assert_eq!(out, br#"{"imported":83}"#);
+        totals.rejected = 2;
+        totals.rejections =
+            vec![Rejection { line: 3, reason: "no \"value\"".into() }, Rejection { line: 9, reason: "late".into() }];
+        out.clear();
+        write_totals(&totals, false, &mut out);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            r#"{"imported":83,"rejected":2,"errors":[{"line":3,"error":"no \"value\""},{"line":9,"error":"late"}]}"#
+        );
+    }
+}

@@ -1,0 +1,37 @@
+//! `/api/v1/query`: the newest value, now or at a time.
+
+use super::series::series;
+use crate::app::App;
+use crate::exchange::Exchange;
+use crate::params::Params;
+use crate::respond::{ApiError, json, write_json_string};
+use crate::times::{time_parameter, time_unit};
+use http::StatusCode;
+use nanotdb_core::model::time::write_unix_seconds;
+use warp::reply::Response;
+
+/// A vector of one value, or an empty one for what does not exist.
+pub(super) async fn query(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
+    let params = Params::of_request(exchange).await?;
+    let (database, metric) = series(&params)?;
+    let unit = time_unit(&params)?;
+    let sample = match time_parameter(&params, "time", unit, app.clock.now())? {
+        None => app.engine.query_last(database, metric)?,
+        Some(at) => app.engine.query_at(database, metric, at)?,
+    };
+    let mut body = Vec::with_capacity(256);
+    body.extend_from_slice(br#"{"status":"success","data":{"result":["#);
+    if let Some(sample) = sample {
+        body.extend_from_slice(br#"{"metric":{"__name__":"#);
+        write_json_string(metric, &mut body);
+        body.extend_from_slice(br#","db":"#);
+        write_json_string(database, &mut body);
+        body.extend_from_slice(br#"},"value":["#);
+        write_unix_seconds(sample.timestamp, &mut body);
+        body.extend_from_slice(br#",""#);
+        sample.value.write_text(&mut body);
+        body.extend_from_slice(br#""]}"#);
+    }
+    body.extend_from_slice(br#"],"resultType":"vector"}}"#);
+    Ok(json(StatusCode::OK, body))
+}

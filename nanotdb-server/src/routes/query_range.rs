@@ -1,0 +1,338 @@
+//! `/api/v1/query_range`: samples of a range as they are, or aggregated by windows. Streams.
+
+use super::catalog::DEFAULT_AGGREGATE;
+use super::series::series;
+use crate::app::App;
+use crate::exchange::Exchange;
+use crate::json_stream::{ChunkWriter, Ending, MatrixText, respond};
+use crate::params::Params;
+use crate::respond::{ApiError, json};
+use crate::times::{duration_parameter, time_parameter, time_unit};
+use crate::windows::Windower;
+use http::StatusCode;
+use nanotdb_core::engine::ScanSlice;
+use nanotdb_core::model::duration::format_duration;
+use nanotdb_core::model::{Timestamp, Value, ValueType};
+use nanotdb_core::plugin::Aggregator;
+use nanotdb_core::plugin::registry::registry;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use warp::reply::Response;
+
+/// Rows that may wait in memory for the first of several aggregates to be written. Beyond it, each aggregate has a
+/// scan of its own.
+const MAX_WAITING_ROWS: i64 = 1 << 20;
+
+/// What is asked for.
+struct Job {
+    app: Arc<App>,
+    database: String,
+    metric: String,
+    value_type: ValueType,
+    from: Timestamp,
+    to: Timestamp,
+    windows: Option<Windows>,
+}
+
+/// The aggregated form.
+struct Windows {
+    width: i64,
+    aggregators: Vec<&'static dyn Aggregator>,
+}
+
+/// `GET` and `POST`
+pub(super) async fn query_range(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+    let params = Params::of_request(exchange).await?;
+    let (database, metric) = series(&params)?;
+    let now = app.clock.now();
+    let unit = time_unit(&params)?;
+    params.require("start", "a time: RFC3339, Unix time, or for example -1h")?;
+    let from = time_parameter(&params, "start", unit, now)?.unwrap_or(now);
+    let to = time_parameter(&params, "end", unit, now)?.unwrap_or(now);
+    if from > to {
+        let start = params.get("start").unwrap_or_default();
+        return Err(ApiError::parameter(
+            "start",
+            start,
+            "give a time that is not after end (end is now when left out)",
+        ));
+    }
+    let windows = windows(&params, app.limits.max_series_per_query)?;
+    let known = if app.engine.has_database(database) { app.engine.metric(database, metric)? } else { None };
+    let Some(info) = known else {
+        let mut body = Vec::with_capacity(128);
+        MatrixText::begin(&mut body).end(&Ending::default(), &mut body);
+        return Ok(json(StatusCode::OK, body));
+    };
+    let job = Job {
+        app: Arc::clone(app),
+        database: database.to_owned(),
+        metric: metric.to_owned(),
+        value_type: info.value_type,
+        from,
+        to,
+        windows,
+    };
+    Ok(respond(exchange.accepts_gzip, move |out| job.run(out)).await)
+}
+
+/// `step` alone, or `aggregate` and `window` together, or none of them.
+fn windows(params: &Params, max_series: u64) -> Result<Option<Windows>, ApiError> {
+    let step = duration_parameter(params, "step")?;
+    let window = duration_parameter(params, "window")?;
+    let names = params.get("aggregate");
+    let (width, names) = match (step, window, names) {
+        (None, None, None) => return Ok(None),
+        (Some(step), None, None) => (step, DEFAULT_AGGREGATE),
+        (None, Some(window), Some(names)) => (window, names),
+        (Some(_), _, _) => {
+            let accepted = "give step alone, or aggregate and window without step";
+            return Err(ApiError::parameter("step", params.get("step").unwrap_or_default(), accepted));
+        }
+        (None, Some(_), None) => {
+            return Err(ApiError::bad(
+                "parameter aggregate is missing: window goes with aggregate, for example avg,max",
+            ));
+        }
+        (None, None, Some(_)) => {
+            return Err(ApiError::bad("parameter window is missing: aggregate goes with window, for example 5m"));
+        }
+    };
+    let mut aggregators: Vec<&'static dyn Aggregator> = Vec::new();
+    for name in names.split(',').map(str::trim) {
+        let found = registry().aggregator(name).map_err(|e| ApiError::parameter("aggregate", names, e))?;
+        // An aggregate that is named twice, perhaps by its alias, is one series.
+        if !aggregators.iter().any(|a| a.name() == found.name()) {
+            aggregators.push(found);
+        }
+    }
+    if aggregators.len() as u64 > max_series {
+        let detail = "each aggregate is a series; ask for fewer";
+        let key = "limits.max_series_per_query";
+        return Err(ApiError::limit(StatusCode::BAD_REQUEST, key, max_series, detail));
+    }
+    Ok(Some(Windows { width, aggregators }))
+}
+
+/// Why a scan was stopped.
+enum Stop {
+    Limit { key: &'static str, limit: u64, detail: &'static str },
+    Gone,
+}
+
+/// How long a query may run.
+#[derive(Clone, Copy)]
+struct TimeLimit {
+    began: Instant,
+    most: Duration,
+}
+
+impl TimeLimit {
+    /// Time counts without what was spent waiting for the client.
+    fn check(self, out: &ChunkWriter) -> Option<Stop> {
+        let busy = self.began.elapsed().saturating_sub(out.waited());
+        let detail = "seconds; ask for a shorter range";
+        let limit = self.most.as_secs();
+        (busy > self.most).then_some(Stop::Limit { key: "limits.max_query_time", limit, detail })
+    }
+}
+
+/// How many points a query may return, and how long it may run.
+struct Budget {
+    time: TimeLimit,
+    most_points: u64,
+    points: u64,
+}
+
+impl Budget {
+    /// Takes up to `wanted` points; fewer when the limit is near.
+    fn take(&mut self, wanted: usize) -> usize {
+        let left = self.most_points.saturating_sub(self.points);
+        let taken = (wanted as u64).min(left);
+        self.points += taken;
+        usize::try_from(taken).unwrap_or(wanted)
+    }
+
+    fn points_spent(&self) -> Stop {
+        let detail = "ask for a shorter range or larger windows";
+        Stop::Limit { key: "limits.max_points_per_query", limit: self.most_points, detail }
+    }
+}
+
+impl Job {
+    fn run(self, mut out: ChunkWriter) {
+        let limits = &self.app.limits;
+        let mut budget = Budget {
+            time: TimeLimit { began: Instant::now(), most: limits.max_query_time },
+            most_points: limits.max_points_per_query,
+            points: 0,
+        };
+        let mut matrix = MatrixText::begin(out.buffer());
+        let mut warnings = Vec::new();
+        let mut stop = None;
+        let passes = self.passes();
+        for pass in &passes {
+            let report = match (&self.windows, pass.as_slice()) {
+                (None, _) => self.raw(&mut matrix, &mut budget, &mut stop, &mut out),
+                (Some(windows), pass) => {
+                    self.aggregated(windows.width, pass, &mut matrix, &mut budget, &mut stop, &mut out)
+                }
+            };
+            match report {
+                Ok(found) => warnings.extend(found.into_iter().filter(|w| !warnings.contains(w)).collect::<Vec<_>>()),
+                Err(error) => return out.fail(error.into()),
+            }
+            if stop.is_some() {
+                break;
+            }
+        }
+        let mut ending = Ending { warnings, truncated: false };
+        match stop {
+            None => {}
+            Some(Stop::Gone) => return,
+            Some(Stop::Limit { key, limit, detail }) => {
+                let error = ApiError::limit(StatusCode::BAD_REQUEST, key, limit, detail);
+                if !out.started() {
+                    return out.fail(error);
+                }
+                ending.truncated = true;
+                ending.warnings.push(error.message);
+            }
+        }
+        matrix.end(&ending, out.buffer());
+        out.finish();
+    }
+
+    /// Which aggregates are computed in one scan.
+    fn passes(&self) -> Vec<Vec<&'static dyn Aggregator>> {
+        let Some(windows) = &self.windows else { return vec![Vec::new()] };
+        let most_rows = self.to.saturating_sub(self.from) / windows.width + 2;
+        let waiting = most_rows.saturating_mul(windows.aggregators.len() as i64 - 1);
+        if waiting <= MAX_WAITING_ROWS {
+            vec![windows.aggregators.clone()]
+        } else {
+            windows.aggregators.iter().map(|a| vec![*a]).collect()
+        }
+    }
+
+    fn scan(
+        &self,
+        mut each: impl FnMut(&ScanSlice<'_>) -> ControlFlow<()>,
+    ) -> Result<Vec<String>, nanotdb_core::Error> {
+        let metrics = [self.metric.as_str()];
+        let report =
+            self.app.engine.scan(&self.database, &metrics, self.from, self.to, &mut |slice| Ok(each(&slice)))?;
+        Ok(report.warnings)
+    }
+
+    fn raw(
+        &self,
+        matrix: &mut MatrixText,
+        budget: &mut Budget,
+        stop: &mut Option<Stop>,
+        out: &mut ChunkWriter,
+    ) -> Result<Vec<String>, nanotdb_core::Error> {
+        let mut begun = false;
+        self.scan(|slice| {
+            *stop = budget.time.check(out);
+            if stop.is_some() {
+                return ControlFlow::Break(());
+            }
+            let wanted = slice.timestamps.len().min(slice.bits.len());
+            let count = budget.take(wanted);
+            let times = slice.timestamps.get(..count).unwrap_or_default();
+            let bits = slice.bits.get(..count).unwrap_or_default();
+            if !begun && wanted > 0 {
+                begun = true;
+                matrix.series(&self.database, &self.metric, None, out.buffer());
+            }
+            if matrix.rows(slice.value_type, times, bits, out).is_err() {
+                *stop = Some(Stop::Gone);
+            } else if count < wanted {
+                *stop = Some(budget.points_spent());
+            }
+            if stop.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    }
+
+    /// Writes the first aggregate while scanning, and the others, which come after it in the answer, from memory.
+    fn aggregated(
+        &self,
+        width: i64,
+        aggregators: &[&'static dyn Aggregator],
+        matrix: &mut MatrixText,
+        budget: &mut Budget,
+        stop: &mut Option<Stop>,
+        out: &mut ChunkWriter,
+    ) -> Result<Vec<String>, nanotdb_core::Error> {
+        let Some((first, others)) = aggregators.split_first() else { return Ok(Vec::new()) };
+        let label = format_duration(width);
+        let mut ends = Vec::new();
+        let mut waiting: Vec<Vec<Option<f64>>> = vec![Vec::new(); others.len()];
+        let mut windower = Windower::new(width, self.to, aggregators);
+        let mut begun = false;
+        let time = budget.time;
+        let mut emit = |end: Timestamp, row: &[Option<f64>], stop: &mut Option<Stop>, out: &mut ChunkWriter| {
+            if budget.take(row.len()) < row.len() {
+                *stop = Some(budget.points_spent());
+                return ControlFlow::Break(());
+            }
+            if !begun {
+                begun = true;
+                matrix.series(&self.database, &self.metric, Some((first.name(), &label)), out.buffer());
+            }
+            let mut row = row.iter().copied();
+            if let Some(value) = row.next().flatten() {
+                matrix.row(end, self.value(*first, value), out.buffer());
+            }
+            if !waiting.is_empty() {
+                ends.push(end);
+                for (column, value) in waiting.iter_mut().zip(row) {
+                    column.push(value);
+                }
+            }
+            if out.flush_if_full().is_err() {
+                *stop = Some(Stop::Gone);
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        };
+        let warnings = self.scan(|slice| {
+            *stop = time.check(out);
+            if stop.is_some() {
+                return ControlFlow::Break(());
+            }
+            windower.push(slice, &mut |end, row| emit(end, row, stop, out))
+        })?;
+        if stop.is_none() {
+            let _ = windower.finish(&mut |end, row| emit(end, row, stop, out));
+        }
+        for (aggregator, column) in others.iter().zip(&waiting) {
+            if ends.is_empty() || stop.is_some() {
+                break;
+            }
+            matrix.series(&self.database, &self.metric, Some((aggregator.name(), &label)), out.buffer());
+            for (end, value) in ends.iter().zip(column) {
+                let Some(value) = value else { continue };
+                matrix.row(*end, self.value(*aggregator, *value), out.buffer());
+                if out.flush_if_full().is_err() {
+                    *stop = Some(Stop::Gone);
+                    break;
+                }
+            }
+        }
+        Ok(warnings)
+    }
+
+    /// An aggregate as the original prints it: as a float32 for 32-bit metrics, as a float64 for 64-bit ones.
+    fn value(&self, aggregator: &dyn Aggregator, value: f64) -> Value {
+        if aggregator.is_count() {
+            Value::Int64(value as i64)
+        } else if self.value_type.is_wide() {
+            Value::Float64(value)
+        } else {
+            Value::Float32(value as f32)
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The accept loop, and what surrounds every request: limits, metrics, panics.
+
+use crate::app::App;
+use crate::exchange::Exchange;
+use crate::limits::{DRAIN_TIMEOUT, HEAD_TIMEOUT, MAX_READ_BUFFER, WRITE_TIMEOUT, permits};
+use crate::respond::ApiError;
+use crate::routes::routes;
+use crate::stall::StallGuard;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::Service;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+
+/// Binds `address`. `:8428` means every interface, IPv6 and IPv4.
+pub(crate) async fn bind(address: &str) -> io::Result<TcpListener> {
+    let result = match address.strip_prefix(':') {
+        Some(port) => match TcpListener::bind(format!("[::]:{port}")).await {
+            Ok(listener) => Ok(listener),
+            // No IPv6 on this machine.
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse => Err(e),
+            Err(_) => TcpListener::bind(format!("0.0.0.0:{port}")).await,
+        },
+        None => TcpListener::bind(address).await,
+    };
+    result.map_err(|e| {
+        let accepted = "give host:port, or :port for every interface (--listen, or engine.listen in engine.toml)";
+        io::Error::new(e.kind(), format!("cannot listen on {address:?}: {e}; {accepted}"))
+    })
+}
+
+/// Serves until `stop` is ready, then lets running requests finish. Returns whether all of them did.
+pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, stop: impl Future<Output = ()>) -> bool {
+    let most = permits(app.limits.max_connections);
+    let connections = Arc::new(Semaphore::new(most));
+    let (stopping, _) = watch::channel(false);
+    let filter = routes(Arc::clone(&app));
+    let mut stop = pin!(stop);
+    loop {
+        let next = async {
+            let permit = Arc::clone(&connections).acquire_owned().await.ok()?;
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => return Some((permit, stream)),
+                    Err(error) => {
+                        // The connection is gone already, or the process is out of files: others may end meanwhile.
+                        tracing::error!(%error, "accepting a connection failed");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                }
+            }
+        };
+        let accepted = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            accepted = next => accepted,
+        };
+        let Some((permit, stream)) = accepted else { break };
+        tokio::spawn(connection(stream, permit, Arc::clone(&app), filter.clone(), stopping.subscribe()));
+    }
+    drop(listener);
+    stopping.send_replace(true);
+    let all = u32::try_from(most).unwrap_or(u32::MAX);
+    matches!(tokio::time::timeout(DRAIN_TIMEOUT, connections.acquire_many(all)).await, Ok(Ok(_)))
+}
+
+async fn connection(
+    stream: TcpStream,
+    permit: OwnedSemaphorePermit,
+    app: Arc<App>,
+    filter: BoxedFilter<(Response,)>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let _permit = permit;
+    let _open = app.telemetry.connection();
+    // Answers are written whole: waiting to fill a segment would only delay them.
+    let _ = stream.set_nodelay(true);
+    let io = TokioIo::new(StallGuard::new(stream, WRITE_TIMEOUT));
+    let service = service_fn(move |request| answer(Arc::clone(&app), filter.clone(), request));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_READ_BUFFER)
+        .serve_connection(io, service)
+        .with_upgrades();
+    let mut served = pin!(served);
+    let stop = async { stopping.wait_for(|stop| *stop).await.is_ok() };
+    let result = tokio::select! {
+        result = served.as_mut() => result,
+        _ = stop => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::trace!(%error, "connection ended");
+    }
+}
+
+async fn answer(
+    app: Arc<App>,
+    filter: BoxedFilter<(Response,)>,
+    request: http::Request<Incoming>,
+) -> Result<http::Response<Measured<impl Body<Data = Bytes, Error = warp::Error>>>, Infallible> {
+    let began = Instant::now();
+    let (parts, body) = request.into_parts();
+    let exchange = Arc::new(Exchange::new(&parts, Some(body)));
+    let (response, permit) = match app.requests.enter() {
+        Err(error) => (error.into_response(), None),
+        Ok(permit) => {
+            let mut request = http::Request::from_parts(parts, Empty::<Bytes>::new());
+            request.extensions_mut().insert(Arc::clone(&exchange));
+            let mut service = warp::service(filter);
+            let response = match (CatchPanic { inner: Box::pin(service.call(request)) }).await {
+                Some(Ok(response)) => response,
+                Some(Err(never)) => match never {},
+                None => {
+                    app.telemetry.panic();
+                    tracing::error!(method = %exchange.method, uri = %exchange.uri, "a request handler panicked");
+                    ApiError::internal().into_response()
+                }
+            };
+            (response, Some(permit))
+        }
+    };
+    let status = response.status().as_u16();
+    Ok(response.map(|inner| Measured { inner, _end: End { app, exchange, status, began, _permit: permit } }))
+}
+
+/// A future whose panic is an answer (`None`) instead of a lost connection.
+struct CatchPanic<F> {
+    inner: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for CatchPanic<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // The future is dropped after a panic and never polled again, so that no broken state is seen.
+        match catch_unwind(AssertUnwindSafe(|| self.inner.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    }
+}
+
+/// A body that is counted, and holds its request's slot, until it is sent or given up.
+struct Measured<B> {
+    inner: B,
+    _end: End,
+}
+
+struct End {
+    app: Arc<App>,
+    exchange: Arc<Exchange>,
+    status: u16,
+    began: Instant,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let took = self.began.elapsed();
+        let Self { app, exchange, status, .. } = self;
+        app.telemetry.request(exchange.endpoint(), *status, took, exchange.received());
+        tracing::trace!(
+            method = %exchange.method,
+            uri = %exchange.uri,
+            status,
+            received = exchange.received(),
+            micros = took.as_micros() as u64,
+            "request"
+        );
+    }
+}
+
+impl<B: Body + Unpin> Body for Measured<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.inner).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_answer() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let panics = async {
+                if true {
+                    panic!("on purpose")
+                }
+            };
+            assert!(CatchPanic { inner: Box::pin(panics) }.await.is_none());
+            assert_eq!(CatchPanic { inner: Box::pin(async { 7 }) }.await, Some(7));
+        });
+    }
+
+    #[test]
+    fn addresses_are_bound_or_refused_with_what_is_accepted() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let all = bind(":0").await.unwrap();
+            let port = all.local_addr().unwrap().port();
+            assert!(TcpStream::connect(("127.0.0.1", port)).await.is_ok());
+            let error = bind(&format!("127.0.0.1:{port}")).await.map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains("--listen"), "{error}");
+            assert!(bind("nonsense").await.is_err());
+        });
+    }
+}

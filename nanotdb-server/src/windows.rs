@@ -1,0 +1,293 @@
+//! Windowed aggregation over column slices, without anything of HTTP.
+
+use nanotdb_core::engine::ScanSlice;
+use nanotdb_core::model::{Timestamp, ValueType};
+use nanotdb_core::plugin::{AggregateState, Aggregator};
+use std::ops::ControlFlow;
+
+/// Values converted at once: small enough to stay in the first-level cache while every aggregate reads them.
+const STEP: usize = 2_048;
+
+/// Cuts the samples of one series into windows and aggregates each.
+///
+/// Windows have the same width and align to the epoch. Each is half-open and stamped with its end; the first and the
+/// last are clipped to the range, and the last takes the sample at the range's very end too, so that no two rows have
+/// the same timestamp. Only windows with samples give a row.
+pub(crate) struct Windower {
+    width: i64,
+    to: Timestamp,
+    states: Vec<Box<dyn AggregateState>>,
+    /// End of the window that has samples.
+    open: Option<Timestamp>,
+    scratch: Vec<f64>,
+    row: Vec<Option<f64>>,
+}
+
+impl Windower {
+    /// Windows of `width` nanoseconds (at least 1) up to and including `to`.
+    pub(crate) fn new(width: i64, to: Timestamp, aggregators: &[&'static dyn Aggregator]) -> Self {
+        Self {
+            width: width.max(1),
+            to,
+            states: aggregators.iter().map(|a| a.state()).collect(),
+            open: None,
+            scratch: Vec::with_capacity(STEP),
+            row: Vec::with_capacity(aggregators.len()),
+        }
+    }
+
+    /// Where the window of `at` ends.
+    fn end_of(&self, at: Timestamp) -> Timestamp {
+        at.div_euclid(self.width).saturating_add(1).saturating_mul(self.width).min(self.to)
+    }
+
+    /// Adds samples in time order, all within the range. `emit` gets the end and the aggregates of each window that
+    /// is complete; when it breaks, so does this.
+    pub(crate) fn push(
+        &mut self,
+        slice: &ScanSlice<'_>,
+        emit: &mut dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let length = slice.timestamps.len().min(slice.bits.len());
+        let (mut times, mut bits) = (slice.timestamps.split_at(length).0, slice.bits.split_at(length).0);
+        while let Some(&first) = times.first() {
+            let end = match self.open {
+                Some(end) if end == self.to || first < end => end,
+                Some(end) => {
+                    self.emit(end, emit)?;
+                    self.end_of(first)
+                }
+                None => self.end_of(first),
+            };
+            self.open = Some(end);
+            let count = if end == self.to { times.len() } else { run_length(times, end) };
+            let (inside, rest) = bits.split_at(count.min(bits.len()));
+            self.add(slice.value_type, inside);
+            bits = rest;
+            times = times.get(count..).unwrap_or_default();
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Emits the last window.
+    pub(crate) fn finish(
+        &mut self,
+        emit: &mut dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match self.open.take() {
+            Some(end) => self.emit(end, emit),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn emit(
+        &mut self,
+        end: Timestamp,
+        emit: &mut dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.row.clear();
+        for state in &mut self.states {
+            self.row.push(state.finish());
+            state.reset();
+        }
+        emit(end, &self.row)
+    }
+
+    fn add(&mut self, value_type: ValueType, bits: &[u64]) {
+        for part in bits.chunks(STEP) {
+            self.scratch.clear();
+            match value_type {
+                ValueType::Float32 => self.scratch.extend(part.iter().map(|b| f64::from(f32::from_bits(*b as u32)))),
+                ValueType::Float64 => self.scratch.extend(part.iter().map(|b| f64::from_bits(*b))),
+                // Integers are sign-extended to 64 bits whatever their width.
+                ValueType::Int32 | ValueType::Int64 => self.scratch.extend(part.iter().map(|b| *b as i64 as f64)),
+            }
+            for state in &mut self.states {
+                state.push(&self.scratch);
+            }
+        }
+    }
+}
+
+/// How many of the sorted `times` are before `end`; the first is. Gallops, because windows are often much shorter
+/// than slices.
+fn run_length(times: &[Timestamp], end: Timestamp) -> usize {
+    let mut bound = 8;
+    while times.get(bound).is_some_and(|t| *t < end) {
+        bound *= 2;
+    }
+    let from = bound / 2;
+    let window = times.get(from.min(times.len())..bound.min(times.len())).unwrap_or_default();
+    match times.get(from) {
+        Some(t) if *t < end => from + window.partition_point(|t| *t < end),
+        _ => times.get(..from.min(times.len())).unwrap_or_default().partition_point(|t| *t < end),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nanotdb_core::plugin::AggregatorPlugin;
+    use proptest::prelude::*;
+    use std::any::Any;
+
+    /// Count and sum in one number each, made here so that the tests stand on nothing but the trait.
+    struct Count;
+    struct Sum;
+    #[derive(Default)]
+    struct State {
+        sums: bool,
+        count: u64,
+        sum: f64,
+    }
+
+    impl Aggregator for Count {
+        fn name(&self) -> &'static str {
+            "test_count"
+        }
+        fn about(&self) -> &'static str {
+            "number of values"
+        }
+        fn state(&self) -> Box<dyn AggregateState> {
+            Box::new(State::default())
+        }
+    }
+
+    impl Aggregator for Sum {
+        fn name(&self) -> &'static str {
+            "test_sum"
+        }
+        fn about(&self) -> &'static str {
+            "sum of values"
+        }
+        fn state(&self) -> Box<dyn AggregateState> {
+            Box::new(State { sums: true, ..State::default() })
+        }
+    }
+
+    impl AggregateState for State {
+        fn push(&mut self, values: &[f64]) {
+            self.count += values.len() as u64;
+            self.sum += values.iter().sum::<f64>();
+        }
+        fn merge(&mut self, _: Box<dyn AggregateState>) {}
+        fn finish(&mut self) -> Option<f64> {
+            (self.count > 0).then_some(if self.sums { self.sum } else { self.count as f64 })
+        }
+        fn reset(&mut self) {
+            (self.count, self.sum) = (0, 0.0);
+        }
+        fn into_any(self: Box<Self>) -> Box<dyn Any> {
+            self
+        }
+    }
+
+    const BOTH: [&dyn Aggregator; 2] = [&Count, &Sum];
+    // Keeps the plugin type in view: registering is what real aggregators do.
+    const _: fn(&'static dyn Aggregator) -> AggregatorPlugin = AggregatorPlugin;
+
+    fn rows(width: i64, to: i64, samples: &[(i64, i32)], cut: usize) -> Vec<(i64, f64, f64)> {
+        let mut windower = Windower::new(width, to, &BOTH);
+        let mut out = Vec::new();
+        let mut emit = |end: i64, row: &[Option<f64>]| {
+            out.push((end, row[0].unwrap(), row[1].unwrap()));
+            ControlFlow::Continue(())
+        };
+        for part in samples.chunks(cut) {
+            let timestamps: Vec<_> = part.iter().map(|s| s.0).collect();
+            let bits: Vec<_> = part.iter().map(|s| i64::from(s.1) as u64).collect();
+            let slice = ScanSlice { metric: 0, value_type: ValueType::Int32, timestamps: &timestamps, bits: &bits };
+            assert!(windower.push(&slice, &mut emit).is_continue());
+        }
+        assert!(windower.finish(&mut emit).is_continue());
+        out
+    }
+
+    #[test]
+    fn windows_align_to_the_epoch_and_are_stamped_with_their_end() {
+        // The range is 7..=34; windows of ten: the first and the last are clipped.
+        let samples = [(7, 1), (9, 2), (10, -4), (19, 5), (30, 6), (34, 7)];
+        assert_eq!(rows(10, 34, &samples, 100), [(10, 2.0, 3.0), (20, 2.0, 1.0), (34, 2.0, 13.0)]);
+    }
+
+    #[test]
+    fn the_sample_at_the_end_of_the_range_joins_the_last_window() {
+        assert_eq!(rows(10, 20, &[(10, 1), (20, 2)], 1), [(20, 2.0, 3.0)]);
+        assert_eq!(rows(10, 20, &[(20, 2), (20, 3)], 1), [(20, 2.0, 5.0)]);
+    }
+
+    #[test]
+    fn times_before_the_epoch_and_at_the_edges_of_i64() {
+        assert_eq!(
+            rows(10, 100, &[(-11, 1), (-10, 2), (-1, 3), (0, 4)], 2),
+            [(-10, 1.0, 1.0), (0, 2.0, 5.0), (10, 1.0, 4.0)]
+        );
+        let edges = [(i64::MIN, 1), (i64::MAX, 2)];
+        assert_eq!(rows(1_000, i64::MAX, &edges, 2).len(), 2);
+    }
+
+    #[test]
+    fn values_of_all_types_are_read() {
+        for (value_type, bits, expected) in [
+            (ValueType::Float32, u64::from(1.5f32.to_bits()), 1.5),
+            (ValueType::Float64, (-2.25f64).to_bits(), -2.25),
+            (ValueType::Int32, i64::from(-3) as u64, -3.0),
+            (ValueType::Int64, i64::MIN as u64, -9_223_372_036_854_775_808.0),
+        ] {
+            let mut windower = Windower::new(10, 10, &[&Sum]);
+            let mut seen = None;
+            let mut emit = |_: i64, row: &[Option<f64>]| {
+                seen = row[0];
+                ControlFlow::Continue(())
+            };
+            let slice = ScanSlice { metric: 0, value_type, timestamps: &[1], bits: &[bits] };
+            let _ = windower.push(&slice, &mut emit);
+            let _ = windower.finish(&mut emit);
+            assert_eq!(seen, Some(expected));
+        }
+    }
+
+    #[test]
+    fn breaking_stops_at_once() {
+        let mut windower = Windower::new(1, 100, &BOTH);
+        let mut calls = 0;
+        let mut emit = |_: i64, _: &[Option<f64>]| {
+            calls += 1;
+            ControlFlow::Break(())
+        };
+        let times: Vec<i64> = (0..50).collect();
+        let slice = ScanSlice { metric: 0, value_type: ValueType::Int64, timestamps: &times, bits: &[0; 50] };
+        assert!(windower.push(&slice, &mut emit).is_break());
+        assert_eq!(calls, 1);
+    }
+
+    proptest! {
+        #[test]
+        fn cutting_never_matters_and_rows_agree_with_a_plain_map(
+            mut times in prop::collection::vec(-500i64..500, 0..200),
+            width in 1i64..90,
+            cut in 1usize..40,
+        ) {
+            times.sort_unstable();
+            let to = times.last().copied().unwrap_or(0).max(17);
+            let samples: Vec<_> = times.iter().enumerate().map(|(i, t)| (*t, i as i32 - 50)).collect();
+            let mut expected = std::collections::BTreeMap::<i64, (f64, f64)>::new();
+            for (at, value) in &samples {
+                let mut end = (at.div_euclid(width) + 1) * width;
+                if end > to { end = to }
+                let entry = expected.entry(end).or_default();
+                entry.0 += 1.0;
+                entry.1 += f64::from(*value);
+            }
+            let expected: Vec<_> = expected.into_iter().map(|(t, (c, s))| (t, c, s)).collect();
+            prop_assert_eq!(rows(width, to, &samples, cut), expected);
+        }
+
+        #[test]
+        fn runs_are_found(mut times in prop::collection::vec(0i64..60, 1..100), end in 1i64..70) {
+            times.sort_unstable();
+            times[0] = 0;
+            prop_assert_eq!(run_length(&times, end), times.iter().filter(|t| **t < end).count());
+        }
+    }
+}

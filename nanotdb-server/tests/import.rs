@@ -1,0 +1,135 @@
+//! Imports against the real binary.
+
+mod common;
+
+use common::Server;
+use std::io::Write;
+
+const T: i64 = 1_715_000_000_000_000_000;
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn lines(metric: &str, count: i64) -> Vec<u8> {
+    (0..count).flat_map(|i| format!("demo/{metric} {i} {}\n", T + i * 1_000_000_000).into_bytes()).collect()
+}
+
+fn count(server: &Server, metric: &str) -> usize {
+    let path = format!("/api/v1/query_range?query=demo/{metric}&start=1715000000&end=1716000000");
+    let answer = server.get(&path).json();
+    answer["data"]["result"][0]["values"].as_array().map_or(0, Vec::len)
+}
+
+#[test]
+fn good_lines_are_counted() {
+    let server = Server::start();
+    let answer = server.post("/api/v1/import", b"demo/room.temp 21.5\ndemo/room.humidity 48");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.text(), r#"{"status":"success","data":{"imported":2}}"#);
+}
+
+#[test]
+fn bad_lines_are_reported_and_the_good_ones_stored() {
+    let server = Server::start();
+    let answer =
+        server.post("/api/v1/import", b"demo/a 1 1715000000000000000\nnonsense\ndemo/b 2 1715000000000000000\n");
+    assert_eq!(answer.status, 400);
+    let json = answer.json();
+    assert_eq!(json["status"], "error");
+    assert_eq!(json["errorType"], "bad_data");
+    assert_eq!(json["data"]["imported"], 2);
+    assert_eq!(json["data"]["rejected"], 1);
+    assert_eq!(json["data"]["errors"][0]["line"], 2);
+    assert_eq!(count(&server, "b"), 1);
+}
+
+#[test]
+fn only_the_first_twenty_bad_lines_are_listed() {
+    let server = Server::start();
+    let json = server.post("/api/v1/import", "bad\n".repeat(50).as_bytes()).json();
+    assert_eq!(json["data"]["rejected"], 50);
+    assert_eq!(json["data"]["errors"].as_array().unwrap().len(), 20);
+}
+
+#[test]
+fn bodies_may_come_in_any_pieces() {
+    let server = Server::start();
+    let body = lines("pieces", 500);
+    let pieces: Vec<&[u8]> = body.chunks(37).collect();
+    let answer = server.connect().send_chunked("/api/v1/import", &[], &pieces);
+    assert_eq!(answer.json()["data"]["imported"], 500);
+    assert_eq!(count(&server, "pieces"), 500);
+}
+
+#[test]
+fn a_large_body_becomes_several_batches() {
+    let server = Server::start();
+    let body = lines("large", 100_000);
+    assert_eq!(server.post("/api/v1/import", &body).json()["data"]["imported"], 100_000);
+    assert_eq!(count(&server, "large"), 100_000);
+}
+
+#[test]
+fn json_and_compressed_bodies_are_taken() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let json = format!(r#"{{"lines":"demo/j 1 {T}\ndemo/j 2 {}"}}"#, T + 1);
+    let answer = client.send("POST", "/api/v1/import", &[("Content-Type", "application/json")], json.as_bytes());
+    assert_eq!(answer.text(), r#"{"status":"success","data":{"imported":2}}"#);
+    let answer = client.send("POST", "/api/v1/import?format=json", &[], json.as_bytes());
+    // The second sending is older than the newest: the first of its lines is late, the second is equal and kept.
+    assert_eq!(answer.json()["data"]["imported"], 1);
+
+    let zstd = zstd::encode_all(lines("z", 300).as_slice(), 3).unwrap();
+    for (encoding, metric, body) in [("gzip", "g", gzip(&lines("g", 300))), ("zstd", "z", zstd)] {
+        let answer = client.send("POST", "/api/v1/import", &[("Content-Encoding", encoding)], &body);
+        assert_eq!(answer.json()["data"]["imported"], 300, "{encoding}");
+        assert_eq!(count(&server, metric), 300);
+    }
+    let answer = client.send("POST", "/api/v1/import", &[("Content-Encoding", "br")], b"x");
+    assert_eq!(answer.status, 400);
+    let answer = client.send("POST", "/api/v1/import?format=xml", &[], b"x");
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("line_protocol"), "{}", answer.text());
+}
+
+#[test]
+fn prometheus_text_is_answered_with_204_and_line_protocol_as_before() {
+    let server = Server::start();
+    let text = "# HELP up Up.\n# TYPE up gauge\nup 1 1715000000000\nload{core=\"0\"} 0.5 1715000000000\n";
+    let answer = server.post("/api/v1/import/prometheus", text.as_bytes());
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    let names = server.get("/api/v1/metrics?db=prometheus").json();
+    assert_eq!(names["data"]["result"].as_array().unwrap().len(), 2, "{names}");
+    let answer = server.post("/api/v1/import/prometheus?db=other", text.as_bytes());
+    assert_eq!(answer.status, 204);
+    assert_eq!(server.get("/api/v1/query?query=other/up").json()["data"]["result"][0]["value"][1], "1");
+    let answer = server.post("/api/v1/import/prometheus", b"demo/lp 5 1715000000000000000");
+    assert_eq!(answer.text(), r#"{"status":"success","data":{"imported":1}}"#);
+}
+
+#[test]
+fn a_body_over_the_limit_is_told_the_limit_and_what_was_stored() {
+    let server = Server::with_config("[limits]\nmax_body_bytes = 2000000\nmax_decoded_body_bytes = 2000000\n");
+    let body = lines("over", 100_000);
+    assert!(body.len() > 2_000_000);
+    let pieces: Vec<&[u8]> = body.chunks(50_000).collect();
+    let answer = server.connect().send_chunked("/api/v1/import", &[], &pieces);
+    assert_eq!(answer.status, 413);
+    let json = answer.json();
+    assert!(json["error"].as_str().unwrap().contains("limits.max_body_bytes = 2000000"), "{json}");
+    let stored = json["data"]["imported"].as_u64().unwrap();
+    assert!(stored > 32_768, "{json}");
+    assert_eq!(count(&server, "over") as u64, stored);
+    // Announced lengths are refused before the body is parsed.
+    let answer = server.post("/api/v1/import", &body);
+    assert_eq!(answer.status, 413);
+    let answer =
+        server.connect().send("POST", "/api/v1/import", &[("Content-Encoding", "gzip")], &gzip(&lines("zip", 100_000)));
+    assert_eq!(answer.status, 413);
+    assert!(answer.text().contains("limits.max_decoded_body_bytes"), "{}", answer.text());
+}

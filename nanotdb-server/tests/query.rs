@@ -1,0 +1,186 @@
+//! Queries against the real binary. Expected values are worked out by hand.
+
+mod common;
+
+use common::Server;
+use std::io::Read;
+
+/// 2024-05-06T12:53:20Z, which is 200 s after a multiple of ten minutes.
+const T: i64 = 1_715_000_000;
+
+/// Values 0, 1, 2, ... every ten seconds, as float32 and as int32.
+fn filled() -> Server {
+    let server = Server::start();
+    let mut body = String::new();
+    for i in 0..120 {
+        let at = (T + i * 10) * 1_000_000_000;
+        body.push_str(&format!("demo/f {i}.25 {at}\ndemo/i {i} {at}\n"));
+    }
+    assert_eq!(server.post("/api/v1/import", body.as_bytes()).json()["data"]["imported"], 240);
+    server
+}
+
+#[test]
+fn the_last_value_and_the_value_at_a_time() {
+    let server = filled();
+    assert_eq!(
+        server.get("/api/v1/query?query=demo/f").text(),
+        r#"{"status":"success","data":{"result":[{"metric":{"__name__":"f","db":"demo"},"value":[1715001190,"119.25"]}],"resultType":"vector"}}"#
+    );
+    let at = format!("/api/v1/query?db=demo&query=i&time={}&timestamp_unit=s", T + 25);
+    assert_eq!(server.get(&at).json()["data"]["result"][0]["value"], serde_json::json!([T + 20, "2"]));
+    let form = server.connect().send(
+        "POST",
+        "/api/v1/query",
+        &[("Content-Type", "application/x-www-form-urlencoded")],
+        b"query=demo%2Fi",
+    );
+    assert_eq!(form.json()["data"]["result"][0]["value"][1], "119");
+}
+
+#[test]
+fn unknown_series_are_empty_and_make_nothing_on_disk() {
+    let server = filled();
+    for path in ["/api/v1/query?query=demo/none", "/api/v1/query?query=nowhere/f", "/api/v1/query?db=nowhere&query=f"] {
+        let answer = server.get(path);
+        assert_eq!((answer.status, answer.json()["data"]["result"].as_array().unwrap().len()), (200, 0), "{path}");
+    }
+    for query in ["demo/none", "nowhere/f"] {
+        let answer = server.get(&format!("/api/v1/query_range?query={query}&start=-1h"));
+        assert_eq!(answer.text(), r#"{"status":"success","data":{"result":[],"resultType":"matrix"}}"#);
+    }
+    assert_eq!(server.get("/api/v1/metrics?db=nowhere").status, 404);
+    assert!(!server.dir.path().join("nowhere").exists());
+}
+
+#[test]
+fn raw_ranges_hold_both_ends() {
+    let server = filled();
+    let path = format!("/api/v1/query_range?query=demo/f&start={}&end={}&timestamp_unit=s", T + 10, T + 30);
+    assert_eq!(
+        server.get(&path).text(),
+        r#"{"status":"success","data":{"result":[{"metric":{"__name__":"f","db":"demo"},"values":[[1715000010,"1.25"],[1715000020,"2.25"],[1715000030,"3.25"]]}],"resultType":"matrix"}}"#
+    );
+    let empty = server.get("/api/v1/query_range?query=demo/f&start=2020-01-01&end=2020-01-02");
+    assert_eq!(empty.text(), r#"{"status":"success","data":{"result":[],"resultType":"matrix"}}"#);
+}
+
+#[test]
+fn times_keep_their_nanoseconds() {
+    let server = filled();
+    server.post("/api/v1/import", b"demo/n 1 1715000000123456789\n");
+    let text = server.get("/api/v1/query?query=demo/n").text();
+    assert!(text.contains(r#""value":[1715000000.123456789,"1"]"#), "{text}");
+}
+
+#[test]
+fn windows_are_stamped_with_their_end_and_clipped() {
+    let server = filled();
+    // T is 200 s into a window of 600 s: the first holds 40 samples, the second 60, the last what is left up to the end.
+    let range = format!("start={}&end={}&timestamp_unit=s", T, T + 1_050);
+    let path = format!("/api/v1/query_range?query=demo/i&{range}&aggregate=count,avg,max&window=10m");
+    let json = server.get(&path).json();
+    let series = json["data"]["result"].as_array().unwrap();
+    assert_eq!(series.len(), 3);
+    assert_eq!(
+        series[0]["metric"],
+        serde_json::json!({"__name__":"i","aggregate":"count","db":"demo","window":"10m0s"})
+    );
+    let ends = [T + 400, T + 1_000, T + 1_050];
+    // Samples 0..=39, 40..=99 and 100..=105.
+    for (i, values) in [["40", "60", "6"], ["19.5", "69.5", "102.5"], ["39", "99", "105"]].iter().enumerate() {
+        let expected: Vec<_> = ends.iter().zip(values).map(|(t, v)| serde_json::json!([t, v])).collect();
+        assert_eq!(series[i]["values"], serde_json::json!(expected));
+    }
+    let step = server.get(&format!("/api/v1/query_range?query=demo/i&{range}&step=600s")).json();
+    assert_eq!(step["data"]["result"][0]["metric"]["aggregate"], "avg");
+    assert_eq!(step["data"]["result"][0]["values"], series[1]["values"]);
+}
+
+#[test]
+fn wrong_parameters_are_named() {
+    let server = filled();
+    let base = "/api/v1/query_range?query=demo/f&start=-1h";
+    for (more, named) in [
+        ("&step=1m&aggregate=avg&window=1m", "step"),
+        ("&aggregate=avg", "window"),
+        ("&window=5m", "aggregate"),
+        ("&aggregate=mean&window=5m", "trimmed_avg"),
+        ("&step=0s", "step"),
+        ("&step=-5m", "step"),
+        ("&step=fast", "step"),
+        ("&end=yesterday", "end"),
+        ("&end=-2h", "start"),
+        ("&timestamp_unit=h", "timestamp_unit"),
+    ] {
+        let answer = server.get(&format!("{base}{more}"));
+        let json = answer.json();
+        assert_eq!((answer.status, &json["errorType"]), (400, &serde_json::json!("bad_data")), "{more}");
+        assert!(json["error"].as_str().unwrap().contains(named), "{more}: {json}");
+    }
+    for path in ["/api/v1/query", "/api/v1/query?query=f", "/api/v1/query_range?query=demo/f", "/api/v1/metrics"] {
+        assert_eq!(server.get(path).status, 400, "{path}");
+    }
+}
+
+#[test]
+fn large_answers_stream_whole_plain_and_compressed() {
+    let server = Server::start();
+    let body: String = (0..50_000).map(|i| format!("demo/big {i} {}\n", (T + i) * 1_000_000_000)).collect();
+    server.post("/api/v1/import", body.as_bytes());
+    let path = format!("/api/v1/query_range?query=demo/big&start={T}&end={}", T + 60_000);
+    let plain = server.get(&path);
+    assert_eq!(plain.header("transfer-encoding"), Some("chunked"));
+    assert_eq!(plain.json()["data"]["result"][0]["values"].as_array().unwrap().len(), 50_000);
+    let zipped = server.connect().send("GET", &path, &[("Accept-Encoding", "gzip")], b"");
+    assert_eq!(zipped.header("content-encoding"), Some("gzip"));
+    assert!(zipped.body.len() * 3 < plain.body.len());
+    let mut text = Vec::new();
+    flate2::read::GzDecoder::new(zipped.body.as_slice()).read_to_end(&mut text).unwrap();
+    assert_eq!(text, plain.body);
+}
+
+#[test]
+fn the_point_limit_is_an_error_before_and_a_truncation_after_the_answer_began() {
+    let server = Server::with_config("[limits]\nmax_points_per_query = 20000\nmax_series_per_query = 2\n");
+    let body: String = (0..30_000).map(|i| format!("demo/big {i} {}\n", (T + i) * 1_000_000_000)).collect();
+    server.post("/api/v1/import", body.as_bytes());
+    let path = format!("/api/v1/query_range?query=demo/big&start={T}&end={}", T + 60_000);
+    let answer = server.get(&path);
+    assert_eq!(answer.status, 200);
+    let json = answer.json();
+    assert_eq!(json["data"]["truncated"], true);
+    assert_eq!(json["data"]["result"][0]["values"].as_array().unwrap().len(), 20_000);
+    assert!(json["data"]["warnings"][0].as_str().unwrap().contains("limits.max_points_per_query = 20000"));
+    let answer = server.get(&format!("{path}&aggregate=min,max,avg&window=1m"));
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("limits.max_series_per_query = 2"), "{}", answer.text());
+
+    let small = Server::with_config("[limits]\nmax_points_per_query = 10\n");
+    small.post("/api/v1/import", body.as_bytes());
+    let answer = small.get(&path);
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("limits.max_points_per_query = 10"), "{}", answer.text());
+}
+
+#[test]
+fn catalogs_have_the_shapes_of_the_original() {
+    let server = filled();
+    assert_eq!(
+        server.get("/api/v1/databases").text(),
+        r#"{"status":"success","data":{"result":["demo"],"resultType":"databases"}}"#
+    );
+    assert_eq!(
+        server.get("/api/v1/metrics?db=demo").text(),
+        r#"{"status":"success","data":{"db":"demo","result":["f","i"],"resultType":"metrics"}}"#
+    );
+    assert_eq!(
+        server.get("/api/v1/metrics?db=demo&details=true&lineage=rollups&max_hops=2").json()["data"]["result"][0],
+        serde_json::json!({"name":"f","id":1,"type":"float32","rollups":{"downstream":[],"truncated":false,"max_hops":2}})
+    );
+    assert_eq!(server.get("/api/v1/metrics?db=demo&lineage=rollups&max_hops=9").status, 400);
+    let aggregates = server.get("/api/v1/aggregates").json();
+    assert_eq!(aggregates["data"]["default"], "avg");
+    let expected = ["avg", "count", "max", "median", "min", "p50", "p95", "p99", "sum", "trimmed_avg"];
+    assert_eq!(aggregates["data"]["result"], serde_json::json!(expected));
+}
