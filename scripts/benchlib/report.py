@@ -34,7 +34,12 @@ class Report:
     def markdown(self):
         """A ratio above 1 always means that ours is the better one."""
         lines = ["| | unit | ours | VM | Influx | ours / VM | ours / Influx |", "|---|---|---:|---:|---:|---:|---:|"]
+        machine = ["", "| this machine, and the load client | unit | |", "|---|---|---:|"]
         for name, entry in self.rows.items():
+            if "machine" in entry["servers"]:
+                shown = self.shown(entry["servers"]["machine"]["median"])
+                machine.append(f"| {name.removeprefix('machine: ')} | {entry['unit']} | {shown} |")
+                continue
             of = {server: figures["median"] for server, figures in entry["servers"].items()}
             cells = [self.shown(of.get(server)) for server in ("nanotdb", "vm", "influx")]
             for other in ("vm", "influx"):
@@ -44,7 +49,7 @@ class Report:
                 else:
                     cells.append(f"{ours / theirs if entry['higher_is_better'] else theirs / ours:.2f} x")
             lines.append(f"| {name} | {entry['unit']} | " + " | ".join(cells) + " |")
-        return "\n".join(lines)
+        return "\n".join((lines if len(lines) > 2 else []) + (machine if len(machine) > 3 else []))
 
     def write(self, path, versions):
         path.parent.mkdir(parents=True, exist_ok=True)
