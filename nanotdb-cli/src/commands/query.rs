@@ -7,7 +7,7 @@ use crate::{output, root, text};
 use clap::ValueEnum;
 use nanotdb_core::Error;
 use nanotdb_core::engine::{Engine, MetricInfo};
-use nanotdb_core::model::{Sample, Timestamp, Value};
+use nanotdb_core::model::{Sample, Timestamp, Value, ValueType};
 use nanotdb_core::plugin::Aggregator;
 use nanotdb_core::plugin::registry::registry;
 use std::io::Write;
@@ -157,6 +157,16 @@ fn only_metric<'a>(metrics: &'a [MetricInfo], pattern: &str) -> Result<&'a Metri
     }
 }
 
+/// An aggregate with the precision that its metric has: the shortest text of a float32 is `0.1`, that of the float64 it
+/// was computed in `0.10000000149011612`.
+fn aggregate_value(value_type: ValueType, aggregator: &dyn Aggregator, value: f64) -> Value {
+    match value_type {
+        _ if aggregator.is_count() => Value::Int64(value as i64),
+        ValueType::Float32 => Value::Float32(value as f32),
+        _ => Value::Float64(value),
+    }
+}
+
 struct Query<'a, W: Write> {
     engine: &'a Engine,
     database: &'a str,
@@ -212,7 +222,11 @@ impl<W: Write> Query<'_, W> {
         let mut written = Ok(());
         let out = &mut self.out;
         let mut emit = |row: AggregateRow| {
-            let values: Vec<_> = row.values.iter().map(|v| v.map(Value::Float64)).collect();
+            let values: Vec<_> = aggregators
+                .iter()
+                .zip(&row.values)
+                .map(|(aggregator, value)| value.map(|v| aggregate_value(metric.value_type, *aggregator, v)))
+                .collect();
             out.row(row.timestamp, &values)
         };
         let report = self.engine.scan(self.database, &[&metric.name], self.from, self.to, &mut |slice| {
@@ -237,7 +251,17 @@ impl<W: Write> Query<'_, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nanotdb_core::model::ValueType;
+
+    #[test]
+    fn aggregates_are_as_precise_as_their_metric() {
+        let average = registry().aggregator("avg").unwrap();
+        let count = registry().aggregator("count").unwrap();
+        let tenth = f64::from(0.1_f32);
+        assert_eq!(aggregate_value(ValueType::Float32, average, tenth).to_string(), "0.1");
+        assert_eq!(aggregate_value(ValueType::Float64, average, tenth).to_string(), "0.10000000149011612");
+        assert_eq!(aggregate_value(ValueType::Int32, average, 5_201_092_001.5).to_string(), "5201092001.5");
+        assert_eq!(aggregate_value(ValueType::Float32, count, 16_777_217.0).to_string(), "16777217");
+    }
 
     #[test]
     fn aggregates_name_the_metrics_when_several_match() {

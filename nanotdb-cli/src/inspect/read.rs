@@ -78,8 +78,10 @@ impl DatabaseFiles<'_> {
         for file in files.iter().filter(|f| f.problems() > 0) {
             problems.push(format!("{}: {} problems; see inspect dat --verbose", file.file, file.problems()));
         }
-        if !wal.damaged.is_empty() {
-            problems.push(format!("{}: {} problems; see inspect wal --verbose", wal.file, wal.damaged.len()));
+        // A torn end is what a crash, or a server that is writing right now, leaves; recovery cuts it off.
+        let damaged = wal.damaged.iter().filter(|d| !d.torn).count();
+        if damaged > 0 {
+            problems.push(format!("{}: {damaged} damaged ranges; see inspect wal --verbose", wal.file));
         }
         let spans = files.iter().flat_map(|f| f.frames.iter().map(|frame| &frame.span)).chain(wal.span.as_ref());
         Ok(DatabaseView {

@@ -1,5 +1,5 @@
 use crate::helpers::{Bench, copy_directory, snapshot};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[test]
 fn the_catalog_lists_ids_names_and_types() {
@@ -12,21 +12,15 @@ fn the_catalog_lists_ids_names_and_types() {
 }
 
 /// The golden directory of a server of the original that was killed: its WAL holds rows that no page has.
-fn killed_root() -> Option<std::path::PathBuf> {
-    let golden = std::env::var_os("NANOTDB_GOLDEN").unwrap_or_else(|| "/work/shared/golden".into());
-    let root = Path::new(&golden).join("wal-killed-mid-tick/root");
-    root.exists().then_some(root)
+fn killed_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../nanotdb-core/tests/golden/wal-killed-mid-tick/root")
 }
 
 #[test]
 fn reading_commands_leave_a_killed_root_untouched_and_see_its_wal() {
     let bench = Bench::new();
     let root = bench.path("root");
-    match killed_root() {
-        Some(golden) => copy_directory(&golden, &root),
-        // Without the golden files, a clean root still shows that nothing is written.
-        None => bench.import("root", "pi/a 1 1000\npi/b 2.5 2000\n"),
-    }
+    copy_directory(&killed_root(), &root);
     let before = snapshot(&root);
     let catalog = bench.run(&["inspect", "catalog", "--root", "root", "--json"]).json();
     let database = catalog["databases"][0]["database"].as_str().unwrap().to_owned();
@@ -39,11 +33,9 @@ fn reading_commands_leave_a_killed_root_untouched_and_see_its_wal() {
     bench.run(&["query", "--root", "root", "--db", &database, "--metric", "."]).ok();
     bench.run(&["query", "--root", "root", "--db", &database, "--metric", ".", "--last", "--json"]).json();
     assert!(before == snapshot(&root), "a reading command changed the directory");
-    if let Some(golden) = killed_root() {
-        let expected = std::fs::read_to_string(golden.with_file_name("expected.tsv")).unwrap();
-        let rows = expected.lines().filter(|l| l.split('\t').next() == Some(&database)).count();
-        assert_eq!(exported.lines().filter(|l| !l.starts_with('#')).count(), rows);
-    }
+    let expected = std::fs::read_to_string(killed_root().with_file_name("expected.tsv")).unwrap();
+    let rows = expected.lines().filter(|l| l.split('\t').next() == Some(&database)).count();
+    assert_eq!(exported.lines().filter(|l| !l.starts_with('#')).count(), rows);
 }
 
 /// A root whose one data file has two frames: a database is flushed when the importing process ends.
@@ -81,12 +73,8 @@ fn databases_and_frames_are_listed_with_exact_figures_in_json() {
 
 #[test]
 fn the_wal_of_a_killed_server_is_shown_record_by_record() {
-    let Some(golden) = killed_root() else {
-        eprintln!("skipped: no golden directories");
-        return;
-    };
     let bench = Bench::new();
-    copy_directory(&golden, &bench.path("root"));
+    copy_directory(&killed_root(), &bench.path("root"));
     let wal = bench.run(&["inspect", "wal", "--root", "root", "--verbose", "--json"]).json();
     let wal = wal["wals"].as_array().unwrap().iter().find(|w| w["records"] != 0).unwrap();
     // The original writes no checksums.
