@@ -8,6 +8,9 @@ use std::ops::ControlFlow;
 /// Values converted at once: small enough to stay in the first-level cache while every aggregate reads them.
 const STEP: usize = 2_048;
 
+/// Takes the end of each window and its aggregates, one per aggregator.
+pub(crate) type Emit<'a> = dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()> + 'a;
+
 /// Cuts the samples of one series into windows and aggregates each.
 ///
 /// Windows have the same width and align to the epoch. Each is half-open and stamped with its end; the first and the
@@ -43,11 +46,7 @@ impl Windower {
 
     /// Adds samples in time order, all within the range. `emit` gets the end and the aggregates of each window that
     /// is complete; when it breaks, so does this.
-    pub(crate) fn push(
-        &mut self,
-        slice: &ScanSlice<'_>,
-        emit: &mut dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    pub(crate) fn push(&mut self, slice: &ScanSlice<'_>, emit: &mut Emit<'_>) -> ControlFlow<()> {
         let length = slice.timestamps.len().min(slice.bits.len());
         let (mut times, mut bits) = (slice.timestamps.split_at(length).0, slice.bits.split_at(length).0);
         while let Some(&first) = times.first() {
@@ -70,21 +69,14 @@ impl Windower {
     }
 
     /// Emits the last window.
-    pub(crate) fn finish(
-        &mut self,
-        emit: &mut dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    pub(crate) fn finish(&mut self, emit: &mut Emit<'_>) -> ControlFlow<()> {
         match self.open.take() {
             Some(end) => self.emit(end, emit),
             None => ControlFlow::Continue(()),
         }
     }
 
-    fn emit(
-        &mut self,
-        end: Timestamp,
-        emit: &mut dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    fn emit(&mut self, end: Timestamp, emit: &mut Emit<'_>) -> ControlFlow<()> {
         self.row.clear();
         for state in &mut self.states {
             self.row.push(state.finish());

@@ -1,4 +1,5 @@
 //! Imports against the real binary.
+#![allow(clippy::unwrap_used, reason = "test support")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! A real server process and a plain HTTP/1.1 client over `TcpStream`.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test support: a failure here is a failed test")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
