@@ -1,6 +1,8 @@
 //! Dying at every operation of a scripted run, by kill and by power loss, and again during recovery: what was promised
 //! is there exactly once, and nothing else is.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::oracle::{Death, ROOT, Rng, Run, config};

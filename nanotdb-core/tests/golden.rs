@@ -1,5 +1,7 @@
 //! Data directories of the original return exactly what was sent to it, by reading beside it and after recovery.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{Content, assert_same, copy_tree, expected, golden, golden_raw_cases, read_all};

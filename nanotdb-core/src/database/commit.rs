@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Position of a batch in the order of appends.
-pub type Sequence = u64;
+pub(super) type Sequence = u64;
 
 struct Progress {
     appended: Sequence,
@@ -17,7 +17,7 @@ struct Progress {
 }
 
 /// Tracks what was appended to the WAL and what of it is durable.
-pub struct CommitLog {
+pub(super) struct CommitLog {
     progress: Mutex<Progress>,
     done: Condvar,
     path: PathBuf,
@@ -25,7 +25,7 @@ pub struct CommitLog {
 
 impl CommitLog {
     /// Starts with everything durable.
-    pub fn new(file: Arc<dyn VfsFile>, path: PathBuf) -> Self {
+    pub(super) fn new(file: Arc<dyn VfsFile>, path: PathBuf) -> Self {
         let progress = Progress { appended: 0, durable: 0, syncing: false, failed: None, file };
         Self { progress: Mutex::new(progress), done: Condvar::new(), path }
     }
@@ -35,7 +35,7 @@ impl CommitLog {
     }
 
     /// Notes an append. The caller holds the writer's lock.
-    pub fn appended(&self) -> Sequence {
+    pub(super) fn appended(&self) -> Sequence {
         let mut progress = self.lock();
         progress.appended = progress.appended.saturating_add(1);
         progress.appended
@@ -43,7 +43,7 @@ impl CommitLog {
 
     /// Notes that everything appended so far is durable in another way (pages were flushed), and which file the WAL is now.
     /// The caller holds the writer's lock.
-    pub fn all_durable(&self, file: Arc<dyn VfsFile>) {
+    pub(super) fn all_durable(&self, file: Arc<dyn VfsFile>) {
         let mut progress = self.lock();
         progress.durable = progress.appended;
         progress.file = file;
@@ -52,14 +52,14 @@ impl CommitLog {
     }
 
     /// Whether something appended is not durable.
-    pub fn is_dirty(&self) -> bool {
+    pub(super) fn is_dirty(&self) -> bool {
         let progress = self.lock();
         progress.durable < progress.appended
     }
 
     /// Waits until `sequence` is durable: by an fsync of its own, or by one that another writer makes. After a failed
     /// fsync the caller must make the database read-only: what is durable is then unknown.
-    pub fn wait(&self, sequence: Sequence) -> Result<()> {
+    pub(super) fn wait(&self, sequence: Sequence) -> Result<()> {
         let mut progress = self.lock();
         loop {
             if progress.durable >= sequence {
@@ -93,7 +93,7 @@ impl CommitLog {
     }
 
     /// Makes everything appended so far durable.
-    pub fn sync(&self) -> Result<()> {
+    pub(super) fn sync(&self) -> Result<()> {
         let appended = self.lock().appended;
         self.wait(appended)
     }

@@ -216,9 +216,13 @@ fn create_root(vfs: &dyn Vfs, root: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Carries out all of them: one database never keeps another from its turn.
 fn first_error(outcomes: impl Iterator<Item = Result<()>>) -> Result<()> {
-    // Every one is carried out: one database never blocks another.
-    outcomes.fold(Ok(()), |first, next| first.and(next))
+    let mut first = Ok(());
+    for outcome in outcomes {
+        first = first.and(outcome);
+    }
+    first
 }
 
 /// Directories of the root that hold a database.

@@ -110,7 +110,8 @@ impl Run {
         let at = self.vfs.operation_count();
         self.now += SECOND * self.rng.below(4) as i64;
         for _ in 0..1 + self.rng.below(30) {
-            let database = ["alpha", "beta", "gamma"][self.rng.below(3) as usize / if at % 2 == 0 { 3 } else { 1 }];
+            let database =
+                if at.is_multiple_of(2) { "alpha" } else { ["alpha", "beta", "gamma"][self.rng.below(3) as usize] };
             let (metric, lag) = [("count", 0), ("level", 0), ("bytes", 0), ("late", 90)][self.rng.below(4) as usize];
             self.counter += 1;
             let value = match metric {
