@@ -27,6 +27,7 @@ mod stall;
 mod telemetry;
 mod times;
 mod windows;
+mod workers;
 
 // Plugins register themselves when their crate is linked, and a crate is linked when it is named.
 use nanotdb_codecs as _;
@@ -46,6 +47,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use workers::Workers;
 
 /// Runs the server with the process's arguments until SIGTERM or SIGINT. Exit codes: 0, or what
 /// [`nanotdb_core::Error::exit_code`] says, or 1.
@@ -79,10 +81,8 @@ fn start(args: &Args) -> Result<()> {
     for warning in warnings {
         tracing::warn!("{}: {warning}", location.config.display());
     }
-    let workers = std::thread::available_parallelism().map_or(2, usize::from).max(2);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
-        .thread_name("nanotdb-http")
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .thread_name("nanotdb-disk")
         .enable_all()
         .build()
         .context("starting the runtime")?;
@@ -156,7 +156,11 @@ async fn serve_root(args: &Args, root: &Path, vfs: Arc<dyn Vfs>, config: EngineC
     }
 
     let app = Arc::new(App::new(engine.clone(), clock));
-    let drained = serve::serve(listener, app, signal).await;
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let workers = Workers::start(cores.max(2)).context("starting threads")?;
+    let drained = serve::serve(listener, app, &workers, signal).await;
+    // Joining takes a moment and must not be done on a thread of a runtime that others wait for.
+    tokio::task::spawn_blocking(move || drop(workers)).await.context("stopping threads")?;
     if !drained {
         tracing::warn!("some requests did not finish in time and were cut off");
     }

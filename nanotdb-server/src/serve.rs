@@ -6,6 +6,7 @@ use crate::limits::{DRAIN_TIMEOUT, HEAD_TIMEOUT, MAX_READ_BUFFER, WRITE_TIMEOUT,
 use crate::respond::ApiError;
 use crate::routes::routes;
 use crate::stall::StallGuard;
+use crate::workers::Workers;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Empty;
@@ -45,7 +46,15 @@ pub(crate) async fn bind(address: &str) -> io::Result<TcpListener> {
 }
 
 /// Serves until `stop` is ready, then lets running requests finish. Returns whether all of them did.
-pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, stop: impl Future<Output = ()>) -> bool {
+///
+/// Connections are dealt out to the workers in turn and stay with theirs: a request never changes threads, which would
+/// cost more than answering it.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    workers: &Workers,
+    stop: impl Future<Output = ()>,
+) -> bool {
     let most = permits(app.limits.max_connections);
     let connections = Arc::new(Semaphore::new(most));
     let (stopping, _) = watch::channel(false);
@@ -71,7 +80,21 @@ pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, stop: impl Futur
             accepted = next => accepted,
         };
         let Some((permit, stream)) = accepted else { break };
-        tokio::spawn(connection(stream, permit, Arc::clone(&app), filter.clone(), stopping.subscribe()));
+        // Taken from this thread's reactor, so that the worker's own watches it.
+        let stream = match stream.into_std() {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::error!(%error, "accepting a connection failed");
+                continue;
+            }
+        };
+        let (app, filter, stopping) = (Arc::clone(&app), filter.clone(), stopping.subscribe());
+        workers.next().spawn(async move {
+            match TcpStream::from_std(stream) {
+                Ok(stream) => connection(stream, permit, app, filter, stopping).await,
+                Err(error) => tracing::error!(%error, "accepting a connection failed"),
+            }
+        });
     }
     drop(listener);
     stopping.send_replace(true);

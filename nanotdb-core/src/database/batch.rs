@@ -88,6 +88,9 @@ pub struct Batch {
     pub(crate) outcome: BatchOutcome,
     pub(crate) declarations: Vec<u32>,
     previous: u32,
+    /// Database of the first row, and whether another row has another one.
+    database: u32,
+    mixed: bool,
 }
 
 impl Batch {
@@ -129,6 +132,12 @@ impl Batch {
         self.declarations.clear();
         self.outcome = BatchOutcome::default();
         self.previous = 0;
+    }
+
+    /// The name of the database that all rows are for; `None` when there are several, or an invalid one.
+    pub(crate) fn only_database(&self) -> Option<&str> {
+        let name = self.databases.get(self.database as usize)?;
+        (!self.mixed && !self.rows.is_empty()).then_some(name.as_str())
     }
 
     pub(crate) fn metric_name(&self, series: &Series) -> &str {
@@ -212,6 +221,12 @@ impl SampleSink for Batch {
         if timestamp == Some(NOW) {
             return self.reject(line, "timestamp is out of range: the earliest is 1677-09-21".into());
         }
+        let database = self.series.get(series as usize).map_or(u32::MAX, |s| s.database);
+        if self.rows.is_empty() {
+            self.database = database;
+            self.mixed = false;
+        }
+        self.mixed |= database != self.database;
         let line = u32::try_from(line).unwrap_or(u32::MAX);
         self.rows.push(Row { timestamp: timestamp.unwrap_or(NOW), number: value, series, line });
     }

@@ -104,6 +104,7 @@ impl Database {
             // Names may still be known to the WAL alone when it is about to be closed.
             return self.save_catalog(writer);
         }
+        let _flushing = self.environment.flushing();
         self.sync_wal()?;
         self.save_catalog(writer)?;
         let mut outcome = Ok(());

@@ -10,7 +10,6 @@ mod snapshot;
 mod state;
 mod writer;
 
-pub(crate) use batch::Row;
 pub use batch::{Batch, BatchOutcome, Rejection};
 pub use snapshot::{PartitionSnapshot, Snapshot, SnapshotFile};
 pub use state::{Last, MetricEntry, PartitionFile, PartitionFiles, RawKind, State};
@@ -24,6 +23,7 @@ use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
 use commit::CommitLog;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use writer::Writer;
 
@@ -36,6 +36,24 @@ pub struct Environment {
     pub clock: Arc<dyn Clock>,
     /// engine.toml.
     pub config: Arc<EngineConfig>,
+    /// Databases that are flushing pages right now.
+    pub flushes: Arc<AtomicUsize>,
+}
+
+impl Environment {
+    fn flushing(&self) -> Flushing<'_> {
+        self.flushes.fetch_add(1, Ordering::Relaxed);
+        Flushing(&self.flushes)
+    }
+}
+
+/// Counts a flush for as long as it lives.
+struct Flushing<'a>(&'a AtomicUsize);
+
+impl Drop for Flushing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A metric as its catalog knows it.

@@ -54,8 +54,12 @@ impl Engine {
         options: &EngineOptions,
         lock: Option<DirectoryLock>,
     ) -> Result<Engine> {
-        let environment =
-            Environment { vfs: Arc::clone(&options.vfs), clock: Arc::clone(&options.clock), config: Arc::new(config) };
+        let environment = Environment {
+            vfs: Arc::clone(&options.vfs),
+            clock: Arc::clone(&options.clock),
+            config: Arc::new(config),
+            flushes: Arc::default(),
+        };
         let mut databases = HashMap::new();
         let mut failed = BTreeMap::new();
         for name in names_on_disk(&*options.vfs, root)? {

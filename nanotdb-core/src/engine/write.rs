@@ -37,6 +37,11 @@ impl Engine {
         Ok(submitted)
     }
 
+    /// Whether pages are being written to data files right now, so that [`Engine::submit`] may have to wait for the disk.
+    pub fn is_flushing(&self) -> bool {
+        self.inner.environment.flushes.load(std::sync::atomic::Ordering::Relaxed) > 0
+    }
+
     /// Second step: waits until the batch is as durable as `wal.fsync_policy` promises, and flushes pages that are due.
     pub fn settle(&self, submitted: Submitted) -> Result<BatchOutcome> {
         for (database, receipt) in submitted.owed {
@@ -81,23 +86,17 @@ impl Engine {
     }
 
     fn route(&self, batch: &mut Batch, submitted: &mut Submitted) -> Result<()> {
-        match one_database(batch) {
-            Some(Some(at)) => {
-                let Some(name) = batch.databases.get(at as usize).cloned() else { return Ok(()) };
-                let database = match self.get_or_create(&name) {
-                    Err(error @ Error::Limit { .. }) => {
-                        reject_all(batch, None, &error, &mut submitted.outcome);
-                        return Ok(());
-                    }
-                    other => other?,
-                };
-                let receipt = database.submit(batch, None, &mut submitted.outcome)?;
-                owe(submitted, database, receipt);
-                Ok(())
+        let Some(name) = batch.only_database() else { return self.route_many(batch, submitted) };
+        let database = match self.get_or_create(name) {
+            Err(error @ Error::Limit { .. }) => {
+                reject_all(batch, None, &error, &mut submitted.outcome);
+                return Ok(());
             }
-            Some(None) => Ok(()),
-            None => self.route_many(batch, submitted),
-        }
+            other => other?,
+        };
+        let receipt = database.submit(batch, None, &mut submitted.outcome)?;
+        owe(submitted, database, receipt);
+        Ok(())
     }
 
     /// Rows of several databases: each gets its own, in order. When one of them fails as a whole, its rows are rejected with that
@@ -140,19 +139,6 @@ fn owe(submitted: &mut Submitted, database: Arc<Database>, receipt: Receipt) {
     if receipt.must_wait() {
         submitted.owed.push((database, receipt));
     }
-}
-
-/// The database of all rows, if it is one: `Some(None)` for a batch without rows.
-fn one_database(batch: &Batch) -> Option<Option<u32>> {
-    let database = |row: &crate::database::Row| batch.series.get(row.series as usize).map(|s| s.database);
-    let Some(first) = batch.rows.first() else { return Some(None) };
-    let first = database(first)?;
-    if first == u32::MAX {
-        return None;
-    }
-    // A batch that has only ever seen one database need not be walked.
-    let one = batch.databases.len() == 1 && batch.series.iter().all(|s| s.database != u32::MAX);
-    (one || batch.rows.iter().all(|row| database(row) == Some(first))).then_some(Some(first))
 }
 
 fn reject_all(batch: &Batch, which: Option<&[u32]>, error: &Error, outcome: &mut BatchOutcome) {

@@ -6,7 +6,7 @@ use crate::exchange::Exchange;
 use crate::params::Params;
 use crate::respond::{ApiError, json, write_json_string};
 use http::StatusCode;
-use nanotdb_core::engine::{Batch, BatchOutcome};
+use nanotdb_core::engine::{Batch, BatchOutcome, Submitted};
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::plugin::{IngestFormat, IngestOptions, IngestParser};
 use std::sync::{Mutex, PoisonError};
@@ -105,22 +105,29 @@ async fn run(app: &App, exchange: &Exchange, format: Format) -> Result<Response,
     let mut import = Import::new(app, format, database);
     let result = loop {
         let piece = match reader.piece().await {
-            Ok(Some(piece)) => piece,
-            Ok(None) => break decoder.finish(&mut |b| import.feed(b, false)).and_then(|()| import.feed(&[], true)),
+            Ok(piece) => piece,
             Err(error) => break Err(error),
         };
-        let step = if decoder.is_identity() && reader.is_end() {
-            // The whole rest of the body at once, and usually the whole body: parsed where hyper read it to.
-            break import.feed(&piece, true);
-        } else {
-            decoder.decode(&piece, &mut |bytes| import.feed(bytes, false))
+        // The whole rest of the body at once, and usually the whole body: parsed where hyper read it to.
+        let is_whole = decoder.is_identity() && reader.is_end();
+        let (end, step) = match piece {
+            None => {
+                let rest = decoder.finish(&mut |b| import.feed(b, false));
+                (true, rest.and_then(|()| import.feed(&[], true)))
+            }
+            Some(piece) if is_whole => (true, import.feed(&piece, true)),
+            Some(piece) => (false, decoder.decode(&piece, &mut |bytes| import.feed(bytes, false))),
         };
-        if let Err(error) = step {
-            break Err(error);
+        let step = match step {
+            Ok(()) => import.store(end).await,
+            error => error,
+        };
+        if end || step.is_err() {
+            break step;
         }
     };
     exchange.add_received(reader.received());
-    let answer = import.finish(result);
+    let answer = import.finish(result).await;
     if answer.is_err() && !reader.is_end() {
         reader.discard().await;
     }
@@ -164,6 +171,8 @@ struct Import<'a> {
     retry_at: usize,
     /// The parser gave up on the input.
     unusable: bool,
+    /// Stored, but not yet as durable as promised.
+    owed: Vec<Submitted>,
     totals: BatchOutcome,
 }
 
@@ -181,6 +190,7 @@ impl<'a> Import<'a> {
             buffers,
             retry_at: 0,
             unusable: false,
+            owed: Vec::new(),
             totals: BatchOutcome::default(),
         }
     }
@@ -208,8 +218,10 @@ impl<'a> Import<'a> {
                 self.retry_at = if used == 0 { rest.len().saturating_mul(2) } else { 0 };
             }
         }
-        if end || batch.len() >= BATCH_SAMPLES {
-            self.store(batch)?;
+        // One decompressed piece can hold more than a batch.
+        if batch.len() >= BATCH_SAMPLES {
+            let submitted = self.app.engine.submit(batch)?;
+            self.owed.push(submitted);
         }
         Ok(())
     }
@@ -243,32 +255,50 @@ impl<'a> Import<'a> {
         Ok(format)
     }
 
-    /// Hands the batch to the engine. Waits for the disk off the worker's other tasks' back.
-    fn store(&mut self, batch: &mut Batch) -> Result<(), ApiError> {
+    /// Hands a full batch, or with `all` any batch, to the engine, and pays what is owed for earlier ones. What has
+    /// to wait for the disk does so on a thread of its own: this one has other connections.
+    async fn store(&mut self, all: bool) -> Result<(), ApiError> {
         let engine = &self.app.engine;
-        let submitted = engine.submit(batch)?;
-        let outcome = if submitted.must_wait() {
-            tokio::task::block_in_place(|| engine.settle(submitted))?
-        } else {
-            engine.settle(submitted)?
-        };
-        self.totals.merge(outcome);
+        let Some(mut buffers) = self.buffers.take() else { return Err(ApiError::internal()) };
+        let mut submitted = Ok(());
+        if (all && !(buffers.batch.is_empty() && buffers.batch.rejected() == 0)) || buffers.batch.len() >= BATCH_SAMPLES
+        {
+            let result = if engine.is_flushing() {
+                let engine = engine.clone();
+                let (returned, result) = blocking(move || {
+                    let result = engine.submit(&mut buffers.batch);
+                    (buffers, result)
+                })
+                .await?;
+                buffers = returned;
+                result
+            } else {
+                engine.submit(&mut buffers.batch)
+            };
+            submitted = result.map(|submitted| self.owed.push(submitted));
+        }
+        self.buffers = Some(buffers);
+        submitted?;
+        for submitted in self.owed.drain(..) {
+            let outcome = if submitted.must_wait() {
+                let engine = engine.clone();
+                blocking(move || engine.settle(submitted)).await?
+            } else {
+                engine.settle(submitted)
+            };
+            self.totals.merge(outcome?);
+        }
         Ok(())
     }
 
     /// The answer. After an error of the input, the complete lines before it are stored and reported; after an
     /// error of the connection they are not, because the sender will send all of them again.
-    fn finish(mut self, result: Result<(), ApiError>) -> Result<Response, ApiError> {
-        let result = match (result, self.buffers.take()) {
-            (Err(error), Some(mut buffers)) if self.unusable || error.status == StatusCode::PAYLOAD_TOO_LARGE => {
-                let stored = self.store(&mut buffers.batch);
-                self.buffers = Some(buffers);
-                Err(stored.err().unwrap_or(error))
+    async fn finish(mut self, result: Result<(), ApiError>) -> Result<Response, ApiError> {
+        let result = match result {
+            Err(error) if self.unusable || error.status == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(self.store(true).await.err().unwrap_or(error))
             }
-            (result, buffers) => {
-                self.buffers = buffers;
-                result
-            }
+            result => result,
         };
         let totals = &self.totals;
         self.app.telemetry.samples(totals.accepted, totals.rejected);
@@ -315,6 +345,11 @@ impl Drop for Import<'_> {
             self.app.buffers.put(buffers);
         }
     }
+}
+
+/// Runs what may wait for the disk on a thread that may.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::internal())
 }
 
 #[cfg(test)]
