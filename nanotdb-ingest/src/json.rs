@@ -2,7 +2,7 @@
 //!
 //! Line numbers count the lines inside the string, or the elements of the array. Other keys are ignored.
 
-use crate::line_protocol::parse_line;
+use crate::line_protocol::{parse_unusual, take_usual};
 use crate::lines::Lines;
 use nanotdb_core::plugin::{IngestError, IngestFormat, IngestOptions, IngestParser, SampleSink};
 use serde_json::Value;
@@ -43,7 +43,7 @@ impl IngestParser for JsonParser {
             return Ok(0);
         }
         let text = lines_of(input).map_err(|found| IngestError(format!("{found}; {EXPECTED}")))?;
-        self.lines.parse(text.as_bytes(), true, sink, parse_line);
+        self.lines.parse(text.as_bytes(), true, sink, take_usual, parse_unusual);
         Ok(input.len())
     }
 }

@@ -16,10 +16,12 @@ use crate::excerpt::excerpt;
 use crate::lines::Lines;
 use crate::number::{self, scan_plain};
 use crate::timestamp;
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 use nanotdb_core::model::{Timestamp, ValueType};
 use nanotdb_core::plugin::{IngestError, IngestFormat, IngestOptions, IngestParser, SampleSink};
 
+/// The longest key is a database of 64 bytes, a slash, and a metric of 255.
+const KEY_BYTES: usize = 328;
 const SHAPE: &str = "database/metric value [timestamp]";
 
 /// The line protocol of NanoTDB; see the module's documentation for its grammar.
@@ -50,40 +52,72 @@ struct LineProtocolParser {
 
 impl IngestParser for LineProtocolParser {
     fn parse(&mut self, input: &[u8], end: bool, sink: &mut dyn SampleSink) -> Result<usize, IngestError> {
-        Ok(self.lines.parse(input, end, sink, parse_line))
+        Ok(self.lines.parse(input, end, sink, take_usual, parse_unusual))
     }
 }
 
-/// Parses one line without its newline.
+/// Takes a line of the usual form off the front of `input`, in one pass: key, one separator, a plain number, and nothing or
+/// one separator and 19 digits, then a newline. Anything else is left alone.
 #[inline]
-pub(crate) fn parse_line(number: u64, line: &[u8], sink: &mut dyn SampleSink) {
-    // The straight line: key, one separator, a plain number, and nothing or one separator and 19 digits.
-    if parse_usual(number, line, sink).is_none() {
-        parse_unusual(number, line, sink);
-    }
-}
-
-#[inline]
-fn parse_usual(number: u64, line: &[u8], sink: &mut dyn SampleSink) -> Option<()> {
-    if matches!(line.first()?, b'#' | b' ' | b'\t') {
+pub(crate) fn take_usual(number: u64, input: &[u8], sink: &mut dyn SampleSink) -> Option<usize> {
+    if *input.first()? == b'#' {
         return None;
     }
-    let (key, rest) = line.split_at_checked(memchr2(b' ', b'\t', line)?)?;
-    let (database, metric) = key.split_at_checked(memchr(b'/', key)?)?;
+    let (slash, space) = scan_key(input)?;
+    let (key, rest) = input.split_at_checked(space)?;
+    let (database, metric) = key.split_at_checked(slash)?;
     let metric = metric.get(1..)?;
-    let rest = rest.get(1..)?;
+    let [b' ' | b'\t', rest @ ..] = rest else { return None };
     let (value, used) = scan_plain(rest)?;
-    let timestamp = match rest.get(used..)? {
-        [] => None,
-        [_, rest @ ..] => Some(timestamp::nineteen_digits(rest)?),
+    let (timestamp, rest) = match rest.get(used..)? {
+        [b' ' | b'\t', rest @ ..] => {
+            let (digits, rest) = rest.split_at_checked(19)?;
+            (Some(timestamp::nineteen_digits(digits)?), rest)
+        }
+        rest => (None, rest),
+    };
+    let left = match rest {
+        [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => rest.len(),
+        _ => return None,
     };
     sink.sample(number, database, metric, value, timestamp);
-    Some(())
+    Some(input.len() - left)
+}
+
+/// Offsets of the first `/` and, behind it, of the first byte that ends a field (a space or a control character), within
+/// [`KEY_BYTES`]. Eight bytes at a time.
+#[inline]
+fn scan_key(input: &[u8]) -> Option<(usize, usize)> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let input = input.get(..input.len().min(KEY_BYTES))?;
+    let mut slash = None;
+    let (chunks, _) = input.as_chunks::<8>();
+    for (i, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk);
+        // A byte's high bit is set where it is below 0x21 (or, further up only, after such a byte: the lowest counts).
+        let ends = word.wrapping_sub(ONES * 0x21) & !word & HIGHS;
+        if slash.is_none() {
+            let difference = word ^ (ONES * u64::from(b'/'));
+            let slashes = difference.wrapping_sub(ONES) & !difference & HIGHS;
+            if slashes != 0 {
+                let at = slashes.trailing_zeros();
+                if ends != 0 && ends.trailing_zeros() < at {
+                    return None;
+                }
+                slash = Some(i * 8 + (at / 8) as usize);
+            }
+        }
+        if ends != 0 {
+            return Some((slash?, i * 8 + (ends.trailing_zeros() / 8) as usize));
+        }
+    }
+    // The last bytes of an input: left to the thorough parser.
+    None
 }
 
 /// Everything else: blank lines, comments, directives, wide spacing, dates, exponents, errors.
-#[cold]
-fn parse_unusual(number: u64, line: &[u8], sink: &mut dyn SampleSink) {
+pub(crate) fn parse_unusual(number: u64, line: &[u8], sink: &mut dyn SampleSink) {
     let mut rest = line;
     let Some(key) = next_field(&mut rest) else { return };
     if key.starts_with(b"#") {

@@ -5,6 +5,8 @@ use memchr::memchr;
 use nanotdb_core::plugin::{IngestOptions, SampleSink};
 
 const DEFAULT_MAX_LINE_BYTES: usize = 65_536;
+/// No line of the usual form is longer.
+pub(crate) const USUAL_LINE_BYTES: usize = 512;
 
 /// Where in the input a parser is.
 #[derive(Debug)]
@@ -25,16 +27,30 @@ impl Lines {
 
     /// Calls `each` with every complete line (without `\n` or `\r\n`) and its number, and returns the bytes used:
     /// those of complete and of overlong lines, or with `end` all.
+    ///
+    /// `usual` is tried before the end of the line is looked for: it may take a line of the usual form off the front of
+    /// its input, newline included, and returns how many bytes that were.
     #[inline]
     pub(crate) fn parse(
         &mut self,
         input: &[u8],
         end: bool,
         sink: &mut dyn SampleSink,
+        usual: impl Fn(u64, &[u8], &mut dyn SampleSink) -> Option<usize>,
         mut each: impl FnMut(u64, &[u8], &mut dyn SampleSink),
     ) -> usize {
         let mut rest = input;
-        while let Some(at) = memchr(b'\n', rest) {
+        loop {
+            if !self.skipping
+                && self.limit >= USUAL_LINE_BYTES
+                && let Some(used) = usual(self.finished + 1, rest, sink)
+                && let Some(tail) = rest.get(used..)
+            {
+                self.finished += 1;
+                rest = tail;
+                continue;
+            }
+            let Some(at) = memchr(b'\n', rest) else { break };
             let Some((line, tail)) = rest.split_at_checked(at) else { break };
             rest = tail.get(1..).unwrap_or_default();
             self.finished += 1;

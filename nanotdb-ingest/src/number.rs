@@ -67,7 +67,7 @@ pub(crate) fn scan_plain(text: &[u8]) -> Option<(Number, usize)> {
     }
     let whole_digits = at - sign;
     match text.get(at) {
-        None | Some(b' ' | b'\t') if whole_digits > 0 && whole_digits < SAFE_DIGITS => {
+        None | Some(b' ' | b'\t' | b'\n' | b'\r') if whole_digits > 0 && whole_digits < SAFE_DIGITS => {
             Some((Number::integer(signed(negative, mantissa)), at))
         }
         Some(b'.') => {
@@ -78,7 +78,7 @@ pub(crate) fn scan_plain(text: &[u8]) -> Option<(Number, usize)> {
             }
             let fraction_digits = at - sign - 1 - whole_digits;
             let digits = whole_digits + fraction_digits;
-            let ends = matches!(text.get(at), None | Some(b' ' | b'\t'));
+            let ends = matches!(text.get(at), None | Some(b' ' | b'\t' | b'\n' | b'\r'));
             if !ends || digits == 0 || digits > SAFE_DIGITS || mantissa > EXACT_MANTISSA {
                 return None;
             }
@@ -87,7 +87,7 @@ pub(crate) fn scan_plain(text: &[u8]) -> Option<(Number, usize)> {
             Some((Number::decimal(double, round_to_single(double, text.get(..at)?)), at))
         }
         Some(b'i') if whole_digits > 0 && whole_digits < SAFE_DIGITS => {
-            let ends = matches!(text.get(at + 1), None | Some(b' ' | b'\t'));
+            let ends = matches!(text.get(at + 1), None | Some(b' ' | b'\t' | b'\n' | b'\r'));
             ends.then(|| (Number::suffixed_integer(signed(negative, mantissa)), at + 1))
         }
         _ => None,

@@ -52,16 +52,22 @@ struct PrometheusParser {
 impl IngestParser for PrometheusParser {
     fn parse(&mut self, input: &[u8], end: bool, sink: &mut dyn SampleSink) -> Result<usize, IngestError> {
         let Self { lines, database, series } = self;
-        Ok(lines.parse(input, end, sink, |number, line, sink| {
-            let line = line.trim_ascii();
-            if line.is_empty() || line.starts_with(b"#") {
-                return;
-            }
-            match parse_line(line, series) {
-                Ok((value, timestamp)) => sink.sample(number, database, series.name.as_bytes(), value, timestamp),
-                Err(reason) => sink.reject(number, reason),
-            }
-        }))
+        Ok(lines.parse(
+            input,
+            end,
+            sink,
+            |_, _, _| None,
+            |number, line, sink| {
+                let line = line.trim_ascii();
+                if line.is_empty() || line.starts_with(b"#") {
+                    return;
+                }
+                match parse_line(line, series) {
+                    Ok((value, timestamp)) => sink.sample(number, database, series.name.as_bytes(), value, timestamp),
+                    Err(reason) => sink.reject(number, reason),
+                }
+            },
+        ))
     }
 }
 
