@@ -1,6 +1,7 @@
 //! Shared by the integration tests.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod bench;
 pub mod oracle;
 
 use nanotdb_codecs as _;
