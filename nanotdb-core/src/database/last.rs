@@ -33,9 +33,15 @@ impl Database {
         let mut complete = true;
         'walk: for partition in snapshot.partitions.iter().rev() {
             for file in partition.files.iter().rev() {
-                let Ok(handle) = self.vfs().open(&file.path, OpenMode::Read) else {
-                    complete = false;
-                    continue;
+                let handle = match self.vfs().open(&file.path, OpenMode::Read) {
+                    Ok(handle) => handle,
+                    // Retention removed it after the snapshot.
+                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                        complete = false;
+                        continue;
+                    }
+                    // An older sample must not pass for the newest.
+                    Err(e) => return Err(Error::io("open", &file.path, e)),
                 };
                 for frame in file.frames.iter().rev() {
                     let page = match reader.read(&*handle, &file.path, frame) {

@@ -33,7 +33,9 @@ fn three_pages(bench: &Bench) -> (Vec<Line>, Vec<usize>) {
     let mut ends = Vec::new();
     for page in 0..3 {
         let rows: Vec<Line> = (0..4)
-            .map(|i| ("home", ["a", "b"][i as usize % 2], float(page as f32 + i as f32 / 8.0), T + (4 * page + i) * SECOND))
+            .map(|i| {
+                ("home", ["a", "b"][i as usize % 2], float(page as f32 + i as f32 / 8.0), T + (4 * page + i) * SECOND)
+            })
             .collect();
         send(&engine, &rows);
         engine.flush().unwrap();
@@ -99,7 +101,7 @@ fn r04_a_wrong_length_does_not_take_the_next_page_along() {
                 assert_same(&found, &content_of(&rest), &context);
                 assert!(!warnings.is_empty(), "{context}");
                 // Appending does not throw the other pages away either.
-                if engine.add_sample("home", "a", 50.5f64, T + 40 * SECOND).is_ok() {
+                if engine.add_sample("home", "a", float(50.5), Some(T + 40 * SECOND)).is_ok() {
                     engine.close().unwrap();
                     let (found, _) = read_with_warnings(&flipped.open(), "home");
                     let mut more = rest.clone();

@@ -6,7 +6,7 @@ use crate::common::{Content, assert_same, read_all};
 use nanotdb_core::Error;
 use nanotdb_core::config::{EngineConfig, FsyncPolicy};
 use nanotdb_core::engine::{Batch, Engine};
-use nanotdb_core::model::Value;
+use nanotdb_core::model::{Number, Value};
 use nanotdb_core::storage::vfs::Vfs;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -30,7 +30,7 @@ fn r13_reading_a_live_root_duplicates_nothing() {
                     return;
                 }
                 for metric in ["a", "b", "c"] {
-                    batch.push("home", metric, i, Some(T + i * SECOND));
+                    batch.push("home", metric, Number::integer(i), Some(T + i * SECOND));
                 }
                 let outcome = engine.write_batch(&mut batch).unwrap();
                 assert_eq!(outcome.rejected, 0);
@@ -69,7 +69,7 @@ fn r13_reading_a_live_root_duplicates_nothing() {
 fn r13_the_second_writer_is_refused_and_told_who_has_the_root() {
     let directory = tempfile::tempdir().unwrap();
     let engine = Engine::open(directory.path(), EngineConfig::default()).unwrap();
-    engine.add_sample("home", "a", 1i64, Some(T)).unwrap();
+    engine.add_sample("home", "a", int(1), Some(T)).unwrap();
     let began = Instant::now();
     match Engine::open(directory.path(), EngineConfig::default()) {
         Err(error @ Error::Locked { pid, .. }) => {
@@ -82,7 +82,7 @@ fn r13_the_second_writer_is_refused_and_told_who_has_the_root() {
     }
     assert!(began.elapsed() < Duration::from_secs(1));
     // The first is none the worse, and the root is free once it is closed.
-    engine.add_sample("home", "a", 2i64, Some(T + 1)).unwrap();
+    engine.add_sample("home", "a", int(2), Some(T + 1)).unwrap();
     engine.close().unwrap();
     Engine::open(directory.path(), EngineConfig::default()).unwrap().close().unwrap();
 }
@@ -109,7 +109,7 @@ fn r13_a_reading_open_leaves_every_byte_as_it_was() {
     let found = content(&engine);
     let rows: Vec<Value> = found[&("home".to_owned(), "a".to_owned())].iter().map(|s| s.value).collect();
     assert_eq!(rows, [int(2), int(3)]);
-    assert!(engine.add_sample("home", "a", 5i64, None).is_err());
+    assert!(engine.add_sample("home", "a", int(5), None).is_err());
     assert!(engine.flush().is_err());
     engine.close().unwrap();
     assert!((bench.vfs.snapshot(), bench.vfs.operation_count()) == before, "a reader changed the root");
@@ -144,9 +144,9 @@ fn r16_a_batch_without_a_good_sample_makes_no_metric() {
     let bench = Bench::new(FsyncPolicy::Segment, 1_000);
     let engine = bench.open();
     let mut batch = Batch::new();
-    batch.push("bad/name", "a", 1i64, Some(T));
-    batch.push("home", "has space", 1i64, Some(T));
-    batch.push("home", "nan", f64::NAN, Some(T));
+    batch.push("bad/name", "a", int(1), Some(T));
+    batch.push("home", "has space", int(1), Some(T));
+    batch.push("home", "nan", float(f32::NAN), Some(T));
     assert_eq!(engine.write_batch(&mut batch).unwrap().rejected, 3);
     assert_same(&content(&engine), &Content::new(), "nothing was stored");
     for database in engine.database_names(true) {

@@ -7,7 +7,7 @@ use nanotdb_core::config::FsyncPolicy;
 use nanotdb_core::engine::Engine;
 use nanotdb_core::format::catalog;
 use nanotdb_core::maintenance::inspect;
-use nanotdb_core::model::{Sample, Value};
+use nanotdb_core::model::{Number, Sample, Value};
 use nanotdb_core::storage::vfs::sim::SimVfs;
 use std::time::Duration;
 
@@ -111,9 +111,10 @@ fn r03_torn_wal_tail_is_cut_off_before_later_appends() {
 fn r06_a_sample_rejected_for_order_does_not_come_back() {
     let bench = Bench::new(FsyncPolicy::Always, 1_000);
     let engine = bench.open();
-    let good: Vec<Line> = vec![("home", "a", int(1), T), ("home", "b", float(1.5), T), ("home", "a", int(2), T + SECOND)];
+    let good: Vec<Line> =
+        vec![("home", "a", int(1), T), ("home", "b", float(1.5), T), ("home", "a", int(2), T + SECOND)];
     send(&engine, &good);
-    assert!(engine.add_sample("home", "a", 66i64, T - 1).is_err());
+    assert!(engine.add_sample("home", "a", int(66), Some(T - 1)).is_err());
     let mixed: Vec<Line> = vec![
         ("home", "b", float(2.5), T + SECOND),
         ("home", "a", int(77), T),
@@ -140,13 +141,13 @@ fn r10_the_clock_steps_back() {
     let mut engine = bench.open();
     let mut expected = Vec::new();
     let mut newest = T;
-    for (i, step) in [0i64, 1, -3_600, 0, 5, -86_400, 1, 100_000].into_iter().enumerate() {
+    for (i, step) in [0i64, 1, -3_600, 0, 5, -86_400, 1, 100_000].into_iter().zip(0..).map(|(s, i)| (i, s)) {
         let now = nanotdb_core::clock::Clock::now(&*bench.clock) + step * SECOND;
         bench.clock.set_wall(now);
         bench.clock.advance(Duration::from_millis(10));
         newest = newest.max(nanotdb_core::clock::Clock::now(&*bench.clock));
-        engine.add_sample("home", "a", i as i64, None).unwrap();
-        expected.push(Sample { timestamp: newest, value: int(i as i32) });
+        engine.add_sample("home", "a", int(i), None).unwrap();
+        expected.push(Sample { timestamp: newest, value: int(i) });
         if i == 3 {
             bench.kill(engine);
             engine = bench.open();
@@ -183,9 +184,10 @@ fn r12_after_restart_the_last_value_and_order_are_known() {
         assert_eq!(last("rare"), Some(Sample { timestamp: T, value: int(5) }), "{name}");
         assert_eq!(last("often"), Some(Sample { timestamp: T + 200 * SECOND, value: float(9.0) }), "{name}");
         for (metric, newest) in [("rare", T), ("often", T + 200 * SECOND)] {
-            let error = engine.add_sample("home", metric, 1i64, newest - 1).unwrap_err().to_string();
+            let error =
+                engine.add_sample("home", metric, Number::integer(1), Some(newest - 1)).unwrap_err().to_string();
             assert!(error.contains("older than the metric's newest sample"), "{name}: {error}");
-            engine.add_sample("home", metric, 1i64, newest).unwrap();
+            engine.add_sample("home", metric, Number::integer(1), Some(newest)).unwrap();
         }
     }
 }
@@ -218,10 +220,10 @@ fn r12_the_last_value_is_not_guessed_when_files_cannot_be_opened() {
     assert_eq!(content(&engine).len(), 1);
     bench.vfs.set_max_handles(Some(bench.vfs.open_handles().len()));
     assert!(engine.query_last("home", "a").is_err());
-    assert!(engine.add_sample("home", "a", 5i64, T + SECOND).is_err());
+    assert!(engine.add_sample("home", "a", int(5), Some(T + SECOND)).is_err());
     bench.vfs.set_max_handles(None);
     assert_eq!(engine.query_last("home", "a").unwrap(), Some(Sample { timestamp: T + 120 * SECOND, value: int(1) }));
-    assert!(engine.add_sample("home", "a", 5i64, T + SECOND).is_err(), "out of order");
+    assert!(engine.add_sample("home", "a", int(5), Some(T + SECOND)).is_err(), "out of order");
 }
 
 /// Number 17 of the list: a value's text form makes the same type again.
