@@ -203,7 +203,9 @@ impl Parts {
                 loaded.value
             }
         };
-        let partitioner = registry().partitioner(&manifest.retention.partition)?;
+        let partitioner = registry().partitioner(&manifest.retention.partition);
+        // The same refusal, naming the file and the key.
+        let partitioner = partitioner.or_else(|e| manifest.check_plugins(&path).and(Err(e)))?;
         let mut state = State::default();
         let path = directory.join(CATALOG_FILE);
         match vfs.read(&path, MAX_TEXT_FILE) {
