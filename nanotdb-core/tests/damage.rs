@@ -70,9 +70,7 @@ fn without_one(groups: &[&[Line]]) -> Vec<Content> {
 fn kept(vfs: &SimVfs, file: &Path) -> BTreeMap<u64, Vec<u8>> {
     let prefix = format!("{}.damaged-", file.display());
     let files = vfs.snapshot().into_iter();
-    files
-        .filter_map(|(path, bytes)| Some((path.to_str()?.strip_prefix(&prefix)?.parse().ok()?, bytes)))
-        .collect()
+    files.filter_map(|(path, bytes)| Some((path.to_str()?.strip_prefix(&prefix)?.parse().ok()?, bytes))).collect()
 }
 
 /// The neighbour database that every root here has: whatever happens to the other, it is served.
@@ -196,7 +194,10 @@ fn every_damage_of_the_originals_wal_keeps_what_lies_before_it() {
             // A flipped time or id can put a row of another metric anywhere between them.
             let mut got_rows = got.iter();
             let all = rows.iter().all(|row| got_rows.any(|g| g == row));
-            assert!(all && got.len() <= rows.len() + records.len(), "{context}: {series:?}: {got:?} lacks some of {rows:?}");
+            assert!(
+                all && got.len() <= rows.len() + records.len(),
+                "{context}: {series:?}: {got:?} lacks some of {rows:?}"
+            );
         }
         if let Damage::Cut(_) = damage {
             before.retain(|_, rows| !rows.is_empty());

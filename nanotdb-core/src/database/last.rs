@@ -31,6 +31,7 @@ impl Database {
         let mut found: HashMap<MetricId, (Timestamp, u64)> = HashMap::new();
         let mut reader = FrameReader::default();
         let mut complete = true;
+        let mut stopped_early = false;
         'walk: for partition in snapshot.partitions.iter().rev() {
             for file in partition.files.iter().rev() {
                 let handle = match self.vfs().open(&file.path, OpenMode::Read) {
@@ -63,6 +64,7 @@ impl Database {
                         }
                     }
                     if found.contains_key(&wanted) && !overlaps_next(&snapshot.partitions, partition.partition.start) {
+                        stopped_early = true;
                         break 'walk;
                     }
                 }
@@ -72,6 +74,9 @@ impl Database {
         // Rows of an open page came after the files of its partition, but not after those of younger ones.
         for page in state.pages.values() {
             for ((id, timestamp), bits) in page.ids.iter().zip(&page.timestamps).zip(&page.bits) {
+                if stopped_early && !found.contains_key(id) {
+                    continue;
+                }
                 let newest = found.entry(*id).or_insert((*timestamp, *bits));
                 if *timestamp >= newest.0 {
                     *newest = (*timestamp, *bits);
