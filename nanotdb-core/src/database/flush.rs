@@ -143,7 +143,7 @@ impl Database {
         self.environment.vfs.replace(&path, &bytes).map_err(|e| Error::io("write", &path, e))?;
         writer.catalog_dirty = false;
         for metric in writer.metrics.iter_mut().flatten() {
-            metric.announce = false;
+            metric.announce = 0;
         }
         Ok(())
     }

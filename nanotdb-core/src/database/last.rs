@@ -31,11 +31,18 @@ impl Database {
         let mut found: HashMap<MetricId, (Timestamp, u64)> = HashMap::new();
         let mut reader = FrameReader::default();
         let mut complete = true;
+        let mut stopped_early = false;
         'walk: for partition in snapshot.partitions.iter().rev() {
             for file in partition.files.iter().rev() {
-                let Ok(handle) = self.vfs().open(&file.path, OpenMode::Read) else {
-                    complete = false;
-                    continue;
+                let handle = match self.vfs().open(&file.path, OpenMode::Read) {
+                    Ok(handle) => handle,
+                    // Retention removed it after the snapshot.
+                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                        complete = false;
+                        continue;
+                    }
+                    // An older sample must not pass for the newest.
+                    Err(e) => return Err(Error::io("open", &file.path, e)),
                 };
                 for frame in file.frames.iter().rev() {
                     let page = match reader.read(&*handle, &file.path, frame) {
@@ -57,6 +64,7 @@ impl Database {
                         }
                     }
                     if found.contains_key(&wanted) && !overlaps_next(&snapshot.partitions, partition.partition.start) {
+                        stopped_early = true;
                         break 'walk;
                     }
                 }
@@ -66,6 +74,9 @@ impl Database {
         // Rows of an open page came after the files of its partition, but not after those of younger ones.
         for page in state.pages.values() {
             for ((id, timestamp), bits) in page.ids.iter().zip(&page.timestamps).zip(&page.bits) {
+                if stopped_early && !found.contains_key(id) {
+                    continue;
+                }
                 let newest = found.entry(*id).or_insert((*timestamp, *bits));
                 if *timestamp >= newest.0 {
                     *newest = (*timestamp, *bits);

@@ -26,7 +26,7 @@ const MAX_TEXT_FILE: u64 = 64 << 20;
 /// Largest WAL that is read.
 const MAX_WAL: u64 = 8 << 30;
 /// How often a reader starts over when the server resets the WAL under it.
-const READ_ATTEMPTS: usize = 50;
+const READ_ATTEMPTS: usize = 200;
 
 static INSTANCES: AtomicU64 = AtomicU64::new(1);
 
@@ -52,9 +52,11 @@ impl Database {
         let wal = WalFile::open(&*vfs, &wal_path)?;
         let replay = parts.replay(&wal_path)?;
         let mut rewrite = replay.rewrite;
+        let mut durable_files = Vec::new();
         for (partition, dropped) in parts.drop_durable_rows()? {
             rewrite |= dropped > 0;
             if dropped > 0 {
+                durable_files.push(partition);
                 tracing::info!(
                     database = name,
                     partition = parts.partitioner.file_part(partition),
@@ -70,37 +72,56 @@ impl Database {
         if rows > 0 {
             tracing::info!(database = name, rows, "replayed the WAL");
         }
+        let is_new = parts.state.metrics.is_empty() && parts.state.files.is_empty();
+        let durable = parts.make_durable(&wal, &durable_files);
         let commit = CommitLog::new(wal.handle(), wal_path);
         let writer = Writer::new(wal, metrics, disk_end, replay.new_names);
         let this = parts.finish(Some(Mutex::new(writer)), Some(commit));
-        let mended = match (rewrite, replay.cut_to) {
-            (true, _) => {
-                let mut writer = this.lock_writer()?;
-                this.save_catalog(&mut writer).and_then(|()| this.reset_wal(&mut writer))
+        let mended = durable.and_then(|()| this.mend(rewrite, replay.cut_to));
+        match mended {
+            Ok(()) => Ok(this),
+            Err(error) if is_new => Err(error),
+            // Nothing may be appended behind a WAL that could not be mended; reading works all the same.
+            Err(error) => {
+                this.poison(&error);
+                Ok(this)
             }
-            (false, Some(whole_len)) => this.lock_writer()?.wal.truncate(whole_len),
-            (false, None) => Ok(()),
-        };
-        // Nothing may be appended behind a WAL that could not be mended; reading works all the same.
-        if let Err(error) = mended {
-            this.poison(&error);
         }
-        Ok(this)
+    }
+
+    /// Makes the WAL what it would be without the crash, and catalog.json hold the names that were in the WAL alone.
+    fn mend(&self, rewrite: bool, cut_to: Option<u64>) -> Result<()> {
+        let mut writer = self.lock_writer()?;
+        match (rewrite, cut_to) {
+            (true, _) => {
+                self.save_catalog(&mut writer)?;
+                return self.reset_wal(&mut writer);
+            }
+            (false, Some(whole_len)) => writer.wal.truncate(whole_len)?,
+            (false, None) => {}
+        }
+        match self.save_catalog(&mut writer) {
+            // The names are in the WAL as before.
+            Err(Error::Full { .. }) => Ok(()),
+            saved => saved,
+        }
     }
 
     /// Opens a database for reading only. Sees what is on disk now, rows in the WAL included.
     pub fn open_read_only(name: &str, directory: &Path, environment: Environment) -> Result<Self> {
         let wal_path = directory.join(format!("{name}.wal"));
         for _ in 0..READ_ATTEMPTS {
-            let before = read_wal(&environment, &wal_path)?;
             let mut parts = Parts::read(name, directory, environment.clone())?;
             parts.index_everything()?;
-            // A WAL that only grew meanwhile was not reset: what left it before is in the files just indexed.
-            let after = read_wal(&environment, &wal_path)?;
-            if !after.starts_with(&before) {
+            let Some(wal) = read_wal(&environment, &wal_path)? else { continue };
+            // Read in the middle of a reset, it may be partly the old one, partly the new.
+            let is_whole = read_wal(&environment, &wal_path)?.is_some_and(|again| again.starts_with(&wal));
+            // When no page was flushed meanwhile, each row is in the files just indexed, or in this WAL, or in both at once
+            // as after a crash.
+            if !is_whole || !parts.is_current()? {
                 continue;
             }
-            parts.replay_bytes(&before);
+            parts.replay_bytes(&wal);
             parts.drop_durable_rows_read_only()?;
             let disk_end = parts.index_newest()?;
             parts.forget_superseded(disk_end);
@@ -114,12 +135,12 @@ impl Database {
     }
 }
 
-fn read_wal(environment: &Environment, path: &Path) -> Result<Vec<u8>> {
+/// `None` when it was truncated between asking for its length and reading it.
+fn read_wal(environment: &Environment, path: &Path) -> Result<Option<Vec<u8>>> {
     match environment.vfs.read(path, MAX_WAL) {
-        Ok(bytes) => Ok(bytes),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        // Truncated between asking for its length and reading it.
-        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(Vec::new()),
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Some(Vec::new())),
+        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
         Err(e) => Err(Error::io("read", path, e)),
     }
 }
@@ -129,8 +150,6 @@ fn create_missing(directory: &Path, environment: &Environment) -> Result<()> {
     let vfs = &*environment.vfs;
     if vfs.entry(directory).map_err(|e| Error::io("look up", directory, e))?.is_none() {
         vfs.create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
-        let parent = directory.parent().unwrap_or(Path::new("."));
-        vfs.sync_dir(parent).map_err(|e| Error::io("fsync", parent, e))?;
     }
     let missing = |path: &Path| {
         vfs.entry(path).map(|entry| entry.is_none_or(|e| e.len == 0)).map_err(|e| Error::io("look up", path, e))
@@ -184,7 +203,9 @@ impl Parts {
                 loaded.value
             }
         };
-        let partitioner = registry().partitioner(&manifest.retention.partition)?;
+        let partitioner = registry().partitioner(&manifest.retention.partition);
+        // The same refusal, naming the file and the key.
+        let partitioner = partitioner.or_else(|e| manifest.check_plugins(&path).and(Err(e)))?;
         let mut state = State::default();
         let path = directory.join(CATALOG_FILE);
         match vfs.read(&path, MAX_TEXT_FILE) {
@@ -343,6 +364,47 @@ impl Parts {
         Ok(())
     }
 
+    /// What this process found may have been written by one that was killed, and be in no more than the page cache. Before
+    /// anything is acknowledged or taken out of the WAL on the strength of it, it is forced to the device: names, the WAL,
+    /// and the data files that hold rows of the WAL.
+    fn make_durable(&self, wal: &WalFile, partitions: &[Partition]) -> Result<()> {
+        let vfs = &*self.environment.vfs;
+        let sync_dir = |path: &Path| vfs.sync_dir(path).map_err(|e| Error::io("fsync", path, e));
+        sync_dir(self.directory.parent().unwrap_or(Path::new(".")))?;
+        sync_dir(&self.directory)?;
+        for partition in partitions {
+            let file = self.state.files.get(partition).and_then(|f| f.files.get(&RawKind::Data));
+            let Some(path) = file.map(|f| &f.path) else { continue };
+            let sync = || vfs.open(path, OpenMode::Write)?.sync();
+            sync().map_err(|e| Error::io("fsync", path, e))?;
+        }
+        if wal.is_empty() { Ok(()) } else { wal.sync() }
+    }
+
+    /// Whether names, files and their lengths are still what was read.
+    fn is_current(&self) -> Result<bool> {
+        let vfs = &*self.environment.vfs;
+        let now = Self::read(&self.name, &self.directory, self.environment.clone())?;
+        let metrics = |parts: &Self| -> Vec<_> {
+            parts.state.iter_metrics().map(|(id, m)| (id, Arc::clone(&m.name), m.value_type)).collect()
+        };
+        if metrics(self) != metrics(&now) || !self.state.files.keys().eq(now.state.files.keys()) {
+            return Ok(false);
+        }
+        for (mine, theirs) in self.state.files.values().zip(now.state.files.values()) {
+            if !mine.files.keys().eq(theirs.files.keys()) {
+                return Ok(false);
+            }
+            for file in mine.files.values() {
+                let len = vfs.entry(&file.path).map_err(|e| Error::io("look up", &file.path, e))?.map_or(0, |e| e.len);
+                if file.index.as_ref().is_none_or(|index| index.len != len) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
     /// Indexes as few files as it takes to know the newest timestamp on disk.
     fn index_newest(&mut self) -> Result<Option<Timestamp>> {
         let vfs = Arc::clone(&self.environment.vfs);
@@ -378,7 +440,7 @@ impl Parts {
 
     fn writer_metrics(&self) -> Vec<Option<WriterMetric>> {
         let metrics = self.state.metrics.iter();
-        metrics.map(|m| m.as_ref().map(|m| WriterMetric::new(m.value_type, m.last, false))).collect()
+        metrics.map(|m| m.as_ref().map(|m| WriterMetric::new(m.value_type, m.last))).collect()
     }
 
     fn finish(self, writer: Option<Mutex<Writer>>, commit: Option<CommitLog>) -> Database {

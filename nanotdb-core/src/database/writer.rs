@@ -10,7 +10,7 @@ use crate::plugin::Partition;
 use crate::storage::open_page::SortedRows;
 use crate::storage::{OpenPage, WalFile};
 use crate::{Error, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,14 +22,19 @@ const MAX_UNFLUSHED_ROWS: usize = 1 << 18;
 pub(super) struct WriterMetric {
     pub(super) value_type: ValueType,
     pub(super) last: Last,
-    /// Whether its next WAL record must carry name and type.
-    pub(super) announce: bool,
+    /// How many more batches of the WAL must carry its name and type.
+    pub(super) announce: u8,
     epoch: u32,
 }
 
+/// Batches of the WAL that carry a name which catalog.json lacks: with one alone, its damage would make every later
+/// batch of the metric unreadable too.
+const ANNOUNCEMENTS: u8 = 2;
+
 impl WriterMetric {
-    pub(super) fn new(value_type: ValueType, last: Last, announce: bool) -> Self {
-        Self { value_type, last, announce, epoch: 0 }
+    /// A metric that catalog.json knows.
+    pub(super) fn new(value_type: ValueType, last: Last) -> Self {
+        Self { value_type, last, announce: 0, epoch: 0 }
     }
 }
 
@@ -62,6 +67,8 @@ pub(super) struct Writer {
     /// Metrics that the current batch creates, with consecutive ids.
     new_names: HashMap<Arc<str>, MetricId>,
     new_metrics: Vec<(MetricId, Arc<str>)>,
+    /// Metrics whose name the current batch carries.
+    announced: HashSet<MetricId>,
     epoch: u32,
 }
 
@@ -88,6 +95,7 @@ impl Writer {
             partition_at: HashMap::new(),
             new_names: HashMap::new(),
             new_metrics: Vec::new(),
+            announced: HashSet::new(),
             epoch: 0,
         }
     }
@@ -221,17 +229,25 @@ impl Database {
         let first_of_file = writer.wal.is_empty();
         let mut encoder = BatchEncoder::new(&mut writer.wal_buffer, first_of_file);
         let state = self.read_state();
+        writer.announced.clear();
+        // The first record of a file is a batch of its own.
+        let mut is_own_batch = first_of_file;
         for row in &writer.staged {
             if !writer.partitions.get(row.partition as usize).is_some_and(|(_, in_wal)| *in_wal) {
                 continue;
             }
             let Some(metric) = writer.metrics.get_mut(usize::from(row.id)).and_then(Option::as_mut) else { continue };
-            let (value_type, announce) = (metric.value_type, std::mem::take(&mut metric.announce));
-            let name = if announce {
+            let value_type = metric.value_type;
+            let name = if metric.announce > 0 && !writer.announced.contains(&row.id) {
+                metric.announce = metric.announce.saturating_sub(1);
+                if !is_own_batch {
+                    writer.announced.insert(row.id);
+                }
                 new_name(&writer.new_metrics, row.id).or_else(|| state.metric(row.id).map(|m| &*m.name))
             } else {
                 None
             };
+            is_own_batch = false;
             encoder.record(row.id, row.timestamp, row.bits, value_type, name);
         }
         drop(state);
@@ -443,7 +459,7 @@ impl Stage<'_> {
         };
         writer.metrics.resize(next.saturating_add(1), None);
         if let Some(slot) = writer.metrics.get_mut(next) {
-            *slot = Some(WriterMetric { value_type, last: Last::Never, announce: true, epoch: writer.epoch });
+            *slot = Some(WriterMetric { value_type, last: Last::Never, announce: ANNOUNCEMENTS, epoch: writer.epoch });
         }
         writer.undo.push((id, None));
         let name: Arc<str> = Arc::from(name);
@@ -483,7 +499,7 @@ impl Database {
 
 fn widen(metric: &mut WriterMetric) {
     metric.value_type = ValueType::Int64;
-    metric.announce = true;
+    metric.announce = ANNOUNCEMENTS;
 }
 
 /// The row bits of a number for a metric of this type, if it may hold it.

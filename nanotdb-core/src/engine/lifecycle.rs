@@ -213,9 +213,16 @@ fn create_root(vfs: &dyn Vfs, root: &Path) -> Result<()> {
         at = directory.parent();
     }
     vfs.create_dir_all(root).map_err(|e| Error::io("create", root, e))?;
-    for directory in missing {
-        let parent = directory.parent().unwrap_or(Path::new("."));
-        vfs.sync_dir(parent).map_err(|e| Error::io("fsync", parent, e))?;
+    let parent = |directory: &Path| directory.parent().unwrap_or(Path::new(".")).to_owned();
+    if missing.is_empty() {
+        // A process that made it may have been killed before its name was durable. Not every user may open the parent.
+        return match vfs.sync_dir(&parent(root)) {
+            Err(e) if e.kind() != std::io::ErrorKind::PermissionDenied => Err(Error::io("fsync", parent(root), e)),
+            _ => Ok(()),
+        };
+    }
+    for parent in missing.into_iter().map(parent) {
+        vfs.sync_dir(&parent).map_err(|e| Error::io("fsync", &parent, e))?;
     }
     Ok(())
 }

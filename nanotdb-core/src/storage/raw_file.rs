@@ -83,23 +83,7 @@ impl RawFile {
         };
         let file_len = file.len().map_err(io)?;
         let mut this = Self { path: path.to_owned(), len: file_len, ..Self::default() };
-        let mut at = 0;
-        while at < file_len {
-            match read_header(&*file, at, file_len, partition).map_err(io)? {
-                Ok(header) => {
-                    let entry = FrameEntry { offset: at, header, verified: false };
-                    at = entry.end_offset();
-                    this.frames.push(entry);
-                }
-                Err(reason) => {
-                    let next = next_whole_frame(&*file, at, file_len, partition).map_err(io)?;
-                    let to = next.unwrap_or(file_len);
-                    let torn_tail = next.is_none();
-                    this.damaged.push(DamagedBytes { from: at, to, reason, torn_tail });
-                    at = to;
-                }
-            }
-        }
+        this.walk(&*file, 0, partition).map_err(io)?;
         Ok(this)
     }
 
@@ -107,23 +91,71 @@ impl RawFile {
     pub fn open_for_append(vfs: &dyn Vfs, path: &Path, partition: Partition) -> Result<Self> {
         let mut this = Self::index(vfs, path, partition)?;
         let io = |e| Error::io("read", path, e);
-        if this.damaged.last().is_none_or(|d| !d.torn_tail)
-            && let Some(last) = this.frames.last().copied()
+        let mut reader = FrameReader::default();
+        // A crash in the middle of the last write can leave a header whose payload never reached the device.
+        while this.damaged.last().is_none_or(|d| !d.torn_tail)
+            && let Some(last) = this.frames.last_mut()
         {
-            // A crash in the middle of the last write can leave a header whose payload never reached the device.
             let file = vfs.open(path, OpenMode::Read).map_err(io)?;
-            let mut reader = FrameReader::default();
-            if let Err(Error::Corrupt { reason, .. }) = reader.read(&*file, path, &last) {
-                this.frames.pop();
-                let (from, to) = (last.offset, this.len);
-                this.damaged.push(DamagedBytes { from, to, reason, torn_tail: true });
-            } else if let Some(last) = this.frames.last_mut() {
-                last.verified = true;
-            }
+            let reason = match reader.read(&*file, path, last) {
+                Ok(_) => {
+                    last.verified = true;
+                    break;
+                }
+                Err(Error::Incompatible { .. }) => break,
+                Err(Error::Corrupt { reason, .. }) => reason,
+                Err(other) => return Err(other),
+            };
+            let from = last.offset;
+            this.frames.pop();
+            // Damage behind it is found again, from where it is now.
+            this.damaged.retain(|d| d.to <= from);
+            let next = this.damage_at(&*file, from, reason, partition).map_err(io)?;
+            this.walk(&*file, next, partition).map_err(io)?;
         }
         this.repair(vfs)?;
         this.appendable = true;
         Ok(this)
+    }
+
+    /// Follows the headers from `at` to the end of the file.
+    fn walk(&mut self, file: &dyn VfsFile, mut at: u64, partition: Partition) -> std::io::Result<()> {
+        while at < self.len {
+            match read_header(file, at, self.len, partition)? {
+                Ok(header) => {
+                    let entry = FrameEntry { offset: at, header, verified: false };
+                    at = entry.end_offset();
+                    self.frames.push(entry);
+                }
+                Err(reason) => at = self.damage_at(file, at, reason, partition)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes damage at `at` and returns where the next whole frame starts.
+    ///
+    /// Where the chain of headers breaks, the length in an earlier header may be what is wrong, and that frame may
+    /// have swallowed whole ones behind it. So frames whose checksum does not agree are taken back first.
+    fn damage_at(
+        &mut self,
+        file: &dyn VfsFile,
+        mut at: u64,
+        mut reason: String,
+        partition: Partition,
+    ) -> std::io::Result<u64> {
+        while let Some(last) = self.frames.last().copied().filter(|f| f.end_offset() == at) {
+            if has_good_checksum(file, &last)? {
+                break;
+            }
+            self.frames.pop();
+            at = last.offset;
+            reason = "checksum of the page does not match".to_owned();
+        }
+        let next = next_whole_frame(file, at, self.len, partition)?;
+        let to = next.unwrap_or(self.len);
+        self.damaged.push(DamagedBytes { from: at, to, reason, torn_tail: next.is_none() });
+        Ok(to)
     }
 
     fn repair(&mut self, vfs: &dyn Vfs) -> Result<()> {
@@ -182,6 +214,12 @@ impl FrameReader {
         }
         Ok(&self.page)
     }
+}
+
+fn has_good_checksum(file: &dyn VfsFile, entry: &FrameEntry) -> std::io::Result<bool> {
+    let mut payload = vec![0; (entry.header.payload_len as usize).saturating_add(CRC_LEN)];
+    file.read_exact_at(&mut payload, entry.offset.saturating_add(u64::from(entry.header.header_len)))?;
+    Ok(frame::check_payload(&payload).is_ok())
 }
 
 fn corrupt(path: &Path, offset: u64, reason: String) -> Error {

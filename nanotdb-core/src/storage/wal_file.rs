@@ -64,20 +64,40 @@ impl WalFile {
         self.file.sync().map_err(|e| Error::io("fsync", &self.path, e))
     }
 
-    /// Cuts it to `len` bytes, durably.
+    /// Cuts it to `len` bytes, durably. [`Error::Full`] means that nothing was changed.
     pub fn truncate(&mut self, len: u64) -> Result<()> {
         self.file.set_len(len).map_err(|e| Error::io("truncate", &self.path, e))?;
         self.len = len;
-        self.sync()
+        self.file.sync().map_err(|source| Error::Io { op: "fsync", path: self.path.clone(), source })
     }
 
-    /// Replaces its content so that a crash leaves the old or the new.
+    /// Replaces its content so that a crash leaves the old or the new. [`Error::Full`] means that nothing was changed.
+    ///
+    /// The handle that wrote the new file stays in use, so that nothing can go wrong between the rename and the next
+    /// append but the directory's fsync, whose failure must end all writing.
     pub fn replace(&mut self, vfs: &dyn Vfs, content: &[u8]) -> Result<()> {
-        vfs.replace(&self.path, content).map_err(|e| Error::io("replace", &self.path, e))?;
-        let file = vfs.open(&self.path, OpenMode::Write).map_err(|e| Error::io("open", &self.path, e))?;
-        self.file = Arc::from(file);
-        self.len = content.len() as u64;
-        Ok(())
+        let mut name = self.path.file_name().unwrap_or_default().to_os_string();
+        name.push(".tmp");
+        let temporary = self.path.with_file_name(name);
+        let write = || {
+            let file = vfs.open(&temporary, OpenMode::Truncate)?;
+            file.write_all_at(content, 0)?;
+            file.sync()?;
+            vfs.rename(&temporary, &self.path)?;
+            Ok(file)
+        };
+        match write() {
+            Ok(file) => {
+                self.file = Arc::from(file);
+                self.len = content.len() as u64;
+            }
+            Err(e) => {
+                let _ = vfs.remove_file(&temporary);
+                return Err(Error::io("replace", &self.path, e));
+            }
+        }
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        vfs.sync_dir(directory).map_err(|source| Error::Io { op: "fsync", path: directory.to_owned(), source })
     }
 }
 

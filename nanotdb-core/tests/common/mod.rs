@@ -1,6 +1,7 @@
 //! Shared by the integration tests.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test binary uses a part")]
 
+pub mod bench;
 pub mod oracle;
 
 use nanotdb_codecs as _;

@@ -108,16 +108,11 @@ pub fn decode<'a>(
     if bytes.is_empty() {
         return summary;
     }
-    if decoder.starts_without_checksum() {
+    if decoder.starts_without_checksum() && decoder.is_the_originals() {
         let (end, stop) = decoder.plain_records(visit, &mut summary);
-        if matches!(stop, Some(Stop::Wrong(..))) && decoder.next_batch(0).is_some() {
-            // One record that only looked like the original's: start over as a checksummed file.
-            summary = WalSummary::default();
-        } else {
-            summary.whole_len = end as u64;
-            summary.tail = stop.map(|stop| decoder.tail(end, stop));
-            return summary;
-        }
+        summary.whole_len = end as u64;
+        summary.tail = stop.map(|stop| decoder.tail(end, stop));
+        return summary;
     }
     decoder.batches(visit, &mut summary);
     summary
@@ -128,6 +123,16 @@ impl<'a> Decoder<'a, '_> {
     /// of a 64-bit value: both are ours.)
     fn starts_without_checksum(&self) -> bool {
         self.raw_record(0).is_ok_and(|record| record.rest.len() == 4)
+    }
+
+    /// A damaged first record of ours may look like one of the original's. Tried without visiting anything: such a file does
+    /// not decode to its end, and holds whole batches.
+    fn is_the_originals(&mut self) -> bool {
+        let (_, stop) = self.plain_records(&mut |_| {}, &mut WalSummary::default());
+        self.announced.clear();
+        let originals = stop.is_none() || self.next_batch(0).is_none();
+        self.budget = SEARCH_BUDGET;
+        originals
     }
 
     /// The original's files: record by record. Returns where it stopped, and why if not at the end.

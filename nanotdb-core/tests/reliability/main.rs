@@ -1,0 +1,11 @@
+//! The known ways to lose data, each with a test of its name (`r01` to `r17`; 9, 11, 14, 15 belong to retention, metric
+//! files and rollups; 16 and 18 over HTTP are tests of nanotdb-server).
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod damage_contained;
+mod disk_faults;
+mod power;
+mod readers;
+mod restart;

@@ -1,0 +1,155 @@
+//! Reading a live root, two writers, and reads that must leave no trace.
+
+use crate::common::bench::{Bench, SECOND, float, int, send};
+use crate::common::oracle::{START as T, config, content};
+use crate::common::{Content, assert_same, read_all};
+use nanotdb_core::Error;
+use nanotdb_core::config::{EngineConfig, FsyncPolicy};
+use nanotdb_core::engine::{Batch, Engine};
+use nanotdb_core::model::{Number, Value};
+use nanotdb_core::storage::vfs::Vfs;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Number 13 of the list: each metric counts 0, 1, 2, ...; whatever moment a reader comes at, it sees a prefix of that,
+/// without a gap and nothing twice, and at least what was acknowledged before it came.
+#[test]
+fn r13_reading_a_live_root_duplicates_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(FsyncPolicy::Segment, 40);
+    let engine = Engine::open(directory.path(), config.clone()).unwrap();
+    let acknowledged = AtomicI64::new(0);
+    let stop = AtomicBool::new(false);
+    let mut reads = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut batch = Batch::new();
+            for i in 0i64.. {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                for metric in ["a", "b", "c"] {
+                    batch.push("home", metric, Number::integer(i), Some(T + i * SECOND));
+                }
+                let outcome = engine.write_batch(&mut batch).unwrap();
+                assert_eq!(outcome.rejected, 0);
+                acknowledged.store(i + 1, Ordering::Release);
+                if i % 16 == 0 {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        });
+        let began = Instant::now();
+        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            while began.elapsed() < Duration::from_millis(2_500) {
+                let before = acknowledged.load(Ordering::Acquire);
+                let reader = Engine::open_read_only(directory.path(), config.clone()).unwrap();
+                assert_eq!(reader.health(), []);
+                for ((_, metric), samples) in read_all(&reader) {
+                    let values: Vec<Value> = samples.iter().map(|s| s.value).collect();
+                    let expected: Vec<Value> = (0..values.len()).map(|i| int(i as i32)).collect();
+                    assert_eq!(values, expected, "read {reads}: {metric}");
+                    assert!(values.len() as i64 >= before, "read {reads}: {} of {before}", values.len());
+                }
+                reads += 1;
+            }
+        }));
+        stop.store(true, Ordering::Relaxed);
+        if let Err(panic) = checked {
+            std::panic::resume_unwind(panic);
+        }
+    });
+    assert!(reads >= 10, "{reads}");
+    engine.close().unwrap();
+}
+
+/// Number 13 of the list.
+#[test]
+fn r13_the_second_writer_is_refused_and_told_who_has_the_root() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = Engine::open(directory.path(), EngineConfig::default()).unwrap();
+    engine.add_sample("home", "a", int(1), Some(T)).unwrap();
+    let began = Instant::now();
+    match Engine::open(directory.path(), EngineConfig::default()) {
+        Err(error @ Error::Locked { pid, .. }) => {
+            assert_eq!(pid, Some(std::process::id()));
+            let text = error.to_string();
+            assert!(text.contains(&format!("pid {}", std::process::id())), "{text}");
+        }
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("two writers"),
+    }
+    assert!(began.elapsed() < Duration::from_secs(1));
+    // The first is none the worse, and the root is free once it is closed.
+    engine.add_sample("home", "a", int(2), Some(T + 1)).unwrap();
+    engine.close().unwrap();
+    Engine::open(directory.path(), EngineConfig::default()).unwrap().close().unwrap();
+}
+
+/// Number 13 of the list: also what is torn or damaged is left as it is by a reader.
+#[test]
+fn r13_a_reading_open_leaves_every_byte_as_it_was() {
+    let bench = Bench::new(FsyncPolicy::Segment, 1_000);
+    let engine = bench.open();
+    send(&engine, &[("home", "a", int(1), T), ("home", "b", float(1.5), T)]);
+    engine.flush().unwrap();
+    send(&engine, &[("home", "a", int(2), T + SECOND)]);
+    engine.flush().unwrap();
+    send(&engine, &[("home", "a", int(3), T + 2 * SECOND)]);
+    send(&engine, &[("home", "a", int(4), T + 3 * SECOND)]);
+    bench.kill(engine);
+    let wal = bench.path("home/home.wal");
+    let cut = bench.file("home/home.wal").len() as u64 - 3;
+    bench.vfs.truncate(&wal, cut).unwrap();
+    bench.vfs.corrupt(&bench.path("home/data-2026-05-22.dat"), 30, 4).unwrap();
+    bench.vfs.put(&bench.path("home/catalog.json.tmp"), b"left over").unwrap();
+    let before = (bench.vfs.snapshot(), bench.vfs.operation_count());
+    let engine = bench.open_read_only();
+    let found = content(&engine);
+    let rows: Vec<Value> = found[&("home".to_owned(), "a".to_owned())].iter().map(|s| s.value).collect();
+    assert_eq!(rows, [int(2), int(3)]);
+    assert!(engine.add_sample("home", "a", int(5), None).is_err());
+    assert!(engine.flush().is_err());
+    engine.close().unwrap();
+    assert!((bench.vfs.snapshot(), bench.vfs.operation_count()) == before, "a reader changed the root");
+}
+
+/// Number 16 of the list.
+#[test]
+fn r16_a_read_creates_nothing_on_disk() {
+    let bench = Bench::new(FsyncPolicy::Segment, 1_000);
+    let engine = bench.open();
+    send(&engine, &[("home", "a", int(1), T)]);
+    let before = (bench.vfs.snapshot(), bench.vfs.operation_count());
+    for (database, metric) in [("nosuch", "a"), ("home", "nosuch"), ("../evil", "a"), ("", ""), ("home", "a")] {
+        assert_eq!(engine.query_last(database, metric).unwrap().is_some(), (database, metric) == ("home", "a"));
+        engine.query_at(database, metric, T - 1).unwrap();
+        engine.query_range(database, metric, 0, i64::MAX, 1, |_| ControlFlow::Continue(())).unwrap();
+        engine.metric(database, metric).unwrap();
+        assert_eq!(engine.metrics(database).is_ok(), database == "home");
+    }
+    assert_eq!(engine.database_names(true), ["home"]);
+    assert!((bench.vfs.snapshot(), bench.vfs.operation_count()) == before, "a read changed the root");
+    assert_eq!(bench.vfs.entry(&bench.path("nosuch")).unwrap(), None);
+    let nothing = Bench::new(FsyncPolicy::Segment, 1_000);
+    let missing = Engine::open_read_only_with(&nothing.path(""), nothing.config.clone(), nothing.options());
+    assert!(matches!(missing, Err(Error::NotFound(_))));
+    assert_eq!(nothing.paths(), Vec::<std::path::PathBuf>::new());
+}
+
+/// Number 16 of the list: a batch of nothing but bad lines makes no database either.
+#[test]
+fn r16_a_batch_without_a_good_sample_makes_no_metric() {
+    let bench = Bench::new(FsyncPolicy::Segment, 1_000);
+    let engine = bench.open();
+    let mut batch = Batch::new();
+    batch.push("bad/name", "a", int(1), Some(T));
+    batch.push("home", "has space", int(1), Some(T));
+    batch.push("home", "nan", float(f32::NAN), Some(T));
+    assert_eq!(engine.write_batch(&mut batch).unwrap().rejected, 3);
+    assert_same(&content(&engine), &Content::new(), "nothing was stored");
+    for database in engine.database_names(true) {
+        assert_eq!(engine.metrics(&database).unwrap(), []);
+    }
+}
