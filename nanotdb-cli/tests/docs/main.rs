@@ -113,6 +113,29 @@ fn every_configuration_key_is_described() {
     assert!(missing.is_empty(), "docs/CONFIGURATION.md does not describe {missing:#?}");
 }
 
+/// The first two cells of a table's row that starts with a key: the key, and the default when it is shown as code.
+fn key_and_default(line: &str) -> Option<(&str, &str)> {
+    let mut cells = line.strip_prefix("| `")?.split(" | ");
+    let key = cells.next()?.strip_suffix('`')?;
+    let default = cells.next()?.strip_prefix('`')?.split('`').next()?;
+    Some((key, default))
+}
+
+#[test]
+fn the_defaults_of_the_configuration_page_are_those_of_the_program() {
+    let page = read(&repository().join("docs/CONFIGURATION.md"));
+    let defaults: toml::Value = toml::from_str(&EngineConfig::default_toml()).unwrap();
+    let mut checked = 0;
+    for (key, shown) in page.lines().filter_map(key_and_default) {
+        let value = |root: &toml::Value| key.split('.').try_fold(root.clone(), |at, part| at.get(part).cloned());
+        let manifest = defaults.get("manifest_defaults").and_then(value);
+        let Some(value) = value(&defaults).or(manifest) else { continue };
+        assert_eq!(shown, value.to_string(), "default of {key} in docs/CONFIGURATION.md");
+        checked += 1;
+    }
+    assert!(checked >= 44, "only {checked} defaults found in docs/CONFIGURATION.md: did its tables change?");
+}
+
 #[test]
 fn links_lead_to_files_that_exist() {
     let mut broken = Vec::new();
