@@ -61,7 +61,7 @@ const Chart = (() => {
     for (const t of timeTicks(from, to, labels)) {
       svg.append(node("line", { class: "grid", x1: x(t), x2: x(t), y1: base, y2: base + 5 }));
       // At the edges a label would be cut off.
-      const anchor = x(t) > width - 45 ? "end" : x(t) < MARGIN.left + 10 ? "start" : "middle";
+      const anchor = x(t) > width - 32 ? "end" : x(t) < MARGIN.left + 10 ? "start" : "middle";
       svg.append(node("text", { x: x(t), y: height - 6, "text-anchor": anchor }, timeLabel(t, to - from)));
     }
 
