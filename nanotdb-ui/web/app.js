@@ -26,6 +26,10 @@ function age(seconds) {
   return `${Math.floor(seconds)} s`;
 }
 
+function count(n, noun) {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
+}
+
 function shown() {
   const wanted = $("filter").value.trim().toLowerCase();
   return state.names.filter((name) => name.toLowerCase().includes(wanted));
@@ -120,7 +124,8 @@ async function refresh() {
   if (!names.includes(state.metric)) state.metric = names[0] ?? null;
   await Promise.all([lastValues(), chart()]);
   for (const row of $("metrics").children) row.classList.toggle("chosen", row.dataset.name === state.metric);
-  status(`${databases.length} databases, ${names.length} metrics in ${state.database ?? "none"}`, true);
+  const where = state.database === null ? "" : `, ${count(names.length, "metric")} in ${state.database}`;
+  status(`${count(databases.length, "database")}${where}`, true);
 }
 
 async function guarded(work) {

@@ -16,6 +16,18 @@ const Chart = (() => {
     return [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough);
   }
 
+  // Distances between time labels, in seconds.
+  const TIME_STEPS = [60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 345600, 604800];
+
+  // Full minutes, hours or days of the reader's clock, at most `count` of them.
+  function timeTicks(from, to, count) {
+    const step = TIME_STEPS.find((s) => (to - from) / s <= count) ?? (to - from) / count;
+    const offset = -60 * new Date(from * 1000).getTimezoneOffset();
+    const ticks = [];
+    for (let t = Math.ceil((from + offset) / step) * step - offset; t <= to; t += step) ticks.push(t);
+    return ticks;
+  }
+
   function timeLabel(seconds, span) {
     const date = new Date(seconds * 1000);
     return span > 172800
@@ -37,7 +49,7 @@ const Chart = (() => {
     const x = (t) => MARGIN.left + ((t - from) / (to - from)) * (width - MARGIN.left - MARGIN.right);
     const y = (v) => MARGIN.top + ((high - v) / (high - low)) * (height - MARGIN.top - MARGIN.bottom);
 
-    const step = niceStep(high - low, Math.max(2, height / 70));
+    const step = niceStep(high - low, Math.max(2, height / 45));
     const digits = Math.max(0, -Math.floor(Math.log10(step)));
     for (let v = Math.ceil(low / step) * step; v <= high; v += step) {
       svg.append(node("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(v), y2: y(v) }));
@@ -45,9 +57,11 @@ const Chart = (() => {
       svg.append(node("text", { x: MARGIN.left - 6, y: y(v) + 4, "text-anchor": "end" }, label));
     }
     const labels = Math.max(2, Math.floor((width - MARGIN.left) / 110));
-    for (let i = 0; i <= labels; i++) {
-      const t = from + ((to - from) * i) / labels;
-      const anchor = i === 0 ? "start" : i === labels ? "end" : "middle";
+    const base = height - MARGIN.bottom;
+    for (const t of timeTicks(from, to, labels)) {
+      svg.append(node("line", { class: "grid", x1: x(t), x2: x(t), y1: base, y2: base + 5 }));
+      // At the edges a label would be cut off.
+      const anchor = x(t) > width - 32 ? "end" : x(t) < MARGIN.left + 10 ? "start" : "middle";
       svg.append(node("text", { x: x(t), y: height - 6, "text-anchor": anchor }, timeLabel(t, to - from)));
     }
 
