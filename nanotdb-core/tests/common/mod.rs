@@ -1,5 +1,6 @@
 //! Shared by the integration tests.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 pub mod bench;
 pub mod oracle;
