@@ -57,6 +57,12 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     error.chain().find_map(|e| e.downcast_ref::<nanotdb_core::Error>()).map_or(1, nanotdb_core::Error::exit_code)
 }
 
+// The programs in these pages compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/EMBEDDING.md")]
+#[doc = include_str!("../../docs/PLUGINS.md")]
+struct Pages;
+
 #[cfg(test)]
 mod tests {
     use super::*;
