@@ -1,5 +1,7 @@
 //! engine.toml and manifest.toml as operators write them: the original's files, mistakes, and noise.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use nanotdb_core::Error;
 use nanotdb_core::config::{
     DurabilityProfile, EngineConfig, FsyncPolicy, LogLevel, Manifest, MetricFileFormat, RawIngestAction,

@@ -1,6 +1,8 @@
 //! Long random runs against a plain map: what is accepted and refused, content, order and newest samples, across flushes,
 //! restarts, kills and power cuts. `NANOTDB_MODEL_SEED=7` repeats one run, `NANOTDB_MODEL_RUNS=1000` makes more of them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::bench::Bench;
