@@ -80,7 +80,7 @@ fn a_second_server_on_the_directory_is_refused() {
 }
 
 #[test]
-fn a_request_that_is_being_sent_is_finished_at_shutdown() {
+fn r18_shutdown_finishes_requests_that_are_being_answered() {
     let server = Server::start();
     let mut client = server.connect();
     let body = b"demo/slow 7 1715000000000000000\n";
