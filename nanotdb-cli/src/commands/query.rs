@@ -1,15 +1,15 @@
 //! `nanocli query`: samples, last values and windowed aggregates.
 
 use super::query_output::{Header, Writer};
-use crate::aggregate::{AggregateRow, WindowAggregator};
 use crate::cli::RootArg;
 use crate::{output, root, text};
 use clap::ValueEnum;
 use nanotdb_core::Error;
 use nanotdb_core::engine::{Engine, MetricInfo};
-use nanotdb_core::model::{Sample, Timestamp, Value};
+use nanotdb_core::model::{Sample, Timestamp};
 use nanotdb_core::plugin::Aggregator;
 use nanotdb_core::plugin::registry::registry;
+use nanotdb_core::query::windows::{Windower, aggregate_value};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -208,19 +208,28 @@ impl<W: Write> Query<'_, W> {
         window: i64,
     ) -> anyhow::Result<()> {
         self.out.series(metric)?;
-        let mut windows = WindowAggregator::new(aggregators, window, self.to);
+        let mut windows = Windower::new(window, self.to, aggregators);
         let mut written = Ok(());
         let out = &mut self.out;
-        let mut emit = |row: AggregateRow| {
-            let values: Vec<_> = row.values.iter().map(|v| v.map(Value::Float64)).collect();
-            out.row(row.timestamp, &values)
+        let mut values = Vec::with_capacity(aggregators.len());
+        let mut emit = |end: Timestamp, row: &[Option<f64>]| {
+            let shown = |(aggregator, value): (&&'static dyn Aggregator, &Option<f64>)| {
+                value.map(|value| aggregate_value(*aggregator, metric.value_type, value))
+            };
+            values.clear();
+            values.extend(aggregators.iter().zip(row).map(shown));
+            written = out.row(end, &values);
+            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
+        let mut flow = ControlFlow::Continue(());
         let report = self.engine.scan(self.database, &[&metric.name], self.from, self.to, &mut |slice| {
-            written = windows.push(slice.value_type, slice.timestamps, slice.bits, &mut emit);
-            Ok(if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            flow = windows.push(&slice, &mut emit);
+            Ok(flow)
         })?;
+        if flow.is_continue() {
+            let _ = windows.finish(&mut emit);
+        }
         written?;
-        windows.finish(&mut emit)?;
         self.note(report.warnings);
         Ok(())
     }
