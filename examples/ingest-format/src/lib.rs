@@ -219,9 +219,8 @@ mod tests {
     #[test]
     fn samples_are_what_the_lines_say() {
         let seen = parsed(&format!("{HEADER}\r\nprod;room.temp; 21.5 ;17\r\n\nprod;door;1\nprod;door;-2;"), 0);
-        let sample = |line, metric: &str, integer, float, at| {
-            (line, "prod".to_owned(), metric.to_owned(), integer, float, at)
-        };
+        let sample =
+            |line, metric: &str, integer, float, at| (line, "prod".to_owned(), metric.to_owned(), integer, float, at);
         assert_eq!(
             seen.samples,
             [

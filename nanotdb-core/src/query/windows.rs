@@ -82,10 +82,7 @@ impl Windower {
     }
 
     /// Emits the last window.
-    pub fn finish(
-        &mut self,
-        emit: &mut dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    pub fn finish(&mut self, emit: &mut dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()>) -> ControlFlow<()> {
         match self.open.take() {
             Some(end) => self.emit(end, emit),
             None => ControlFlow::Continue(()),
