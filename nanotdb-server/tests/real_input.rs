@@ -30,11 +30,11 @@ fn shared(name: &str) -> Option<PathBuf> {
     here.then_some(path)
 }
 
-/// `database/metric value nanoseconds`, as it is sent.
+/// `database/metric value nanoseconds`, as it is sent. An integer may say that it is one (`42i`).
 fn fields(line: &str) -> (&str, &str, i64) {
     let fields: Vec<_> = line.split(' ').collect();
     let [key, value, at] = fields[..] else { panic!("{line}") };
-    (key, value, at.parse().unwrap())
+    (key, value.trim_end_matches('i'), at.parse().unwrap())
 }
 
 /// What the lines mean. A metric is what its first value looks like, and an integer that meets a value beyond 32 bits is

@@ -29,7 +29,7 @@ fn samples_go_in_as_semicolon_csv_and_come_out_over_http() {
     assert!(answer.to_string().contains("1715000010"), "{answer}");
     assert_eq!(server.values("prod/room.door").0, ["1", "2"]);
     let (_, metrics) = server.get("/api/v1/metrics?db=prod&details=true");
-    let types: Vec<_> = metrics["data"]
+    let types: Vec<_> = metrics["data"]["result"]
         .as_array()
         .unwrap()
         .iter()

@@ -20,14 +20,14 @@ fn shared(name: &str) -> Option<PathBuf> {
     here.then_some(path)
 }
 
-/// What `database/metric value nanoseconds` lines mean, and the types of their metrics: that of the first value, or int64
-/// where an integer does not fit into 32 bits.
+/// What `database/metric value nanoseconds` lines mean, and the types of their metrics: that of the first value (`42`
+/// and `42i` are integers), or int64 where an integer does not fit into 32 bits.
 fn meaning(lines: &str) -> (Content, BTreeMap<String, String>) {
     let mut types: BTreeMap<String, String> = BTreeMap::new();
     let fields = |line: &str| {
         let fields: Vec<_> = line.split(' ').map(str::to_owned).collect();
         let [key, value, at] = &fields[..] else { panic!("{line}") };
-        (key.split_once('/').unwrap().1.to_owned(), value.clone(), at.parse::<i64>().unwrap())
+        (key.split_once('/').unwrap().1.to_owned(), value.trim_end_matches('i').to_owned(), at.parse::<i64>().unwrap())
     };
     for (metric, value, _) in lines.lines().map(fields) {
         let narrow = if value.contains(['.', 'e', 'E']) { "float32" } else { "int32" };

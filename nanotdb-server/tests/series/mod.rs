@@ -37,7 +37,7 @@ pub fn value_of(value_type: ValueType, text: &str) -> Value {
 /// Types by metric.
 pub fn types_over_http(server: &Server, database: &str) -> BTreeMap<String, ValueType> {
     let answer = server.get(&format!("/api/v1/metrics?db={database}&details=true")).json();
-    let metrics = answer["data"].as_array().unwrap();
+    let metrics = answer["data"]["result"].as_array().unwrap();
     let code = |name: &str| {
         let all = [ValueType::Int32, ValueType::Float32, ValueType::Int64, ValueType::Float64];
         all.into_iter().find(|t| t.name() == name).unwrap()
