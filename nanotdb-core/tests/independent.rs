@@ -1,6 +1,8 @@
 //! The files that the engine writes, read by a second reader: written from the description of the formats alone, and
 //! without a line of the production decoders. It finds exactly the rows that were written, and no byte left over.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 mod common;
 mod reader;
 

@@ -1,5 +1,7 @@
 //! Files of samples through the embedding API, on the simulated file system as well.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 mod common;
 
 use common::{assert_same, read_all};

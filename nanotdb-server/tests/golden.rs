@@ -1,6 +1,8 @@
 //! Data directories of the original, served: every sample over HTTP, again after writes and a kill, and again after a
 //! clean shutdown. And read by `nanocli` while the server has them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 mod common;
 mod series;
 

@@ -3,6 +3,8 @@
 //!
 //! The data lies beside the repository; without it the tests say so and pass.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 mod common;
 mod series;
 

@@ -1,5 +1,7 @@
 //! Pages of the codec: written and read by the binary that has it, reported and passed over by one that has not.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 #[path = "../../testing/server.rs"]
 mod server;
 

@@ -178,9 +178,12 @@ mod tests {
     use nanotdb_core::model::ValueType;
     use nanotdb_core::plugin::conformance;
 
+    /// Line, database, metric, value as an integer and as a float, timestamp.
+    type Sample = (u64, String, String, Option<i64>, f64, Option<Timestamp>);
+
     #[derive(Default)]
     struct Seen {
-        samples: Vec<(u64, String, String, Option<i64>, f64, Option<Timestamp>)>,
+        samples: Vec<Sample>,
         rejected: Vec<(u64, String)>,
     }
 

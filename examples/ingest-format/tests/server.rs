@@ -1,5 +1,7 @@
 //! The server of this crate's own binary takes the format by name and by content type, and so does nothing else.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 #[path = "../../testing/server.rs"]
 mod server;
 

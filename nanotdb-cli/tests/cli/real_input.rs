@@ -3,6 +3,7 @@
 use crate::golden::{Content, assert_same, from_csv, from_export, row};
 use crate::helpers::Bench;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Lines of the first two hours of W1: 83 metrics every ten seconds.
@@ -44,16 +45,18 @@ fn meaning(lines: &str) -> (Content, BTreeMap<String, String>) {
     (content, types)
 }
 
-/// Imports a file, and compares what comes out with `lines`.
-fn in_and_out(bench: &Bench, file: &str, database: &str, lines: &str) {
-    let (expected, types) = meaning(lines);
-    let summary = bench.run(&["import", "--root", "root", "--in", file, "--json"]).json();
-    assert_eq!((&summary["accepted"], &summary["rejected"]), (&lines.lines().count().into(), &0.into()));
+/// Compares a database with what was imported, by query and by export.
+fn compare(bench: &Bench, database: &str, (expected, types): &(Content, BTreeMap<String, String>)) {
     let csv = bench.run(&["query", "--root", "root", "--db", database, "--metric", ".", "--format", "csv"]).ok();
-    assert_same(&from_csv(&csv, &types), &expected, "query");
+    assert_same(&from_csv(&csv, types), expected, "query");
     let export = bench.run(&["export", "--root", "root", "--db", database]).ok();
-    assert_same(&from_export(&export), &expected, "export");
+    assert_same(&from_export(&export), expected, "export");
     bench.run(&["verify", "--root", "root"]).ok();
+}
+
+fn import(bench: &Bench, file: &str, samples: usize) {
+    let summary = bench.run(&["import", "--root", "root", "--in", file, "--json"]).json();
+    assert_eq!((&summary["accepted"], &summary["rejected"]), (&samples.into(), &0.into()));
 }
 
 #[test]
@@ -61,7 +64,49 @@ fn the_numenta_benchmark() {
     let Some(path) = shared("data/nab.lp.zst") else { return };
     let lines = zstd::decode_all(std::fs::File::open(&path).unwrap()).unwrap();
     let bench = Bench::new();
-    in_and_out(&bench, path.to_str().unwrap(), "nab", &String::from_utf8(lines).unwrap());
+    let lines = String::from_utf8(lines).unwrap();
+    import(&bench, path.to_str().unwrap(), lines.lines().count());
+    compare(&bench, "nab", &meaning(&lines));
+}
+
+#[test]
+fn the_numenta_benchmark_with_a_kill_in_the_middle() {
+    let Some(path) = shared("data/nab.lp.zst") else { return };
+    let lines = String::from_utf8(zstd::decode_all(std::fs::File::open(&path).unwrap()).unwrap()).unwrap();
+    let expected = meaning(&lines);
+    let bench = Bench::new();
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("nanocli"))
+        .args(["import", "--in", "-", "--root"])
+        .arg(bench.path("root"))
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(&lines.as_bytes()[..lines.len() / 2]).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    // What is there is a beginning of every series. The sender goes on from it.
+    let stored = from_export(&bench.run(&["export", "--root", "root", "--db", "nab"]).ok());
+    assert!(!stored.is_empty(), "batches before the kill are stored");
+    for (metric, rows) in &stored {
+        let beginning: Vec<_> = expected.0[metric].iter().take(rows.len()).map(|row| (row.0, row.2)).collect();
+        assert_eq!(rows.iter().map(|row| (row.0, row.2)).collect::<Vec<_>>(), beginning, "{metric}");
+    }
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut rest = String::new();
+    for line in lines.lines() {
+        let metric = line.split([' ', '/']).nth(1).unwrap();
+        let position = seen.entry(metric).or_default();
+        if stored.get(metric).is_none_or(|rows| *position >= rows.len()) {
+            rest.push_str(line);
+            rest.push('\n');
+        }
+        *position += 1;
+    }
+    let file = bench.file("rest.lp", &rest);
+    import(&bench, &file, rest.lines().count());
+    compare(&bench, "nab", &expected);
 }
 
 #[test]
@@ -79,5 +124,6 @@ fn two_hours_of_w1() {
     let mut lines: String = text.lines().take(W1_LINES).collect::<Vec<_>>().join("\n");
     lines.push('\n');
     let file = bench.file("two-hours.lp", &lines);
-    in_and_out(&bench, &file, "pi0", &lines);
+    import(&bench, &file, W1_LINES);
+    compare(&bench, "pi0", &meaning(&lines));
 }

@@ -20,6 +20,9 @@ pub fn aggregate_value(aggregator: &dyn Aggregator, value_type: ValueType, value
     }
 }
 
+/// Receives the end of a window and one result per aggregate, in the order they were asked for; `Break` ends it.
+pub type WindowCallback<'c> = dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()> + 'c;
+
 /// Cuts the samples of one series into windows and aggregates each.
 ///
 /// Windows have the same width and align to the epoch. Each is half-open and stamped with its end; the first and the
@@ -55,11 +58,7 @@ impl Windower {
 
     /// Adds samples in time order, all within the range. `emit` gets the end and the aggregates of each window that
     /// is complete; when it breaks, so does this.
-    pub fn push(
-        &mut self,
-        slice: &ScanSlice<'_>,
-        emit: &mut dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    pub fn push(&mut self, slice: &ScanSlice<'_>, emit: &mut WindowCallback<'_>) -> ControlFlow<()> {
         let length = slice.timestamps.len().min(slice.bits.len());
         let (mut times, mut bits) = (slice.timestamps.split_at(length).0, slice.bits.split_at(length).0);
         while let Some(&first) = times.first() {
@@ -82,18 +81,14 @@ impl Windower {
     }
 
     /// Emits the last window.
-    pub fn finish(&mut self, emit: &mut dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()>) -> ControlFlow<()> {
+    pub fn finish(&mut self, emit: &mut WindowCallback<'_>) -> ControlFlow<()> {
         match self.open.take() {
             Some(end) => self.emit(end, emit),
             None => ControlFlow::Continue(()),
         }
     }
 
-    fn emit(
-        &mut self,
-        end: Timestamp,
-        emit: &mut dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    fn emit(&mut self, end: Timestamp, emit: &mut WindowCallback<'_>) -> ControlFlow<()> {
         self.row.clear();
         for state in &mut self.states {
             self.row.push(state.finish());
