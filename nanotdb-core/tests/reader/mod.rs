@@ -1,5 +1,6 @@
 //! A second reader of raw pages, the write-ahead log and catalog.json. It panics at the first thing that is not as the
 //! description of the formats says.
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a module of a test")]
 
 mod s2;
 
