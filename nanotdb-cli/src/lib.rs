@@ -18,7 +18,6 @@ use nanotdb_codecs as _;
 use nanotdb_ingest as _;
 use nanotdb_partitioners as _;
 
-pub mod aggregate;
 mod cli;
 mod commands;
 pub mod inspect;
@@ -26,15 +25,20 @@ mod logging;
 mod output;
 mod root;
 mod text;
-pub mod transfer;
 
 use clap::Parser;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Runs the command that the process's arguments name, and returns its exit code: 0 done, 1 failed or found something
 /// wrong, 2 wrong arguments, 3 no such directory, database or metric, 4 the directory is in use by another process.
 pub fn run() -> ExitCode {
-    let cli = match cli::Cli::try_parse() {
+    run_with(std::env::args_os())
+}
+
+/// [`run`] with other arguments than the process's; the first is the name of the program.
+pub fn run_with<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> ExitCode {
+    let cli = match cli::Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(e) => {
             // Help and version go to standard output and are no errors. Nothing can be done when they cannot be printed.

@@ -26,7 +26,6 @@ mod serve;
 mod stall;
 mod telemetry;
 mod times;
-mod windows;
 mod workers;
 
 // Plugins register themselves when their crate is linked, and a crate is linked when it is named.
@@ -119,6 +118,8 @@ fn configuration(vfs: &dyn Vfs, location: &Location) -> Result<(EngineConfig, Ve
         write_default(vfs, location)?;
     }
     let loaded = EngineConfig::load(vfs, path)?;
+    // Plugins that this binary does not have are found now, not when a database is made one day.
+    loaded.value.check_plugins(path)?;
     Ok((loaded.value, loaded.warnings))
 }
 

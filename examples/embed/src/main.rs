@@ -7,10 +7,7 @@
 
 use nanotdb_core::config::EngineConfig;
 use nanotdb_core::engine::{Batch, Engine};
-use nanotdb_core::model::time::format_timestamp;
 use nanotdb_core::model::{Sample, Timestamp, Value};
-use nanotdb_core::plugin::IngestOptions;
-use nanotdb_core::plugin::registry::registry;
 use std::error::Error;
 use std::fmt::Debug;
 use std::ops::ControlFlow;
@@ -45,13 +42,15 @@ fn tour(dir: &Path) -> Result<()> {
     write(&engine)?;
     list(&engine)?;
     read(&engine)?;
-    let lines = export(&engine, "sensors")?;
+    let file = dir.join("sensors.lp");
+    println!("export to {}", file.display());
+    let lines = export(&engine, "sensors", &file)?;
 
     let copy = dir.join("copy");
     println!("import into {}", copy.display());
     let other = Engine::open(&copy, quiet_config())?;
-    import(&other, &lines)?;
-    expect("the copy exports the same lines", export(&other, "sensors")?, lines)?;
+    import(&other, &file)?;
+    expect("the copy exports the same lines", export(&other, "sensors", &dir.join("again.lp"))?, lines)?;
 
     println!("close both");
     other.close()?;
@@ -117,32 +116,22 @@ fn read(engine: &Engine) -> Result<()> {
     expect("value of an unknown metric", engine.query_last("sensors", "nope")?, None)
 }
 
-/// A small database as line protocol. `nanocli export` does it in bounded memory and in time order.
-fn export(engine: &Engine, database: &str) -> Result<String> {
-    let mut lines = Vec::new();
-    for metric in engine.metrics(database)? {
-        engine.query_range(database, &metric.name, Timestamp::MIN, Timestamp::MAX, 1, |sample: Sample| {
-            lines.extend_from_slice(format!("{database}/{} ", metric.name).as_bytes());
-            sample.value.write_line_protocol(&mut lines);
-            lines.push(b' ');
-            format_timestamp(sample.timestamp, &mut lines);
-            lines.push(b'\n');
-            ControlFlow::Continue(())
-        })?;
-    }
-    let lines = String::from_utf8(lines)?;
-    println!("export: {} lines, the first is {:?}", lines.lines().count(), lines.lines().next().unwrap_or_default());
+/// A database as a file of line protocol, in time order and with its types, in bounded memory.
+fn export(engine: &Engine, database: &str, file: &Path) -> Result<String> {
+    let report = engine.export_file(database, file)?;
+    expect("samples that an import would refuse", report.non_finite, 0)?;
+    let lines = std::fs::read_to_string(file)?;
+    println!("  {} samples, the first line is {:?}", report.rows, lines.lines().next().unwrap_or_default());
     Ok(lines)
 }
 
-/// Text in any ingest format that is linked in goes through its parser into a batch.
-fn import(engine: &Engine, lines: &str) -> Result<()> {
-    let mut parser = registry().ingest_format("line_protocol")?.parser(&IngestOptions::default());
-    let mut batch = Batch::new();
-    parser.parse(lines.as_bytes(), true, &mut batch)?;
-    let outcome = engine.write_batch(&mut batch)?;
-    expect("lines refused by the import", outcome.rejections, Vec::new())?;
-    expect("lines imported", outcome.accepted, lines.lines().count() as u64)
+/// A file in any ingest format that is linked in; without a name it is line protocol.
+fn import(engine: &Engine, file: &Path) -> Result<()> {
+    let report = engine.import_file(file, None)?;
+    for rejection in &report.rejections {
+        println!("  line {} refused: {}", rejection.line, rejection.reason);
+    }
+    expect("imported and refused", (report.accepted, report.rejected), (11, 0))
 }
 
 /// Prints what came of a step; an error when it is not what should have.

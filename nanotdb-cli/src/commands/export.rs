@@ -1,9 +1,9 @@
 //! `nanocli export`: a database as line protocol.
 
 use crate::cli::RootArg;
-use crate::transfer::export::{ExportRequest, export};
 use crate::{output, root, text};
 use anyhow::Context;
+use nanotdb_core::maintenance::export::{ExportRequest, export};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};

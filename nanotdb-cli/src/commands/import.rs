@@ -1,10 +1,10 @@
 //! `nanocli import`: samples from a file or standard input.
 
 use crate::cli::RootArg;
-use crate::transfer::import::{ImportReport, import};
 use crate::{output, root, text};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use nanotdb_core::maintenance::import::{DEFAULT_DATABASE, DEFAULT_FORMAT, ImportReport, import};
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::plugin::{IngestFormat, IngestOptions};
 use std::fs::File;
@@ -32,15 +32,13 @@ pub(crate) struct Args {
     format: String,
 
     /// Database for formats whose lines do not name one
-    #[arg(long, value_name = "NAME", default_value = "default")]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_DATABASE)]
     db: String,
 
     /// Print the summary as one JSON document
     #[arg(long)]
     json: bool,
 }
-
-const DEFAULT_FORMAT: &str = "line_protocol";
 
 const AFTER_HELP: &str = "\
 Examples:

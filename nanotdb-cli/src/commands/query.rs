@@ -1,15 +1,15 @@
 //! `nanocli query`: samples, last values and windowed aggregates.
 
 use super::query_output::{Header, Writer};
-use crate::aggregate::{AggregateRow, WindowAggregator};
 use crate::cli::RootArg;
 use crate::{output, root, text};
 use clap::ValueEnum;
 use nanotdb_core::Error;
 use nanotdb_core::engine::{Engine, MetricInfo};
-use nanotdb_core::model::{Sample, Timestamp, Value, ValueType};
+use nanotdb_core::model::{Sample, Timestamp};
 use nanotdb_core::plugin::Aggregator;
 use nanotdb_core::plugin::registry::registry;
+use nanotdb_core::query::windows::{Windower, aggregate_value};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -157,16 +157,6 @@ fn only_metric<'a>(metrics: &'a [MetricInfo], pattern: &str) -> Result<&'a Metri
     }
 }
 
-/// An aggregate with the precision that its metric has: the shortest text of a float32 is `0.1`, that of the float64 it
-/// was computed in `0.10000000149011612`.
-fn aggregate_value(value_type: ValueType, aggregator: &dyn Aggregator, value: f64) -> Value {
-    match value_type {
-        _ if aggregator.is_count() => Value::Int64(value as i64),
-        ValueType::Float32 => Value::Float32(value as f32),
-        _ => Value::Float64(value),
-    }
-}
-
 struct Query<'a, W: Write> {
     engine: &'a Engine,
     database: &'a str,
@@ -218,23 +208,28 @@ impl<W: Write> Query<'_, W> {
         window: i64,
     ) -> anyhow::Result<()> {
         self.out.series(metric)?;
-        let mut windows = WindowAggregator::new(aggregators, window, self.to);
+        let mut windows = Windower::new(window, self.to, aggregators);
         let mut written = Ok(());
         let out = &mut self.out;
-        let mut emit = |row: AggregateRow| {
-            let values: Vec<_> = aggregators
-                .iter()
-                .zip(&row.values)
-                .map(|(aggregator, value)| value.map(|v| aggregate_value(metric.value_type, *aggregator, v)))
-                .collect();
-            out.row(row.timestamp, &values)
+        let mut values = Vec::with_capacity(aggregators.len());
+        let mut emit = |end: Timestamp, row: &[Option<f64>]| {
+            let shown = |(aggregator, value): (&&'static dyn Aggregator, &Option<f64>)| {
+                value.map(|value| aggregate_value(*aggregator, metric.value_type, value))
+            };
+            values.clear();
+            values.extend(aggregators.iter().zip(row).map(shown));
+            written = out.row(end, &values);
+            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
+        let mut flow = ControlFlow::Continue(());
         let report = self.engine.scan(self.database, &[&metric.name], self.from, self.to, &mut |slice| {
-            written = windows.push(slice.value_type, slice.timestamps, slice.bits, &mut emit);
-            Ok(if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            flow = windows.push(&slice, &mut emit);
+            Ok(flow)
         })?;
+        if flow.is_continue() {
+            let _ = windows.finish(&mut emit);
+        }
         written?;
-        windows.finish(&mut emit)?;
         self.note(report.warnings);
         Ok(())
     }
@@ -251,17 +246,7 @@ impl<W: Write> Query<'_, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn aggregates_are_as_precise_as_their_metric() {
-        let average = registry().aggregator("avg").unwrap();
-        let count = registry().aggregator("count").unwrap();
-        let tenth = f64::from(0.1_f32);
-        assert_eq!(aggregate_value(ValueType::Float32, average, tenth).to_string(), "0.1");
-        assert_eq!(aggregate_value(ValueType::Float64, average, tenth).to_string(), "0.10000000149011612");
-        assert_eq!(aggregate_value(ValueType::Int32, average, 5_201_092_001.5).to_string(), "5201092001.5");
-        assert_eq!(aggregate_value(ValueType::Float32, count, 16_777_217.0).to_string(), "16777217");
-    }
+    use nanotdb_core::model::ValueType;
 
     #[test]
     fn aggregates_name_the_metrics_when_several_match() {

@@ -2,8 +2,10 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod golden;
 mod helpers;
 mod import_export;
 mod inspection;
 mod query;
+mod real_input;
 mod usage;

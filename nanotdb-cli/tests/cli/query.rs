@@ -93,3 +93,24 @@ fn metric_files_can_be_asked_for_but_not_refused() {
     let e = query(&bench, &["--metric", "temp", "--metric-files", "off"]).fails(2);
     assert!(e.contains("config and on"), "{e}");
 }
+
+#[test]
+fn aggregates_are_rounded_to_the_width_of_their_metric_as_over_http() {
+    let bench = Bench::new();
+    let mut lines = String::new();
+    for (second, float, integer) in [(0, "10.1", 1), (1, "10.2", 2), (2, "10.4", 2)] {
+        let wide = 5_000_000_000_i64 + i64::from(second > 0);
+        let at = format!("2026-05-24 12:00:0{second}");
+        lines.push_str(&format!("db/float {float} {at}\ndb/int {integer} {at}\ndb/wide {wide} {at}\n"));
+    }
+    bench.import("root", &lines);
+    // Worked out with Python's struct and repr: the shortest decimals of the float32 and float64 nearest to the mean.
+    for (metric, avg) in [("float", "10.233334"), ("int", "1.6666666"), ("wide", "5000000000.666667")] {
+        let pattern = format!("^{metric}$");
+        let range = ["--start", "2026-05-24", "--end", "2026-05-25", "--aggregate", "avg,count", "--window", "1h"];
+        let query = ["query", "--root", "root", "--db", "db", "--format", "csv", "--metric", &pattern];
+        let csv = bench.run(&[&query[..], &range].concat()).ok();
+        let last = csv.lines().last().unwrap();
+        assert!(last.ends_with(&format!(",{avg},3")), "{last}");
+    }
+}

@@ -103,6 +103,10 @@ impl Engine {
         &*self.inner.environment.clock
     }
 
+    pub(crate) fn vfs(&self) -> &dyn Vfs {
+        &*self.inner.environment.vfs
+    }
+
     fn database(&self, name: &str) -> Option<Arc<Database>> {
         self.inner.databases.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }

@@ -8,13 +8,13 @@ use crate::json_stream::{ChunkWriter, Ending, MatrixText, respond};
 use crate::params::Params;
 use crate::respond::{ApiError, json};
 use crate::times::{duration_parameter, time_parameter, time_unit};
-use crate::windows::Windower;
 use http::StatusCode;
 use nanotdb_core::engine::ScanSlice;
 use nanotdb_core::model::duration::format_duration;
-use nanotdb_core::model::{Timestamp, Value, ValueType};
+use nanotdb_core::model::{Timestamp, ValueType};
 use nanotdb_core::plugin::Aggregator;
 use nanotdb_core::plugin::registry::registry;
+use nanotdb_core::query::windows::{Windower, aggregate_value};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -284,7 +284,7 @@ impl Job {
             }
             let mut row = row.iter().copied();
             if let Some(value) = row.next().flatten() {
-                matrix.row(end, self.value(*first, value), out.buffer());
+                matrix.row(end, aggregate_value(*first, self.value_type, value), out.buffer());
             }
             if !waiting.is_empty() {
                 ends.push(end);
@@ -315,7 +315,7 @@ impl Job {
             matrix.series(&self.database, &self.metric, Some((aggregator.name(), &label)), out.buffer());
             for (end, value) in ends.iter().zip(column) {
                 let Some(value) = value else { continue };
-                matrix.row(*end, self.value(*aggregator, *value), out.buffer());
+                matrix.row(*end, aggregate_value(*aggregator, self.value_type, *value), out.buffer());
                 if out.flush_if_full().is_err() {
                     *stop = Some(Stop::Gone);
                     break;
@@ -323,16 +323,5 @@ impl Job {
             }
         }
         Ok(warnings)
-    }
-
-    /// An aggregate as the original prints it: as a float32 for 32-bit metrics, as a float64 for 64-bit ones.
-    fn value(&self, aggregator: &dyn Aggregator, value: f64) -> Value {
-        if aggregator.is_count() {
-            Value::Int64(value as i64)
-        } else if self.value_type.is_wide() {
-            Value::Float64(value)
-        } else {
-            Value::Float32(value as f32)
-        }
     }
 }

@@ -3,9 +3,9 @@
 //! An export merges all metrics of a window in memory, so a window must be small; but each one costs a pass over the
 //! files it touches, so it must not be smaller than needed, and whole days (the usual partition) are best.
 
-use nanotdb_core::engine::{Engine, ScanReport};
-use nanotdb_core::model::Timestamp;
-use nanotdb_core::{Error, Result};
+use crate::engine::{Engine, ScanReport};
+use crate::model::Timestamp;
+use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 

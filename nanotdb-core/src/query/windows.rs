@@ -1,22 +1,34 @@
-//! Windowed aggregation over column slices, without anything of HTTP.
+//! Windowed aggregation over column slices: the one that the server and the command line answer with.
 
-use nanotdb_core::engine::ScanSlice;
-use nanotdb_core::model::{Timestamp, ValueType};
-use nanotdb_core::plugin::{AggregateState, Aggregator};
+use super::scan::ScanSlice;
+use crate::model::{Timestamp, Value, ValueType};
+use crate::plugin::{AggregateState, Aggregator};
 use std::ops::ControlFlow;
 
 /// Values converted at once: small enough to stay in the first-level cache while every aggregate reads them.
 const STEP: usize = 2_048;
 
-/// Takes the end of each window and its aggregates, one per aggregator.
-pub(crate) type Emit<'a> = dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()> + 'a;
+/// An aggregate of a metric of `value_type` as the number that is shown: counts as integers, and whatever was computed in
+/// f64 rounded to the metric's own width, float32 or float64. Aggregates of integers have fractions, so they are floats too.
+pub fn aggregate_value(aggregator: &dyn Aggregator, value_type: ValueType, value: f64) -> Value {
+    if aggregator.is_count() {
+        Value::Int64(value as i64)
+    } else if value_type.is_wide() {
+        Value::Float64(value)
+    } else {
+        Value::Float32(value as f32)
+    }
+}
+
+/// Receives the end of a window and one result per aggregate, in the order they were asked for; `Break` ends it.
+pub type WindowCallback<'c> = dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()> + 'c;
 
 /// Cuts the samples of one series into windows and aggregates each.
 ///
 /// Windows have the same width and align to the epoch. Each is half-open and stamped with its end; the first and the
 /// last are clipped to the range, and the last takes the sample at the range's very end too, so that no two rows have
 /// the same timestamp. Only windows with samples give a row.
-pub(crate) struct Windower {
+pub struct Windower {
     width: i64,
     to: Timestamp,
     states: Vec<Box<dyn AggregateState>>,
@@ -28,7 +40,7 @@ pub(crate) struct Windower {
 
 impl Windower {
     /// Windows of `width` nanoseconds (at least 1) up to and including `to`.
-    pub(crate) fn new(width: i64, to: Timestamp, aggregators: &[&'static dyn Aggregator]) -> Self {
+    pub fn new(width: i64, to: Timestamp, aggregators: &[&'static dyn Aggregator]) -> Self {
         Self {
             width: width.max(1),
             to,
@@ -46,7 +58,7 @@ impl Windower {
 
     /// Adds samples in time order, all within the range. `emit` gets the end and the aggregates of each window that
     /// is complete; when it breaks, so does this.
-    pub(crate) fn push(&mut self, slice: &ScanSlice<'_>, emit: &mut Emit<'_>) -> ControlFlow<()> {
+    pub fn push(&mut self, slice: &ScanSlice<'_>, emit: &mut WindowCallback<'_>) -> ControlFlow<()> {
         let length = slice.timestamps.len().min(slice.bits.len());
         let (mut times, mut bits) = (slice.timestamps.split_at(length).0, slice.bits.split_at(length).0);
         while let Some(&first) = times.first() {
@@ -69,14 +81,14 @@ impl Windower {
     }
 
     /// Emits the last window.
-    pub(crate) fn finish(&mut self, emit: &mut Emit<'_>) -> ControlFlow<()> {
+    pub fn finish(&mut self, emit: &mut WindowCallback<'_>) -> ControlFlow<()> {
         match self.open.take() {
             Some(end) => self.emit(end, emit),
             None => ControlFlow::Continue(()),
         }
     }
 
-    fn emit(&mut self, end: Timestamp, emit: &mut Emit<'_>) -> ControlFlow<()> {
+    fn emit(&mut self, end: Timestamp, emit: &mut WindowCallback<'_>) -> ControlFlow<()> {
         self.row.clear();
         for state in &mut self.states {
             self.row.push(state.finish());
@@ -119,7 +131,7 @@ fn run_length(times: &[Timestamp], end: Timestamp) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nanotdb_core::plugin::AggregatorPlugin;
+    use crate::plugin::AggregatorPlugin;
     use proptest::prelude::*;
     use std::any::Any;
 
@@ -139,6 +151,9 @@ mod tests {
         }
         fn about(&self) -> &'static str {
             "number of values"
+        }
+        fn is_count(&self) -> bool {
+            true
         }
         fn state(&self) -> Box<dyn AggregateState> {
             Box::new(State::default())
@@ -172,6 +187,22 @@ mod tests {
         fn into_any(self: Box<Self>) -> Box<dyn Any> {
             self
         }
+    }
+
+    #[test]
+    fn values_are_shown_in_the_width_of_their_metric() {
+        let text = |aggregator: &dyn Aggregator, value_type, value| {
+            let mut out = Vec::new();
+            aggregate_value(aggregator, value_type, value).write_text(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let third = 1.0 / 3.0;
+        assert_eq!(text(&Sum, ValueType::Float32, third), "0.33333334");
+        assert_eq!(text(&Sum, ValueType::Int32, third), "0.33333334");
+        assert_eq!(text(&Sum, ValueType::Float64, third), "0.3333333333333333");
+        assert_eq!(text(&Sum, ValueType::Int64, third), "0.3333333333333333");
+        // 2^24 + 1 is the first integer that float32 has not.
+        assert_eq!(text(&Count, ValueType::Float32, 16_777_217.0), "16777217");
     }
 
     const BOTH: [&dyn Aggregator; 2] = [&Count, &Sum];

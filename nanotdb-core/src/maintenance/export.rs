@@ -4,9 +4,9 @@
 //! partition after the other, and two databases with the same samples give the same bytes whatever their ids are.
 
 use super::window::{self, Window};
-use nanotdb_core::engine::{Engine, MetricInfo, ScanSlice};
-use nanotdb_core::model::{Timestamp, Value, time::format_timestamp};
-use nanotdb_core::{Error, Result};
+use crate::engine::{Engine, MetricInfo, ScanSlice};
+use crate::model::{Timestamp, Value, time::format_timestamp};
+use crate::{Error, Result};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
@@ -192,7 +192,7 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nanotdb_core::model::ValueType;
+    use crate::model::ValueType;
 
     #[test]
     fn rows_merge_by_time_then_name_and_keep_arrival_order() {

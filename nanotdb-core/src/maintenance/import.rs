@@ -1,9 +1,14 @@
 //! A stream of bytes in any ingest format, into an engine.
 
-use nanotdb_core::engine::{Batch, BatchOutcome, Engine, Rejection};
-use nanotdb_core::plugin::{IngestFormat, IngestOptions};
-use nanotdb_core::{Error, Result};
+use crate::engine::{Batch, BatchOutcome, Engine, Rejection};
+use crate::plugin::{IngestFormat, IngestOptions};
+use crate::{Error, Result};
 use std::io::Read;
+
+/// The format when none is named.
+pub const DEFAULT_FORMAT: &str = "line_protocol";
+/// The database of samples whose lines name none, when nobody says another.
+pub const DEFAULT_DATABASE: &str = "default";
 
 /// Samples that are written at a time.
 const BATCH_SAMPLES: usize = 32_768;

@@ -1,0 +1,18 @@
+//! `nanotdb-csv`: the NanoTDB server with one more ingest format, `semicolon_csv`.
+//!
+//! This is all that a binary with plugins of its own takes. Naming the crate links it, and a linked plugin registers
+//! itself; everything else is `nanotdb` as it ships, with its flags, its configuration and its endpoints.
+//!
+//! ```text
+//! cargo run -p example-ingest-format -- --plugins
+//! cargo run -p example-ingest-format -- --data ./data
+//! ```
+
+#![deny(unsafe_code)]
+
+use example_ingest_format as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nanotdb_server::run()
+}
