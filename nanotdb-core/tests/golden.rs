@@ -7,6 +7,7 @@ mod common;
 use common::{Content, assert_same, copy_tree, expected, golden, golden_raw_cases, read_all};
 use nanotdb_core::config::EngineConfig;
 use nanotdb_core::engine::Engine;
+use std::ops::ControlFlow;
 
 /// expected.tsv lists the database that was written to; the rollup case has a second one that was derived from it.
 fn check(engine: &Engine, case: &str, context: &str) {
@@ -43,4 +44,14 @@ fn recovery_returns_every_sample_and_so_does_a_second_start() {
             }
         }
     }
+}
+
+#[test]
+fn a_metric_file_without_its_raw_file_is_named_in_the_answer() {
+    let root = golden().join("metric-v2-s2").join("root");
+    let engine = Engine::open_read_only(&root, EngineConfig::default()).unwrap();
+    let metric = &engine.metrics("pi").unwrap()[0].name;
+    let report = engine.query_range("pi", metric, i64::MIN, i64::MAX, 1, |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(report.warnings.len(), 2, "{:?}", report.warnings);
+    assert!(report.warnings[0].contains("metric-2026-05-23.dat"), "{:?}", report.warnings);
 }

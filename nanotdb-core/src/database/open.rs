@@ -226,13 +226,20 @@ impl Parts {
             if entry.is_dir {
                 continue;
             }
+            let named = |part: &str| {
+                let named = |p: &&'static dyn Partitioner| p.parse_part(part).map(|partition| (*p, partition));
+                named(&partitioner).or_else(|| registry().partitioners().iter().find_map(named))
+            };
+            if let Some(part) = entry.name.strip_prefix("metric-").and_then(|n| n.strip_suffix(".dat"))
+                && let Some((_, partition)) = named(part)
+            {
+                state.unreadable.insert(partition, directory.join(&entry.name));
+            }
             for kind in [RawKind::Raw, RawKind::Data] {
                 let Some(part) = entry.name.strip_prefix(kind.prefix()).and_then(|n| n.strip_suffix(".dat")) else {
                     continue;
                 };
-                let named = |p: &&'static dyn Partitioner| p.parse_part(part).map(|partition| (*p, partition));
-                let owner = named(&partitioner).or_else(|| registry().partitioners().iter().find_map(named));
-                let Some((owner, partition)) = owner else {
+                let Some((owner, partition)) = named(part) else {
                     tracing::warn!(database = name, file = entry.name, "no partitioner knows this file name");
                     continue;
                 };

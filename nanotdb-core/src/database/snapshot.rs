@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub metrics: Vec<(MetricId, ValueType)>,
     /// Partitions in time order.
     pub partitions: Vec<PartitionSnapshot>,
+    /// Files in this range that this version cannot read.
+    pub unreadable: Vec<PathBuf>,
 }
 
 impl Database {
@@ -157,7 +159,9 @@ fn take(state: &State, metrics: &[MetricId], from: Timestamp, to: Timestamp) -> 
             PartitionSnapshot { partition, files, open }
         })
         .collect();
-    Snapshot { metrics: metrics.iter().map(|id| (*id, state.type_of(*id))).collect(), partitions }
+    let unreadable =
+        state.unreadable.iter().filter(|(p, _)| p.overlaps(from, to)).map(|(_, path)| path.clone()).collect();
+    Snapshot { metrics: metrics.iter().map(|id| (*id, state.type_of(*id))).collect(), partitions, unreadable }
 }
 
 fn matching_rows(page: &OpenPage, id: MetricId, from: Timestamp, to: Timestamp) -> (Vec<Timestamp>, Vec<u64>) {

@@ -77,6 +77,8 @@ pub struct State {
     pub pages: BTreeMap<Partition, OpenPage>,
     /// Files on disk.
     pub files: BTreeMap<Partition, PartitionFiles>,
+    /// Metric files whose raw file is gone: this version cannot read them, and says so in every answer they belong in.
+    pub unreadable: BTreeMap<Partition, PathBuf>,
 }
 
 impl State {

@@ -41,6 +41,10 @@ pub fn scan(
 ) -> Result<ScanReport> {
     let snapshot = database.snapshot(metrics, from, to)?;
     let mut report = ScanReport::default();
+    for path in &snapshot.unreadable {
+        let what = "metric files cannot be read by this version, and the raw file it was made from is not there";
+        report.warnings.push(format!("{}: {what}", path.display()));
+    }
     let overlap = snapshot.partitions.windows(2).any(|w| match w {
         [a, b] => b.partition.start < a.partition.end,
         _ => false,
