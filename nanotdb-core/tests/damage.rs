@@ -1,5 +1,7 @@
 //! Every flipped bit and every truncation of small files: found or harmless, contained, kept beside the file, no panic.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
 mod common;
 
 use common::bench::{Bench, Line, SECOND, content_of, float, int, send};

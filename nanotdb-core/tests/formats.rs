@@ -1,5 +1,7 @@
 //! Byte layouts with the real codecs: round trips, exact bytes, hostile input.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
 mod common;
 
 use common::oracle::{ROOT, Rng, START as T};

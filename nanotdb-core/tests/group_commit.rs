@@ -1,5 +1,7 @@
 //! Concurrent writers share one fsync of the WAL, and a failed one is never tried again.
 
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
 mod common;
 
 use common::oracle::{ROOT, START as T, config, content};

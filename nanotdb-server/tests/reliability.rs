@@ -1,6 +1,8 @@
 //! Over HTTP, the known ways to lose data that only a server has: bodies, answers and ranges built whole in memory
 //! (number 16), and a shutdown that cuts requests off (number 18).
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 mod common;
 
 use common::Server;
