@@ -1,6 +1,6 @@
 //! Every flipped bit and every truncation of small files: found or harmless, contained, kept beside the file, no panic.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod common;
 

@@ -70,8 +70,9 @@ fn a_killed_server_loses_nothing_that_was_acknowledged() {
     assert_eq!(values[49][1], "49");
 }
 
+/// Number 13 of the list of known ways to lose data.
 #[test]
-fn a_second_server_on_the_directory_is_refused() {
+fn r13_a_second_server_on_the_directory_is_refused() {
     let server = Server::start();
     let path = server.dir.path().to_str().unwrap().to_owned();
     let (code, _, error) = run(&["--data", &path, "--listen", "127.0.0.1:0"], server.dir.path());
@@ -79,8 +80,9 @@ fn a_second_server_on_the_directory_is_refused() {
     assert!(error.contains("in use by another process"), "{error}");
 }
 
+/// Number 18 of the list of known ways to lose data; answers are in reliability.rs.
 #[test]
-fn r18_shutdown_finishes_requests_that_are_being_answered() {
+fn r18_shutdown_finishes_requests_that_are_being_sent() {
     let server = Server::start();
     let mut client = server.connect();
     let body = b"demo/slow 7 1715000000000000000\n";

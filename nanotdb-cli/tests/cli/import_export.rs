@@ -37,8 +37,9 @@ fn export_import_export_is_byte_identical() {
     assert!(first == second, "the second export differs");
 }
 
+/// Number 17 of the known ways to lose data.
 #[test]
-fn exported_lines_keep_types_and_come_in_time_order() {
+fn r17_exported_lines_keep_types_and_come_in_time_order() {
     let bench = Bench::new();
     bench.import("root", "d/b 48.0 1779624000000000000\nd/b 1.5 1779624001000000000\nd/a 256i 1779624000000000000\n");
     let expected = "\

@@ -6,6 +6,7 @@ mod flush;
 mod last;
 mod open;
 mod recovery;
+mod repeats;
 mod snapshot;
 mod state;
 mod writer;

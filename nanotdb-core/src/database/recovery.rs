@@ -81,6 +81,7 @@ fn row(rows: Rows<'_>, at: usize) -> Option<(MetricId, Timestamp, u64)> {
 /// The page without its first `count` rows.
 pub(super) fn without_first(page: &OpenPage, count: usize, now: Duration) -> OpenPage {
     let mut rest = OpenPage::new(page.in_wal, now);
+    rest.earliest = page.timestamps.iter().skip(count).copied().min().unwrap_or(Timestamp::MAX);
     rest.ids.extend(page.ids.iter().skip(count));
     rest.timestamps.extend(page.timestamps.iter().skip(count));
     rest.bits.extend(page.bits.iter().skip(count));

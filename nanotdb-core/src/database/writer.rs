@@ -153,6 +153,8 @@ pub struct Receipt {
     pub sync: Option<Sequence>,
     /// Pages are due to be flushed.
     pub flush: bool,
+    /// One of them must be: its rows repeat what is on disk.
+    pub repeated: bool,
 }
 
 impl Receipt {
@@ -195,9 +197,11 @@ impl Database {
             }
         };
         outcome.accepted = outcome.accepted.saturating_add(writer.staged.len() as u64);
+        let lengths = self.page_lengths(writer);
         self.apply(writer);
+        let repeated = self.find_repeated_pages(&lengths);
         let always = self.environment.config.wal.fsync_policy == FsyncPolicy::Always;
-        Ok(Receipt { sync: sync.filter(|_| always), flush: self.is_flush_due(writer) })
+        Ok(Receipt { sync: sync.filter(|_| always), flush: repeated || self.is_flush_due(writer), repeated })
     }
 
     /// Pays what a receipt owes: waits for the fsync, and flushes pages that are full.
@@ -208,6 +212,9 @@ impl Database {
         if receipt.flush
             && let Err(error) = self.flush_due()
         {
+            if receipt.repeated {
+                return Err(error);
+            }
             // The rows are in the WAL: the batch stands. The next one tries again, or is refused.
             tracing::error!(database = self.name, %error, "pages could not be flushed");
         }
@@ -264,6 +271,13 @@ impl Database {
         Ok(self.commit.as_ref().map(|c| c.appended()))
     }
 
+    /// Rows of the open pages that the staged rows go to, before they do.
+    fn page_lengths(&self, writer: &Writer) -> Vec<(Partition, usize)> {
+        let state = self.read_state();
+        let in_wal = writer.partitions.iter().filter(|(_, in_wal)| *in_wal);
+        in_wal.map(|(p, _)| (*p, state.pages.get(p).map_or(0, OpenPage::len))).collect()
+    }
+
     /// Makes the staged rows visible.
     fn apply(&self, writer: &mut Writer) {
         let now = self.environment.clock.monotonic();
@@ -291,6 +305,8 @@ impl Database {
             let Some((partition, in_wal)) = writer.partitions.get(first.partition as usize) else { continue };
             let page = state.pages.entry(*partition).or_insert_with(|| OpenPage::new(*in_wal, now));
             page.written = now;
+            let earliest = these.iter().map(|r| r.timestamp).min().unwrap_or(Timestamp::MAX);
+            page.earliest = page.earliest.min(earliest);
             page.ids.extend(these.iter().map(|r| r.id));
             page.timestamps.extend(these.iter().map(|r| r.timestamp));
             page.bits.extend(these.iter().map(|r| r.bits));

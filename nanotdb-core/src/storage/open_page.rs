@@ -16,6 +16,11 @@ pub struct OpenPage {
     pub bits: Vec<u64>,
     /// Whether its rows are in the WAL: all of them or none.
     pub in_wal: bool,
+    /// Earliest timestamp; `i64::MAX` while it is empty.
+    pub earliest: Timestamp,
+    /// Whether its first rows are the rows of the last frames of its data file, sent again. After a crash they would be
+    /// taken for rows that were flushed already, so such a page is flushed before it is acknowledged.
+    pub repeats_disk: bool,
     /// Monotonic time of the first row.
     pub opened: Duration,
     /// Monotonic time of the newest row.
@@ -25,12 +30,22 @@ pub struct OpenPage {
 impl OpenPage {
     /// An empty page.
     pub fn new(in_wal: bool, now: Duration) -> Self {
-        Self { ids: Vec::new(), timestamps: Vec::new(), bits: Vec::new(), in_wal, opened: now, written: now }
+        Self {
+            ids: Vec::new(),
+            timestamps: Vec::new(),
+            bits: Vec::new(),
+            in_wal,
+            earliest: Timestamp::MAX,
+            repeats_disk: false,
+            opened: now,
+            written: now,
+        }
     }
 
     /// Appends a row.
     #[inline]
     pub fn push(&mut self, id: MetricId, timestamp: Timestamp, bits: u64) {
+        self.earliest = self.earliest.min(timestamp);
         self.ids.push(id);
         self.timestamps.push(timestamp);
         self.bits.push(bits);

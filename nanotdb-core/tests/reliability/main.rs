@@ -1,7 +1,7 @@
 //! The known ways to lose data, each with a test of its name (`r01` to `r17`; 9, 11, 14, 15 belong to retention, metric
 //! files and rollups; 16 and 18 over HTTP are tests of nanotdb-server).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -275,3 +275,17 @@ fn r12_looking_up_one_metric_does_not_settle_another() {
     assert_eq!((last("b"), last("late")), (Some(int(5)), Some(int(2))));
     assert!(engine.add_sample("home", "late", Number::integer(9), Some(T + SECOND)).is_err(), "out of order");
 }
+
+/// Number 2 of the list: a page that is flushed, and whose rows are then sent again exactly as they were, must not be taken
+/// for a crash between the flush and the reset of the WAL.
+#[test]
+fn r02_a_page_that_is_sent_again_as_it_was_counts_twice() {
+    let bench = Bench::new(FsyncPolicy::Always, 1_000);
+    let engine = bench.open();
+    let page: Vec<Line> = vec![("home", "a", int(1), T), ("home", "b", int(2), T)];
+    send(&engine, &page);
+    engine.flush().unwrap();
+    send(&engine, &page);
+    bench.kill(engine);
+    assert_same(&content(&bench.open()), &content_of(&[&page[..], &page[..]].concat()), "sent twice");
+}
