@@ -30,6 +30,11 @@ impl RequestLimit {
         Self { slots: Arc::new(Semaphore::new(permits(limit))), limit }
     }
 
+    /// Whether no more than one request is being answered: the caller's own.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.slots.available_permits() + 1 >= permits(self.limit)
+    }
+
     /// A slot, held until the answer has been sent; 429 when there is none.
     pub(crate) fn enter(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
@@ -57,7 +62,9 @@ mod tests {
     fn the_next_request_over_the_limit_is_told_which_limit() {
         let limit = RequestLimit::new(2);
         let _first = limit.enter().unwrap();
+        assert!(limit.is_alone());
         let second = limit.enter().unwrap();
+        assert!(!limit.is_alone());
         let error = limit.enter().unwrap_err();
         assert_eq!(error.status, StatusCode::TOO_MANY_REQUESTS);
         assert!(error.message.contains("limits.max_concurrent_requests = 2"), "{}", error.message);

@@ -16,6 +16,11 @@ pub struct Submitted {
 }
 
 impl Submitted {
+    /// Whether [`Engine::settle`] will flush pages, which takes much longer than the fsync of a batch.
+    pub fn must_flush(&self) -> bool {
+        self.owed.iter().any(|(_, receipt)| receipt.flush)
+    }
+
     /// Whether [`Engine::settle`] will wait for the disk. When false it returns at once.
     pub fn must_wait(&self) -> bool {
         !self.owed.is_empty()

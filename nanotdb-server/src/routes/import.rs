@@ -280,7 +280,10 @@ impl<'a> Import<'a> {
         self.buffers = Some(buffers);
         submitted?;
         for submitted in self.owed.drain(..) {
-            let outcome = if submitted.must_wait() {
+            // A lone request's fsync keeps nobody waiting, and another thread would only add two wake-ups to it. Several
+            // requests wait elsewhere, so that they can share one fsync.
+            let alone = !submitted.must_flush() && self.app.requests.is_alone();
+            let outcome = if submitted.must_wait() && !alone {
                 let engine = engine.clone();
                 blocking(move || engine.settle(submitted)).await?
             } else {
