@@ -58,7 +58,9 @@ impl Database {
             by_age.sort_by(|a, b| b.cmp(a));
             by_age.into_iter().skip(self.max_open_pages()).map(|(_, p)| p).collect()
         };
-        self.flush_pages(&mut writer, |partition, page| everything || page.len() >= rows || surplus.contains(partition))
+        self.flush_pages(&mut writer, |partition, page| {
+            everything || page.repeats_disk || page.len() >= rows || surplus.contains(partition)
+        })
     }
 
     /// Flushes pages whose first row is older than `page.max_age`, or whose partition ended more than the grace ago.
