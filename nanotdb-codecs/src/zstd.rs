@@ -110,9 +110,9 @@ fn failed(code: usize) -> CodecError {
 }
 
 static FASTEST: Zstd =
-    Zstd { id: 3, name: "zstd_fastest", about: "zstd level 1; readable by the original", level: 1, keep: true };
+    Zstd { id: 3, name: "zstd_fastest", about: "zstd level 1; the original reads it in metric files", level: 1, keep: true };
 static DEFAULT: Zstd =
-    Zstd { id: 4, name: "zstd_default", about: "zstd level 3; readable by the original", level: 3, keep: true };
+    Zstd { id: 4, name: "zstd_default", about: "zstd level 3; the original reads it in metric files", level: 3, keep: true };
 /// Level 18 because 19 and 22 gain nothing on pages, lose 3 % on columns of a day, and take longer.
 static MAX: Zstd = Zstd {
     id: 16,

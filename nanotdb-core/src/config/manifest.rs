@@ -43,7 +43,7 @@ pub struct WalManifest {
 pub struct PageManifest {
     /// Rows after which a page is flushed, 1..=65535.
     pub max_records: u32,
-    /// Bytes (14 or 18 a row) after which it is.
+    /// Bytes (14 a row) after which it is.
     pub max_bytes: u64,
     /// Age of its first row after which it is.
     pub max_age: Duration,

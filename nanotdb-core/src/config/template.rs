@@ -152,7 +152,7 @@ fn manifest(w: &mut String, manifest: &Manifest, prefix: &str, in_engine: bool) 
     let page = &manifest.page;
     head(w, &format!("[{prefix}page]"));
     key(w, "Rows after which a page is flushed, 1 to 65535.", "max_records", i64::from(page.max_records));
-    key(w, "Bytes (14 a row, 18 when wide) after which it is, 14 or more.", "max_bytes", size(page.max_bytes));
+    key(w, "Bytes (14 a row) after which it is, 14 or more.", "max_bytes", size(page.max_bytes));
     key(w, "Age of its first row after which it is.", "max_age", duration(page.max_age));
     let note = "Codec of new pages; `nanotdb --plugins` lists them. The original reads \"s2\" only.";
     match page.codec.as_str() {
