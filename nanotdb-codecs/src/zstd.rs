@@ -109,10 +109,20 @@ fn failed(code: usize) -> CodecError {
     CodecError::new(format!("zstd: {}", get_error_name(code)))
 }
 
-static FASTEST: Zstd =
-    Zstd { id: 3, name: "zstd_fastest", about: "zstd level 1; the original reads it in metric files", level: 1, keep: true };
-static DEFAULT: Zstd =
-    Zstd { id: 4, name: "zstd_default", about: "zstd level 3; the original reads it in metric files", level: 3, keep: true };
+static FASTEST: Zstd = Zstd {
+    id: 3,
+    name: "zstd_fastest",
+    about: "zstd level 1; the original reads it in metric files",
+    level: 1,
+    keep: true,
+};
+static DEFAULT: Zstd = Zstd {
+    id: 4,
+    name: "zstd_default",
+    about: "zstd level 3; the original reads it in metric files",
+    level: 3,
+    keep: true,
+};
 /// Level 18 because 19 and 22 gain nothing on pages, lose 3 % on columns of a day, and take longer.
 static MAX: Zstd = Zstd {
     id: 16,
