@@ -53,6 +53,11 @@ pub(crate) fn duration_between(start: Timestamp, end: Timestamp) -> String {
     format_duration(nanos / grain * grain)
 }
 
+/// `1 frame`, `2,000 frames`.
+pub(crate) fn counted(n: u64, what: &str) -> String {
+    format!("{} {what}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
 /// `1,234,567`.
 pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();

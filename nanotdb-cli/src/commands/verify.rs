@@ -53,17 +53,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         let found = match problems.len() {
             0 => "no problems".to_owned(),
-            1 => "1 problem".to_owned(),
-            n => format!("{n} problems"),
+            n => text::counted(n as u64, "problem"),
         };
         output::print_text(&format!(
-            "{}{} databases, {} files, {} frames, {} rows, {} WAL records: {found}\n",
+            "{}{}, {}, {}, {}, {}: {found}\n",
             render::problems(&problems),
-            report.databases,
-            report.files,
-            text::count(report.frames),
-            text::count(report.rows),
-            text::count(report.wal_records),
+            text::counted(report.databases, "database"),
+            text::counted(report.files, "file"),
+            text::counted(report.frames, "frame"),
+            text::counted(report.rows, "row"),
+            text::counted(report.wal_records, "WAL record"),
         ))?;
     }
     Ok(super::exit(problems.is_empty()))
