@@ -9,6 +9,7 @@
 
 pub mod catalog;
 pub mod frame;
+pub mod metric;
 pub mod page;
 pub mod wal;
 

@@ -1,10 +1,12 @@
 //! Values, timestamps, durations and names: parsed and written in one place, used by all.
 
+pub mod column;
 pub mod duration;
 pub mod name;
 pub mod time;
 pub mod value;
 
+pub use column::{Column, Values, ValuesMut};
 pub use value::{Number, NumberKind, Value, ValueType};
 
 /// Unix nanoseconds, UTC.

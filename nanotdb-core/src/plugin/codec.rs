@@ -1,6 +1,6 @@
 //! Compression of pages and of metric file columns.
 
-use crate::model::ValueType;
+pub use crate::model::{Values, ValuesMut};
 
 /// Why a block could not be encoded or decoded. Never a panic: blocks come from disk.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,59 +12,6 @@ impl CodecError {
     pub fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
     }
-}
-
-/// A column of values, by type.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Values<'a> {
-    /// int32 values.
-    Int32(&'a [i32]),
-    /// float32 values.
-    Float32(&'a [f32]),
-    /// int64 values.
-    Int64(&'a [i64]),
-    /// float64 values.
-    Float64(&'a [f64]),
-}
-
-impl Values<'_> {
-    /// Number of values.
-    pub fn len(&self) -> usize {
-        match self {
-            Values::Int32(v) => v.len(),
-            Values::Float32(v) => v.len(),
-            Values::Int64(v) => v.len(),
-            Values::Float64(v) => v.len(),
-        }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Their type.
-    pub fn value_type(&self) -> ValueType {
-        match self {
-            Values::Int32(_) => ValueType::Int32,
-            Values::Float32(_) => ValueType::Float32,
-            Values::Int64(_) => ValueType::Int64,
-            Values::Float64(_) => ValueType::Float64,
-        }
-    }
-}
-
-/// Where decoded values go, by type. Decoders append.
-#[derive(Debug)]
-pub enum ValuesMut<'a> {
-    /// int32 values.
-    Int32(&'a mut Vec<i32>),
-    /// float32 values.
-    Float32(&'a mut Vec<f32>),
-    /// int64 values.
-    Int64(&'a mut Vec<i64>),
-    /// float64 values.
-    Float64(&'a mut Vec<f64>),
 }
 
 /// A block compressor, and optionally an encoder of typed columns.
