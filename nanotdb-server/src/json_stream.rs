@@ -7,7 +7,7 @@ use flate2::{Compression, write::GzEncoder};
 use http::StatusCode;
 use http_body::Frame;
 use http_body_util::BodyDataStream;
-use nanotdb_core::model::{Timestamp, Value, ValueType, time::write_unix_seconds};
+use nanotdb_core::model::{Timestamp, Value, Values, time::write_unix_seconds};
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -270,22 +270,28 @@ impl MatrixText {
         self.rows_in_series += 1;
     }
 
-    /// Rows of one type, as row bits. Sends what is full.
-    pub(crate) fn rows(
-        &mut self,
-        value_type: ValueType,
-        times: &[Timestamp],
-        bits: &[u64],
-        out: &mut ChunkWriter,
-    ) -> Result<(), Gone> {
-        for (times, bits) in times.chunks(ROWS_PER_CHECK).zip(bits.chunks(ROWS_PER_CHECK)) {
+    /// Rows of one type. Sends what is full.
+    pub(crate) fn rows(&mut self, times: &[Timestamp], values: Values<'_>, out: &mut ChunkWriter) -> Result<(), Gone> {
+        for (chunk, times) in times.chunks(ROWS_PER_CHECK).enumerate() {
+            let from = chunk * ROWS_PER_CHECK;
+            let values = values.slice(from..from + times.len());
             let buffer = out.buffer();
-            for (at, bits) in times.iter().zip(bits) {
-                self.row(*at, Value::from_bits(value_type, *bits), buffer);
+            // The type is asked once, not per row.
+            match values {
+                Values::Int32(v) => self.each(times, v, Value::Int32, buffer),
+                Values::Float32(v) => self.each(times, v, Value::Float32, buffer),
+                Values::Int64(v) => self.each(times, v, Value::Int64, buffer),
+                Values::Float64(v) => self.each(times, v, Value::Float64, buffer),
             }
             out.flush_if_full()?;
         }
         Ok(())
+    }
+
+    fn each<T: Copy>(&mut self, times: &[Timestamp], values: &[T], value: impl Fn(T) -> Value, buffer: &mut Vec<u8>) {
+        for (at, v) in times.iter().zip(values) {
+            self.row(*at, value(*v), buffer);
+        }
     }
 
     fn end_series(&mut self, out: &mut Vec<u8>) {

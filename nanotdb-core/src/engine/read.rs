@@ -1,7 +1,7 @@
 //! Reading: catalogs, newest samples, ranges.
 
 use super::{Engine, INTERNAL_DATABASE, MetricInfo, ScanCallback, ScanReport};
-use crate::model::{MetricId, Sample, Timestamp, Value};
+use crate::model::{MetricId, Sample, Timestamp};
 use crate::query::scan;
 use crate::{Error, Result};
 use std::ops::ControlFlow;
@@ -53,9 +53,7 @@ impl Engine {
             let from = to.saturating_sub(span);
             let mut found = None;
             self.scan(database, &[metric], from, to, &mut |slice| {
-                if let (Some(timestamp), Some(bits)) = (slice.timestamps.last(), slice.bits.last()) {
-                    found = Some(Sample { timestamp: *timestamp, value: Value::from_bits(slice.value_type, *bits) });
-                }
+                found = slice.sample(slice.len().saturating_sub(1)).or(found);
                 Ok(ControlFlow::Continue(()))
             })?;
             if found.is_some() || from == Timestamp::MIN {
@@ -82,16 +80,16 @@ impl Engine {
         // Samples to pass over before the next wanted one.
         let mut skip = 0usize;
         self.scan(database, &[metric], from, to, &mut |slice| {
-            let rows = slice.timestamps.iter().zip(slice.bits);
-            for (timestamp, bits) in rows.skip(skip).step_by(stride) {
-                let value = Value::from_bits(slice.value_type, *bits);
-                if callback(Sample { timestamp: *timestamp, value }).is_break() {
+            for at in (skip..slice.len()).step_by(stride) {
+                if let Some(sample) = slice.sample(at)
+                    && callback(sample).is_break()
+                {
                     return Ok(ControlFlow::Break(()));
                 }
             }
-            skip = match slice.timestamps.len().checked_sub(skip) {
+            skip = match slice.len().checked_sub(skip) {
                 Some(visited) => (stride - visited % stride) % stride,
-                None => skip - slice.timestamps.len(),
+                None => skip - slice.len(),
             };
             Ok(ControlFlow::Continue(()))
         })

@@ -5,7 +5,7 @@
 
 use super::window::{self, Window};
 use crate::engine::{Engine, MetricInfo, ScanSlice};
-use crate::model::{Timestamp, Value, time::format_timestamp};
+use crate::model::{Sample, Timestamp, Value, time::format_timestamp};
 use crate::{Error, Result};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -144,11 +144,8 @@ fn read_window(
 fn push_slice(slice: &ScanSlice<'_>, rows: &mut Vec<Row>) {
     // Ids have 16 bits, so the index of a metric always fits.
     let metric = u32::try_from(slice.metric).unwrap_or(u32::MAX);
-    rows.extend(slice.timestamps.iter().zip(slice.bits).map(|(timestamp, bits)| Row {
-        timestamp: *timestamp,
-        value: Value::from_bits(slice.value_type, *bits),
-        metric,
-    }));
+    let samples = (0..slice.len()).filter_map(|at| slice.sample(at));
+    rows.extend(samples.map(|Sample { timestamp, value }| Row { timestamp, value, metric }));
 }
 
 /// Time order, then metric. Rows of one metric arrive in their order, which the standard library's stable sort keeps,
@@ -192,14 +189,13 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ValueType;
+    use crate::model::Values;
 
     #[test]
     fn rows_merge_by_time_then_name_and_keep_arrival_order() {
         let mut rows = Vec::new();
         let mut slice = |metric: usize, timestamps: &[i64], values: &[i32]| {
-            let bits: Vec<u64> = values.iter().map(|v| Value::Int32(*v).to_bits()).collect();
-            push_slice(&ScanSlice { metric, value_type: ValueType::Int32, timestamps, bits: &bits }, &mut rows);
+            push_slice(&ScanSlice { metric, timestamps, values: Values::Int32(values) }, &mut rows);
         };
         slice(1, &[10, 20, 20], &[1, 2, 3]);
         slice(0, &[20, 30], &[-4, 5]);

@@ -63,6 +63,19 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// The values at these positions; positions beyond the end are left out.
+    pub fn select(&self, positions: &[u32]) -> Column {
+        fn pick<T: Copy>(from: &[T], positions: &[u32]) -> Vec<T> {
+            positions.iter().filter_map(|at| from.get(*at as usize).copied()).collect()
+        }
+        match self {
+            Values::Int32(v) => Column::Int32(pick(v, positions)),
+            Values::Float32(v) => Column::Float32(pick(v, positions)),
+            Values::Int64(v) => Column::Int64(pick(v, positions)),
+            Values::Float64(v) => Column::Float64(pick(v, positions)),
+        }
+    }
+
     /// Appends the values as float64.
     #[inline]
     pub fn extend_f64(&self, out: &mut Vec<f64>) {

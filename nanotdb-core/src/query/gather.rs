@@ -1,24 +1,9 @@
 //! Picking the rows of wanted metrics out of a decoded page.
 
+use crate::format::metric::Rows;
 use crate::format::page::DecodedPage;
-use crate::model::{MetricId, Timestamp, Value, ValueType};
+use crate::model::{Column, MetricId, Timestamp, Value, ValueType};
 use std::ops::Range;
-
-/// Rows of one metric, as columns.
-#[derive(Debug, Default)]
-pub struct Columns {
-    /// Timestamps.
-    pub timestamps: Vec<Timestamp>,
-    /// Row bits.
-    pub bits: Vec<u64>,
-}
-
-impl Columns {
-    fn clear(&mut self) {
-        self.timestamps.clear();
-        self.bits.clear();
-    }
-}
 
 /// Up to this many metrics, looking for each on its own is faster than a table look-up per row.
 const FEW: usize = 4;
@@ -27,11 +12,12 @@ const UNWANTED: u16 = u16::MAX;
 /// Collects rows of several metrics, with reused memory.
 #[derive(Debug)]
 pub struct Gatherer {
-    metrics: Vec<(MetricId, ValueType)>,
+    metrics: Vec<MetricId>,
     /// Index into `metrics` by id; empty when there are few.
     slots: Vec<u16>,
-    columns: Vec<Columns>,
-    positions: Vec<u32>,
+    rows: Vec<Rows>,
+    /// By metric; the first alone is used when there are few.
+    positions: Vec<Vec<u32>>,
 }
 
 impl Gatherer {
@@ -46,53 +32,35 @@ impl Gatherer {
                 }
             }
         }
-        let columns = metrics.iter().map(|_| Columns::default()).collect();
-        Self { metrics: metrics.to_vec(), slots, columns, positions: Vec::new() }
+        let rows = metrics.iter().map(|(_, value_type)| Rows::new(*value_type)).collect();
+        let positions = vec![Vec::new(); if slots.is_empty() { 1 } else { metrics.len() }];
+        Self { metrics: metrics.iter().map(|(id, _)| *id).collect(), slots, rows, positions }
     }
 
     /// The rows of `page` in `from..=to`, one entry per metric, in page order.
-    pub fn gather(&mut self, page: &DecodedPage, from: Timestamp, to: Timestamp) -> &[Columns] {
-        let rows = rows_between(page, from, to);
-        self.columns.iter_mut().for_each(Columns::clear);
+    pub fn gather(&mut self, page: &DecodedPage, from: Timestamp, to: Timestamp) -> &[Rows] {
+        let range = rows_between(page, from, to);
+        self.rows.iter_mut().for_each(Rows::clear);
         if self.slots.is_empty() {
-            for ((id, value_type), columns) in self.metrics.iter().zip(&mut self.columns) {
-                find(page.ids(), rows.clone(), *id, &mut self.positions);
-                copy(page, &self.positions, *value_type, columns);
+            let Some(positions) = self.positions.first_mut() else { return &self.rows };
+            for (id, rows) in self.metrics.iter().zip(&mut self.rows) {
+                find(page.ids(), range.clone(), *id, positions);
+                copy(page, positions, rows);
             }
         } else {
-            self.gather_many(page, rows);
-        }
-        &self.columns
-    }
-
-    fn gather_many(&mut self, page: &DecodedPage, rows: Range<usize>) {
-        let high = page.high().and_then(|h| h.get(rows.clone()));
-        let (Some(ids), Some(timestamps), Some(low)) =
-            (page.ids().get(rows.clone()), page.timestamps().get(rows.clone()), page.low().get(rows))
-        else {
-            return;
-        };
-        for (i, ((id, timestamp), low)) in ids.iter().zip(timestamps).zip(low).enumerate() {
-            let slot = self.slots.get(usize::from(u16::from_le_bytes(*id))).copied().unwrap_or(UNWANTED);
-            if slot == UNWANTED {
-                continue;
+            self.positions.iter_mut().for_each(Vec::clear);
+            let ids = page.ids().get(range.clone()).unwrap_or_default();
+            for (at, id) in (range.start as u32..).zip(ids) {
+                let slot = self.slots.get(usize::from(u16::from_le_bytes(*id))).copied().unwrap_or(UNWANTED);
+                if let Some(positions) = self.positions.get_mut(usize::from(slot)) {
+                    positions.push(at);
+                }
             }
-            let slot = usize::from(slot);
-            let (Some((_, value_type)), Some(columns)) = (self.metrics.get(slot), self.columns.get_mut(slot)) else {
-                continue;
-            };
-            columns.timestamps.push(i64::from_le_bytes(*timestamp));
-            columns.bits.push(join(*value_type, *low, high.and_then(|h| h.get(i)).copied()));
+            for (positions, rows) in self.positions.iter().zip(&mut self.rows) {
+                copy(page, positions, rows);
+            }
         }
-    }
-}
-
-#[inline]
-fn join(value_type: ValueType, low: [u8; 4], high: Option<[u8; 4]>) -> u64 {
-    let low = u32::from_le_bytes(low);
-    match high {
-        Some(high) => (u64::from(u32::from_le_bytes(high)) << 32) | u64::from(low),
-        None => Value::widen_bits(value_type, low),
+        &self.rows
     }
 }
 
@@ -145,18 +113,27 @@ fn count(ids: &[[u8; 2]], wanted: [u8; 2]) -> usize {
         .sum()
 }
 
-fn copy(page: &DecodedPage, positions: &[u32], value_type: ValueType, columns: &mut Columns) {
-    let (timestamps, low, high) = (page.timestamps(), page.low(), page.high());
-    columns
-        .timestamps
+fn copy(page: &DecodedPage, positions: &[u32], rows: &mut Rows) {
+    let timestamps = page.timestamps();
+    rows.timestamps
         .extend(positions.iter().filter_map(|at| timestamps.get(*at as usize)).map(|t| i64::from_le_bytes(*t)));
-    let low = positions.iter().filter_map(|at| low.get(*at as usize));
-    match high {
-        Some(high) => {
-            let high = positions.iter().map(|at| high.get(*at as usize).copied());
-            columns.bits.extend(low.zip(high).map(|(low, high)| join(value_type, *low, high)));
+    let low = page.low();
+    let low = positions.iter().filter_map(|at| low.get(*at as usize)).map(|low| u32::from_le_bytes(*low));
+    let high = page.high();
+    let high = high.map(|high| positions.iter().filter_map(|at| high.get(*at as usize)));
+    let high = high.map(|high| high.map(|high| u64::from(u32::from_le_bytes(*high)) << 32));
+    match (&mut rows.values, high) {
+        (Column::Int32(to), _) => to.extend(low.map(|low| low as i32)),
+        (Column::Float32(to), _) => to.extend(low.map(f32::from_bits)),
+        (Column::Int64(to), Some(high)) => to.extend(low.zip(high).map(|(low, high)| (high | u64::from(low)) as i64)),
+        (Column::Float64(to), Some(high)) => {
+            to.extend(low.zip(high).map(|(low, high)| f64::from_bits(high | u64::from(low))));
         }
-        None => columns.bits.extend(low.map(|low| join(value_type, *low, None))),
+        // Written while the metric was 32 bits wide.
+        (Column::Int64(to), None) => to.extend(low.map(|low| Value::widen_bits(ValueType::Int64, low) as i64)),
+        (Column::Float64(to), None) => {
+            to.extend(low.map(|low| f64::from_bits(Value::widen_bits(ValueType::Float64, low))));
+        }
     }
 }
 

@@ -1,24 +1,41 @@
 //! Range scans: column slices of metrics, file by file, in time order.
 
-use super::gather::{Columns, Gatherer};
+use super::gather::Gatherer;
 use crate::database::{Database, PartitionSnapshot, SnapshotFile};
-use crate::model::{MetricId, Timestamp, ValueType};
+use crate::format::metric::Rows;
+use crate::model::{MetricId, Sample, Timestamp, ValueType, Values};
 use crate::storage::raw_file::FrameReader;
 use crate::storage::vfs::OpenMode;
 use crate::{Error, Result};
 use std::ops::ControlFlow;
 
-/// Values of one metric, consecutive in time, as row bits ([`crate::model::Value::from_bits`]).
+/// Samples of one metric, consecutive in time, as columns of equal length.
 #[derive(Debug, Clone, Copy)]
 pub struct ScanSlice<'a> {
     /// Index of the metric in the request.
     pub metric: usize,
-    /// Its type.
-    pub value_type: ValueType,
     /// Timestamps, non-decreasing.
     pub timestamps: &'a [Timestamp],
-    /// As many row bits.
-    pub bits: &'a [u64],
+    /// As many values, of the metric's type.
+    pub values: Values<'a>,
+}
+
+impl ScanSlice<'_> {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.timestamps.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.timestamps.is_empty()
+    }
+
+    /// One sample; `None` beyond the end.
+    #[inline]
+    pub fn sample(&self, at: usize) -> Option<Sample> {
+        Some(Sample { timestamp: *self.timestamps.get(at)?, value: self.values.get(at)? })
+    }
 }
 
 /// What a scan could not read.
@@ -59,21 +76,18 @@ pub fn scan(
     };
     if overlap {
         // The database changed its partitioning: files overlap in time, so rows are sorted across them.
-        let mut all: Vec<Columns> = metrics.iter().map(|_| Columns::default()).collect();
+        let mut all: Vec<Rows> = snapshot.metrics.iter().map(|(_, value_type)| Rows::new(*value_type)).collect();
         for partition in &snapshot.partitions {
             let _ = scanner.partition(partition, &mut report, &mut |slice| {
-                if let Some(columns) = all.get_mut(slice.metric) {
-                    columns.timestamps.extend_from_slice(slice.timestamps);
-                    columns.bits.extend_from_slice(slice.bits);
+                if let Some(rows) = all.get_mut(slice.metric) {
+                    rows.extend(slice.timestamps, slice.values);
                 }
                 Ok(ControlFlow::Continue(()))
             })?;
         }
-        for (metric, columns) in all.iter_mut().enumerate() {
-            let mut rows: Vec<_> = columns.timestamps.iter().copied().zip(columns.bits.iter().copied()).collect();
-            rows.sort_by_key(|(timestamp, _)| *timestamp);
-            (columns.timestamps, columns.bits) = rows.into_iter().unzip();
-            if emit(metric, &scanner.types, columns, callback)?.is_break() {
+        for (metric, rows) in all.iter_mut().enumerate() {
+            rows.sort();
+            if emit(metric, rows, callback)?.is_break() {
                 break;
             }
         }
@@ -110,7 +124,10 @@ impl Scanner<'_> {
         }
         for (metric, (timestamps, bits)) in snapshot.open.iter().enumerate() {
             let Some(value_type) = self.types.get(metric).copied() else { continue };
-            if !timestamps.is_empty() && callback(ScanSlice { metric, value_type, timestamps, bits })?.is_break() {
+            let mut rows = Rows::new(value_type);
+            rows.timestamps.extend_from_slice(timestamps);
+            bits.iter().for_each(|bits| rows.values.push_bits(*bits));
+            if emit(metric, &rows, callback)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -153,8 +170,8 @@ impl Scanner<'_> {
             if !frame.verified {
                 verified.push(frame.offset);
             }
-            for (metric, columns) in self.gatherer.gather(page, self.from, self.to).iter().enumerate() {
-                if emit(metric, &self.types, columns, callback)?.is_break() {
+            for (metric, rows) in self.gatherer.gather(page, self.from, self.to).iter().enumerate() {
+                if emit(metric, rows, callback)?.is_break() {
                     flow = ControlFlow::Break(());
                     break 'frames;
                 }
@@ -167,15 +184,9 @@ impl Scanner<'_> {
     }
 }
 
-fn emit(
-    metric: usize,
-    types: &[ValueType],
-    columns: &Columns,
-    callback: &mut ScanCallback<'_>,
-) -> Result<ControlFlow<()>> {
-    let Some(value_type) = types.get(metric).copied() else { return Ok(ControlFlow::Continue(())) };
-    if columns.timestamps.is_empty() {
+fn emit(metric: usize, rows: &Rows, callback: &mut ScanCallback<'_>) -> Result<ControlFlow<()>> {
+    if rows.timestamps.is_empty() {
         return Ok(ControlFlow::Continue(()));
     }
-    callback(ScanSlice { metric, value_type, timestamps: &columns.timestamps, bits: &columns.bits })
+    callback(ScanSlice { metric, timestamps: &rows.timestamps, values: rows.values.values() })
 }

@@ -1,9 +1,9 @@
 //! Windowed aggregation over column slices: the one that the server and the command line answer with.
 
 use super::scan::ScanSlice;
-use crate::model::{Timestamp, Value, ValueType};
+use crate::model::{Timestamp, Value, ValueType, Values};
 use crate::plugin::{AggregateState, Aggregator};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 /// Values converted at once: small enough to stay in the first-level cache while every aggregate reads them.
 const STEP: usize = 2_048;
@@ -59,8 +59,8 @@ impl Windower {
     /// Adds samples in time order, all within the range. `emit` gets the end and the aggregates of each window that
     /// is complete; when it breaks, so does this.
     pub fn push(&mut self, slice: &ScanSlice<'_>, emit: &mut WindowCallback<'_>) -> ControlFlow<()> {
-        let length = slice.timestamps.len().min(slice.bits.len());
-        let (mut times, mut bits) = (slice.timestamps.split_at(length).0, slice.bits.split_at(length).0);
+        let mut times = slice.timestamps;
+        let mut at = 0;
         while let Some(&first) = times.first() {
             let end = match self.open {
                 Some(end) if end == self.to || first < end => end,
@@ -72,9 +72,8 @@ impl Windower {
             };
             self.open = Some(end);
             let count = if end == self.to { times.len() } else { run_length(times, end) };
-            let (inside, rest) = bits.split_at(count.min(bits.len()));
-            self.add(slice.value_type, inside);
-            bits = rest;
+            self.add(slice.values, at..at + count);
+            at += count;
             times = times.get(count..).unwrap_or_default();
         }
         ControlFlow::Continue(())
@@ -97,18 +96,16 @@ impl Windower {
         emit(end, &self.row)
     }
 
-    fn add(&mut self, value_type: ValueType, bits: &[u64]) {
-        for part in bits.chunks(STEP) {
+    fn add(&mut self, values: Values<'_>, range: Range<usize>) {
+        let mut at = range.start;
+        while at < range.end {
+            let to = range.end.min(at + STEP);
             self.scratch.clear();
-            match value_type {
-                ValueType::Float32 => self.scratch.extend(part.iter().map(|b| f64::from(f32::from_bits(*b as u32)))),
-                ValueType::Float64 => self.scratch.extend(part.iter().map(|b| f64::from_bits(*b))),
-                // Integers are sign-extended to 64 bits whatever their width.
-                ValueType::Int32 | ValueType::Int64 => self.scratch.extend(part.iter().map(|b| *b as i64 as f64)),
-            }
+            values.slice(at..to).extend_f64(&mut self.scratch);
             for state in &mut self.states {
                 state.push(&self.scratch);
             }
+            at = to;
         }
     }
 }
@@ -218,8 +215,8 @@ mod tests {
         };
         for part in samples.chunks(cut) {
             let timestamps: Vec<_> = part.iter().map(|s| s.0).collect();
-            let bits: Vec<_> = part.iter().map(|s| i64::from(s.1) as u64).collect();
-            let slice = ScanSlice { metric: 0, value_type: ValueType::Int32, timestamps: &timestamps, bits: &bits };
+            let values: Vec<_> = part.iter().map(|s| s.1).collect();
+            let slice = ScanSlice { metric: 0, timestamps: &timestamps, values: Values::Int32(&values) };
             assert!(windower.push(&slice, &mut emit).is_continue());
         }
         assert!(windower.finish(&mut emit).is_continue());
@@ -251,11 +248,11 @@ mod tests {
 
     #[test]
     fn values_of_all_types_are_read() {
-        for (value_type, bits, expected) in [
-            (ValueType::Float32, u64::from(1.5f32.to_bits()), 1.5),
-            (ValueType::Float64, (-2.25f64).to_bits(), -2.25),
-            (ValueType::Int32, i64::from(-3) as u64, -3.0),
-            (ValueType::Int64, i64::MIN as u64, -9_223_372_036_854_775_808.0),
+        for (values, expected) in [
+            (Values::Float32(&[1.5]), 1.5),
+            (Values::Float64(&[-2.25]), -2.25),
+            (Values::Int32(&[-3]), -3.0),
+            (Values::Int64(&[i64::MIN]), -9_223_372_036_854_775_808.0),
         ] {
             let mut windower = Windower::new(10, 10, &[&Sum]);
             let mut seen = None;
@@ -263,7 +260,7 @@ mod tests {
                 seen = row[0];
                 ControlFlow::Continue(())
             };
-            let slice = ScanSlice { metric: 0, value_type, timestamps: &[1], bits: &[bits] };
+            let slice = ScanSlice { metric: 0, timestamps: &[1], values };
             let _ = windower.push(&slice, &mut emit);
             let _ = windower.finish(&mut emit);
             assert_eq!(seen, Some(expected));
@@ -279,7 +276,7 @@ mod tests {
             ControlFlow::Break(())
         };
         let times: Vec<i64> = (0..50).collect();
-        let slice = ScanSlice { metric: 0, value_type: ValueType::Int64, timestamps: &times, bits: &[0; 50] };
+        let slice = ScanSlice { metric: 0, timestamps: &times, values: Values::Int64(&[0; 50]) };
         assert!(windower.push(&slice, &mut emit).is_break());
         assert_eq!(calls, 1);
     }

@@ -239,15 +239,14 @@ impl Job {
             if stop.is_some() {
                 return ControlFlow::Break(());
             }
-            let wanted = slice.timestamps.len().min(slice.bits.len());
+            let wanted = slice.len();
             let count = budget.take(wanted);
             let times = slice.timestamps.get(..count).unwrap_or_default();
-            let bits = slice.bits.get(..count).unwrap_or_default();
             if !begun && wanted > 0 {
                 begun = true;
                 matrix.series(&self.database, &self.metric, None, out.buffer());
             }
-            if matrix.rows(slice.value_type, times, bits, out).is_err() {
+            if matrix.rows(times, slice.values.slice(0..count), out).is_err() {
                 *stop = Some(Stop::Gone);
             } else if count < wanted {
                 *stop = Some(budget.points_spent());

@@ -114,6 +114,37 @@ pub struct Rows {
     pub values: Column,
 }
 
+impl Rows {
+    /// None, of this type.
+    pub fn new(value_type: ValueType) -> Self {
+        Self { timestamps: Vec::new(), values: Column::new(value_type) }
+    }
+
+    /// Appends rows, of the same type or of the narrow type that widens to it.
+    pub fn extend(&mut self, timestamps: &[Timestamp], values: Values<'_>) {
+        if timestamps.len() == values.len() && self.values.extend(values) {
+            self.timestamps.extend_from_slice(timestamps);
+        }
+    }
+
+    /// Sorts by time, keeping the order of equal times.
+    pub fn sort(&mut self) {
+        if self.timestamps.is_sorted() {
+            return;
+        }
+        let mut order: Vec<u32> = (0..self.timestamps.len() as u32).collect();
+        order.sort_by_key(|at| self.timestamps.get(*at as usize).copied());
+        self.timestamps.sort();
+        self.values = self.values.values().select(&order);
+    }
+
+    /// Removes all rows, keeping memory.
+    pub fn clear(&mut self) {
+        self.timestamps.clear();
+        self.values.truncate(0);
+    }
+}
+
 /// One metric to be written: rows in time order.
 #[derive(Debug, Clone, Copy)]
 pub struct SeriesRows<'a> {
