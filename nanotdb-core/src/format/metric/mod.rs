@@ -4,6 +4,17 @@
 //! [`Layout`], and from then on does not care for the version: a block is read by its [`Extent`] and decoded with the
 //! timestamps it refers to.
 
+mod decode;
+mod frame;
+mod plan;
+pub mod v1;
+pub mod v2;
+mod values;
+mod write;
+
+pub use decode::{check_block_header, check_times_header, decode_block, decode_times};
+pub use write::original_reads;
+
 use crate::model::{Column, MetricId, Timestamp, ValueType, Values};
 use crate::plugin::{BlockStatistics, CodecError};
 
@@ -56,6 +67,8 @@ pub struct Layout {
 pub struct TimeBlock {
     /// Where it is.
     pub extent: Extent,
+    /// The number that its frame bears and blocks name it by (v2); 0 in versions that need none.
+    pub id: u16,
     /// First timestamp.
     pub start: Timestamp,
     /// Last timestamp.
@@ -88,6 +101,10 @@ pub struct Block {
     pub count: u32,
     /// Index of its time vector in [`Layout::times`]; `None` when the block carries its own timestamps (v1).
     pub time: Option<u32>,
+    /// [`TimeBlock::id`] of that vector.
+    pub time_id: u16,
+    /// Where its timestamps start within that vector: they are `vector[time_offset..time_offset + count]`.
+    pub time_offset: u32,
     /// Of its values; `None` in v1 and v2, and where a value is NaN, infinite or -0.0.
     pub statistics: Option<BlockStatistics>,
     /// Where statistics of its parts are: `None` in v1 and v2.
@@ -173,7 +190,8 @@ pub struct Part {
 ///
 /// The caller calls [`Encoder::plan`] for every series, those with most rows first, then [`Encoder::begin`], then
 /// [`Encoder::series`] for every series by ascending id, then [`Encoder::finish`]. Each appends to `out` the bytes that
-/// come next in the file; the caller takes them away whenever it likes. The same rows give the same bytes.
+/// come next in the file, behind the [`HEADER_LEN`] zeros that the caller starts it with; the caller takes them away whenever
+/// it likes. The same rows give the same bytes.
 pub trait Encoder {
     /// Looks at the timestamps of one series, so that series can share them.
     fn plan(&mut self, id: MetricId, timestamps: &[Timestamp], out: &mut Vec<u8>) -> Result<(), CodecError>;
