@@ -164,7 +164,7 @@ pub enum RawIngestAction {
 }
 
 /// `[metrics]`: metric files.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricsSection {
     /// Build when a partition is sealed.
     pub enabled: bool,
@@ -172,10 +172,25 @@ pub struct MetricsSection {
     pub format: MetricFileFormat,
     /// Codec name; empty means the format's default.
     pub compression: String,
-    /// Size of the cache of decoded time frames.
+    /// Bytes of directories and decoded time vectors that are kept in memory.
+    pub cache_bytes: u64,
+    /// Accepted for the original's files; [`MetricsSection::cache_bytes`] bounds the cache.
     pub time_cache_slots: u32,
     /// What happens to the raw file.
     pub raw_ingest_action: RawIngestAction,
+}
+
+impl Default for MetricsSection {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            format: MetricFileFormat::default(),
+            compression: String::new(),
+            cache_bytes: 8 << 20,
+            time_cache_slots: 0,
+            raw_ingest_action: RawIngestAction::default(),
+        }
+    }
 }
 
 /// engine.toml.

@@ -90,6 +90,7 @@ fn read(root: &Section<'_>) -> Result<EngineConfig> {
     section.bool("enabled", &mut config.metrics.enabled)?;
     section.choice("format", &mut config.metrics.format)?;
     section.text("compression", &mut config.metrics.compression, |_| Ok(()))?;
+    section.size("cache_bytes", &mut config.metrics.cache_bytes, 0)?;
     section.small("time_cache_slots", &mut config.metrics.time_cache_slots, 0..=65_535)?;
     section.choice("raw_ingest_action", &mut config.metrics.raw_ingest_action)?;
     section.warn_of_the_rest();

@@ -72,7 +72,9 @@ impl EngineConfig {
         key(w, "Version of new metric files: \"v1\", \"v2\" or \"v3\".", "format", metrics.format.name());
         let note = "Codec of new metric files; \"\" is the format's default. `nanotdb --plugins` lists the codecs.";
         key(w, note, "compression", metrics.compression.as_str());
-        let note = "Decoded time frames that are kept in memory, 0 to 65535.";
+        let note = "Memory for what was decoded of metric files: directories, timestamps, statistics.";
+        key(w, note, "cache_bytes", size(metrics.cache_bytes));
+        let note = "Accepted for the original's files, 0 to 65535; cache_bytes is what bounds the cache.";
         key(w, note, "time_cache_slots", i64::from(metrics.time_cache_slots));
         let note = "What happens to the raw file once its metric file is built: \"keep\", \"rename\" or \"delete\".";
         key(w, note, "raw_ingest_action", metrics.raw_ingest_action.name());

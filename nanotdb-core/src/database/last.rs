@@ -1,11 +1,16 @@
 //! The newest sample of a metric, which after a restart may be in a data file.
 
-use super::{Database, Last};
-use crate::model::{MetricId, Sample, Timestamp, Value};
+use super::{Database, Last, MetricFiles, OpenPartition, OpenRaw, PartitionSnapshot, ScanReport, Snapshot};
+use crate::format::metric::Rows;
+use crate::model::{MetricId, Sample, Timestamp, Value, ValueType};
+use crate::storage::BlockReader;
 use crate::storage::raw_file::FrameReader;
-use crate::storage::vfs::OpenMode;
 use crate::{Error, Result};
 use std::collections::HashMap;
+use std::ops::Range;
+
+/// Newest rows that were found.
+type Found = HashMap<MetricId, (Timestamp, u64)>;
 
 impl Database {
     /// The newest sample.
@@ -23,58 +28,41 @@ impl Database {
         })
     }
 
-    /// Walks the data files backwards until the metric is found. Every metric met on the way is remembered as well, so
-    /// that a database is walked once, not once per metric.
+    /// Walks the files backwards until the metric is found. Other metrics met in raw pages on the way are remembered as
+    /// well, so that a database is walked once, not once per metric.
     pub(super) fn look_up_last(&self, wanted: MetricId) -> Result<Last> {
         // Index everything first: the walk itself needs no lock.
-        let snapshot = self.snapshot(&[], Timestamp::MIN, Timestamp::MAX)?;
-        let mut found: HashMap<MetricId, (Timestamp, u64)> = HashMap::new();
-        let mut reader = FrameReader::default();
-        let mut complete = true;
+        let Snapshot { mut partitions, .. } = self.snapshot(&[], Timestamp::MIN, Timestamp::MAX)?;
+        let overlap = partitions.windows(2).any(|w| match w {
+            [a, b] => b.partition.start < a.partition.end,
+            _ => false,
+        });
+        // Files of a former partitioning are the older ones: of rows with the same time, theirs came first.
+        partitions.sort_by_key(|p| !self.is_foreign(p.partition));
+        let mut walk = Walk {
+            database: self,
+            wanted,
+            value_type: self.read_state().type_of(wanted),
+            found: Found::new(),
+            reader: FrameReader::default(),
+            others: !overlap,
+        };
         let mut stopped_early = false;
-        'walk: for partition in snapshot.partitions.iter().rev() {
-            for file in partition.files.iter().rev() {
-                let handle = match self.vfs().open(&file.path, OpenMode::Read) {
-                    Ok(handle) => handle,
-                    // Retention removed it after the snapshot.
-                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                        complete = false;
-                        continue;
-                    }
-                    // An older sample must not pass for the newest.
-                    Err(e) => return Err(Error::io("open", &file.path, e)),
-                };
-                for frame in file.frames.iter().rev() {
-                    let page = match reader.read(&*handle, &file.path, frame) {
-                        Ok(page) => page,
-                        Err(error @ (Error::Corrupt { .. } | Error::Incompatible { .. })) => {
-                            tracing::warn!(database = self.name, %error, "skipped while looking for newest samples");
-                            continue;
-                        }
-                        Err(e) => return Err(e),
-                    };
-                    let state = self.read_state();
-                    for at in (0..page.rows()).rev() {
-                        if let Some((id, timestamp, bits)) = page.row(at, |id| state.type_of(id)) {
-                            let newest = found.entry(id).or_insert((timestamp, bits));
-                            // Files of another partitioning may overlap in time.
-                            if timestamp > newest.0 {
-                                *newest = (timestamp, bits);
-                            }
-                        }
-                    }
-                    if found.contains_key(&wanted) && !overlaps_next(&snapshot.partitions, partition.partition.start) {
-                        stopped_early = true;
-                        break 'walk;
-                    }
-                }
+        while let Some(partition) = partitions.pop() {
+            walk.partition(partition)?;
+            if let Some((newest, _)) = walk.found.get(&wanted)
+                && partitions.iter().all(|p| p.partition.end.saturating_sub(1) <= *newest)
+            {
+                stopped_early = true;
+                break;
             }
         }
+        let Walk { mut found, others, .. } = walk;
         let mut state = self.write_state();
         // Rows of an open page came after the files of its partition, but not after those of younger ones.
         for page in state.pages.values() {
             for ((id, timestamp), bits) in page.ids.iter().zip(&page.timestamps).zip(&page.bits) {
-                if stopped_early && !found.contains_key(id) {
+                if (stopped_early || !others) && *id != wanted && !found.contains_key(id) {
                     continue;
                 }
                 let newest = found.entry(*id).or_insert((*timestamp, *bits));
@@ -88,14 +76,99 @@ impl Database {
                 metric.last = Last::At(*timestamp, *bits);
             }
         }
-        if let Some(metric) = state.metric_mut(wanted).filter(|m| m.last == Last::Unknown && complete) {
+        if let Some(metric) = state.metric_mut(wanted).filter(|m| m.last == Last::Unknown) {
             metric.last = Last::Never;
         }
         Ok(state.metric(wanted).map_or(Last::Never, |m| m.last))
     }
 }
 
-/// Whether a partition that starts earlier reaches past `start`.
-fn overlaps_next(partitions: &[super::PartitionSnapshot], start: Timestamp) -> bool {
-    partitions.iter().any(|p| p.partition.start < start && p.partition.end > start)
+/// A walk through the partitions, youngest first.
+struct Walk<'a> {
+    database: &'a Database,
+    wanted: MetricId,
+    value_type: ValueType,
+    found: Found,
+    reader: FrameReader,
+    /// Whether other metrics may be remembered: what is met first is their newest.
+    others: bool,
+}
+
+impl Walk<'_> {
+    fn partition(&mut self, snapshot: PartitionSnapshot) -> Result<()> {
+        let range = (Timestamp::MIN, Timestamp::MAX);
+        let mut report = ScanReport::default();
+        let open = self.database.open_partition(snapshot, &[], range, MetricFiles::Preferred, &mut report)?;
+        if !self.raw(&open, |raw| open.covered.of(raw.kind)..u64::MAX)? {
+            match self.newest_block(&open) {
+                Ok(Some((timestamp, bits))) => self.keep(self.wanted, timestamp, bits),
+                Ok(None) => {}
+                Err(error @ (Error::Corrupt { .. } | Error::Incompatible { .. })) => {
+                    tracing::warn!(database = self.database.name(), %error, "skipped while looking for newest samples");
+                    self.raw(&open, |raw| 0..open.covered.of(raw.kind))?;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, id: MetricId, timestamp: Timestamp, bits: u64) {
+        let newest = self.found.entry(id).or_insert((timestamp, bits));
+        // What was met before came later, where times are equal.
+        if timestamp > newest.0 {
+            *newest = (timestamp, bits);
+        }
+    }
+
+    /// Walks the frames that start within `offsets`, backwards. Returns whether the wanted metric is in one.
+    fn raw(&mut self, open: &OpenPartition, offsets: impl Fn(&OpenRaw) -> Range<u64>) -> Result<bool> {
+        for raw in open.raw.iter().rev() {
+            let offsets = offsets(raw);
+            for frame in raw.index.frames.iter().rev().filter(|f| offsets.contains(&f.offset)) {
+                let page = match self.reader.read(&*raw.handle, &raw.index.path, frame) {
+                    Ok(page) => page,
+                    Err(error @ (Error::Corrupt { .. } | Error::Incompatible { .. })) => {
+                        let database = self.database.name();
+                        tracing::warn!(database, %error, "skipped while looking for newest samples");
+                        continue;
+                    }
+                    Err(e) => return Err(e),
+                };
+                let mut rows = Vec::new();
+                let mut here = false;
+                {
+                    let state = self.database.read_state();
+                    for at in (0..page.rows()).rev() {
+                        let Some((id, timestamp, bits)) = page.row(at, |id| state.type_of(id)) else { continue };
+                        let is_wanted = id == self.wanted;
+                        if is_wanted && !here || !is_wanted && self.others && !self.found.contains_key(&id) {
+                            here |= is_wanted;
+                            rows.push((id, timestamp, bits));
+                        }
+                    }
+                }
+                for (id, timestamp, bits) in rows {
+                    self.keep(id, timestamp, bits);
+                }
+                if here {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The last row of the wanted metric in the metric file.
+    fn newest_block(&self, open: &OpenPartition) -> Result<Option<(Timestamp, u64)>> {
+        let Some(file) = &open.metric else { return Ok(None) };
+        let Some(series) = file.series(self.wanted) else { return Ok(None) };
+        let Some(block) = series.blocks.last() else { return Ok(None) };
+        let mut reader = BlockReader::default();
+        let rows = file.block(self.database.metric_cache(), series, block, &mut reader)?;
+        let mut widened = Rows::new(self.value_type);
+        widened.extend(&rows.timestamps, rows.values.values());
+        let last = widened.timestamps.len().checked_sub(1);
+        Ok(last.and_then(|at| Some((*widened.timestamps.get(at)?, widened.values.values().get(at)?.to_bits()))))
+    }
 }

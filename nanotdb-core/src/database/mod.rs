@@ -2,9 +2,11 @@
 
 mod batch;
 mod commit;
+mod coverage;
 mod flush;
 mod last;
 mod open;
+mod partition;
 mod recovery;
 mod repeats;
 mod snapshot;
@@ -12,14 +14,18 @@ mod state;
 mod writer;
 
 pub use batch::{Batch, BatchOutcome, Rejection};
-pub use snapshot::{PartitionSnapshot, Snapshot, SnapshotFile};
-pub use state::{Last, MetricEntry, PartitionFile, PartitionFiles, RawKind, State};
+pub use coverage::Covered;
+pub use partition::{MetricFiles, ScanReport};
+pub(crate) use partition::{OpenPartition, OpenRaw};
+pub use snapshot::{PartitionSnapshot, Snapshot};
+pub use state::{Last, MetricEntry, MetricSlot, PartitionFile, PartitionFiles, RawKind, State};
 pub use writer::Receipt;
 
 use crate::clock::Clock;
 use crate::config::{EngineConfig, Manifest};
 use crate::model::{MetricId, ValueType};
 use crate::plugin::Partitioner;
+use crate::storage::MetricCache;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
 use commit::CommitLog;
@@ -37,6 +43,8 @@ pub struct Environment {
     pub clock: Arc<dyn Clock>,
     /// engine.toml.
     pub config: Arc<EngineConfig>,
+    /// What was decoded of metric files.
+    pub metric_cache: Arc<MetricCache>,
     /// Databases that are flushing pages right now.
     pub flushes: Arc<AtomicUsize>,
 }

@@ -3,7 +3,7 @@
 use super::commit::CommitLog;
 use super::flush::CATALOG_FILE;
 use super::recovery::{rows_on_disk, without_first};
-use super::state::{Last, PartitionFile, PartitionFiles, RawKind, State};
+use super::state::{Last, MetricSlot, PartitionFile, PartitionFiles, RawKind, State};
 use super::writer::{Writer, WriterMetric};
 use super::{Database, Environment};
 use crate::config::Manifest;
@@ -11,8 +11,8 @@ use crate::format::{catalog, wal};
 use crate::model::{Timestamp, ValueType};
 use crate::plugin::registry::registry;
 use crate::plugin::{Partition, Partitioner};
-use crate::storage::vfs::OpenMode;
-use crate::storage::{OpenPage, RawFile, WalFile, keep_damaged};
+use crate::storage::vfs::{OpenMode, Vfs};
+use crate::storage::{MetricFile, OpenPage, RawFile, WalFile, keep_damaged};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,8 @@ use std::sync::{Arc, Mutex, RwLock};
 
 /// Name of the manifest within a database's directory.
 pub(crate) const MANIFEST_FILE: &str = "manifest.toml";
+/// How the names of metric files start.
+pub(crate) const METRIC_PREFIX: &str = "metric-";
 /// Largest catalog.json, manifest.toml that is read.
 const MAX_TEXT_FILE: u64 = 64 << 20;
 /// Largest WAL that is read.
@@ -135,6 +137,18 @@ impl Database {
     }
 }
 
+impl Database {
+    /// Finds out which files there are now. For readers beside a server.
+    pub(super) fn list_again(&self) -> Result<()> {
+        let mut listed = State::default();
+        list_files(self.vfs(), &self.directory, self.partitioner, &mut listed)?;
+        let mut state = self.write_state();
+        state.files = listed.files;
+        state.metric_files = listed.metric_files;
+        Ok(())
+    }
+}
+
 /// `None` when it was truncated between asking for its length and reading it.
 fn read_wal(environment: &Environment, path: &Path) -> Result<Option<Vec<u8>>> {
     match environment.vfs.read(path, MAX_WAL) {
@@ -174,6 +188,38 @@ fn remove_leftovers(directory: &Path, environment: &Environment) -> Result<()> {
         if !entry.is_dir && entry.name.ends_with(".tmp") {
             let path = directory.join(&entry.name);
             vfs.remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
+        }
+    }
+    Ok(())
+}
+
+/// Finds the files of all partitions, by their names.
+fn list_files(vfs: &dyn Vfs, directory: &Path, partitioner: &'static dyn Partitioner, state: &mut State) -> Result<()> {
+    for entry in vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))? {
+        let kinds = [Some(RawKind::Raw), Some(RawKind::Data), None];
+        let part = kinds.iter().find_map(|kind| {
+            let prefix = kind.map_or(METRIC_PREFIX, RawKind::prefix);
+            Some((*kind, entry.name.strip_prefix(prefix)?.strip_suffix(".dat")?))
+        });
+        let Some((kind, part)) = part.filter(|_| !entry.is_dir) else { continue };
+        let named = |p: &&'static dyn Partitioner| p.parse_part(part).map(|partition| (*p, partition));
+        let owner = named(&partitioner).or_else(|| registry().partitioners().iter().find_map(named));
+        let path = directory.join(&entry.name);
+        let Some((owner, partition)) = owner else {
+            tracing::warn!(file = %path.display(), "no partitioner knows this file name");
+            continue;
+        };
+        match kind {
+            Some(kind) => {
+                let files = state
+                    .files
+                    .entry(partition)
+                    .or_insert_with(|| PartitionFiles { partitioner: owner, files: BTreeMap::new() });
+                files.files.insert(kind, PartitionFile { path, index: None });
+            }
+            None => {
+                state.metric_files.insert(partition, MetricSlot { path, covered: None });
+            }
         }
     }
     Ok(())
@@ -222,34 +268,7 @@ impl Parts {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(Error::io("read", path, e)),
         }
-        for entry in vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))? {
-            if entry.is_dir {
-                continue;
-            }
-            let named = |part: &str| {
-                let named = |p: &&'static dyn Partitioner| p.parse_part(part).map(|partition| (*p, partition));
-                named(&partitioner).or_else(|| registry().partitioners().iter().find_map(named))
-            };
-            if let Some(part) = entry.name.strip_prefix("metric-").and_then(|n| n.strip_suffix(".dat"))
-                && let Some((_, partition)) = named(part)
-            {
-                state.unreadable.insert(partition, directory.join(&entry.name));
-            }
-            for kind in [RawKind::Raw, RawKind::Data] {
-                let Some(part) = entry.name.strip_prefix(kind.prefix()).and_then(|n| n.strip_suffix(".dat")) else {
-                    continue;
-                };
-                let Some((owner, partition)) = named(part) else {
-                    tracing::warn!(database = name, file = entry.name, "no partitioner knows this file name");
-                    continue;
-                };
-                let files = state
-                    .files
-                    .entry(partition)
-                    .or_insert_with(|| PartitionFiles { partitioner: owner, files: BTreeMap::new() });
-                files.files.insert(kind, PartitionFile { path: directory.join(&entry.name), index: None });
-            }
-        }
+        list_files(vfs, directory, partitioner, &mut state)?;
         Ok(Self { name: name.to_owned(), directory: directory.to_owned(), environment, manifest, partitioner, state })
     }
 
@@ -395,7 +414,10 @@ impl Parts {
         let metrics = |parts: &Self| -> Vec<_> {
             parts.state.iter_metrics().map(|(id, m)| (id, Arc::clone(&m.name), m.value_type)).collect()
         };
-        if metrics(self) != metrics(&now) || !self.state.files.keys().eq(now.state.files.keys()) {
+        if metrics(self) != metrics(&now)
+            || !self.state.files.keys().eq(now.state.files.keys())
+            || !self.state.metric_files.keys().eq(now.state.metric_files.keys())
+        {
             return Ok(false);
         }
         for (mine, theirs) in self.state.files.values().zip(now.state.files.values()) {
@@ -430,6 +452,17 @@ impl Parts {
                 newest = newest.max(index.frames.iter().map(|f| f.header.end).max());
                 file.index = Some(index);
             }
+        }
+        for (partition, slot) in self.state.metric_files.iter().rev() {
+            if newest.is_some_and(|newest| newest >= partition.end) {
+                break;
+            }
+            // A file that cannot be read says nothing of what is in it: its partition's end is the safe answer.
+            newest = newest.max(Some(match MetricFile::open(&*vfs, &slot.path, &self.environment.metric_cache) {
+                Ok(file) => file.layout().end,
+                Err(Error::Corrupt { .. } | Error::Incompatible { .. }) => partition.end.saturating_sub(1),
+                Err(e) => return Err(e),
+            }));
         }
         Ok(newest)
     }

@@ -5,32 +5,20 @@ use super::state::{PartitionFile, RawKind, State};
 use crate::Result;
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Partition;
-use crate::storage::raw_file::{DamagedBytes, FrameEntry};
 use crate::storage::vfs::Vfs;
-use crate::storage::{OpenPage, RawFile, keep_damaged};
+use crate::storage::{MetricCache, OpenPage, RawFile, keep_damaged};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// One file to read.
-#[derive(Debug, Clone)]
-pub struct SnapshotFile {
-    /// Which of the partition's files.
-    pub kind: RawKind,
-    /// Path.
-    pub path: PathBuf,
-    /// Frames that may hold wanted rows, by offset.
-    pub frames: Vec<FrameEntry>,
-    /// Parts that are known not to be readable.
-    pub damaged: Vec<DamagedBytes>,
-}
-
-/// One partition to read: files in the order in which they were written, then the open page.
+/// One partition to read: its metric file, raw files in the order in which they were written, then the open page.
 #[derive(Debug, Clone)]
 pub struct PartitionSnapshot {
     /// Its time range.
     pub partition: Partition,
-    /// Files.
-    pub files: Vec<SnapshotFile>,
+    /// Its metric file.
+    pub metric_file: Option<PathBuf>,
+    /// Raw files.
+    pub files: Vec<(RawKind, Arc<RawFile>)>,
     /// Rows of the open page, per wanted metric: timestamps and row bits in arrival order, which is time order.
     pub open: Vec<(Vec<Timestamp>, Vec<u64>)>,
 }
@@ -42,19 +30,58 @@ pub struct Snapshot {
     pub metrics: Vec<(MetricId, ValueType)>,
     /// Partitions in time order.
     pub partitions: Vec<PartitionSnapshot>,
-    /// Files in this range that this version cannot read.
-    pub unreadable: Vec<PathBuf>,
 }
 
 impl Database {
     /// Takes a snapshot of `metrics` in `from..=to`. Files that nobody read yet are indexed first.
     pub fn snapshot(&self, metrics: &[MetricId], from: Timestamp, to: Timestamp) -> Result<Snapshot> {
+        self.indexed(
+            |state| overlapping(state, from, to),
+            |state, partitions| Snapshot {
+                metrics: metrics.iter().map(|id| (*id, state.type_of(*id))).collect(),
+                partitions: partitions.into_iter().map(|p| take(state, p, metrics, from, to)).collect(),
+            },
+        )
+    }
+
+    /// Takes one partition's part of a snapshot again, because files of it are gone or were replaced.
+    pub(crate) fn snapshot_again(
+        &self,
+        partition: Partition,
+        metrics: &[MetricId],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<PartitionSnapshot> {
+        if self.writer.is_none() {
+            // Nobody tells a reader of what the server does.
+            self.list_again()?;
+        }
+        self.indexed(|_| vec![partition], |state, _| take(state, partition, metrics, from, to))
+    }
+
+    /// Whether the files of a partition were named by another partitioner than the one that is configured now.
+    pub(crate) fn is_foreign(&self, partition: Partition) -> bool {
+        self.partitioner.partition_of(partition.start) != partition
+    }
+
+    /// Decoded parts of metric files.
+    pub(crate) fn metric_cache(&self) -> &MetricCache {
+        &self.environment.metric_cache
+    }
+
+    /// Calls `take` under the lock once all raw files of the partitions are indexed.
+    fn indexed<T>(
+        &self,
+        partitions: impl Fn(&State) -> Vec<Partition>,
+        take: impl Fn(&State, Vec<Partition>) -> T,
+    ) -> Result<T> {
         loop {
             let missing = {
                 let state = self.read_state();
-                let missing = files_without_index(&state, from, to);
+                let partitions = partitions(&state);
+                let missing = files_without_index(&state, &partitions);
                 if missing.is_empty() {
-                    return Ok(take(&state, metrics, from, to));
+                    return Ok(take(&state, partitions));
                 }
                 missing
             };
@@ -117,51 +144,45 @@ fn keep_damage(vfs: &dyn Vfs, index: &RawFile) {
     }
 }
 
-fn overlapping(state: &State, from: Timestamp, to: Timestamp) -> impl Iterator<Item = Partition> {
-    let files = state.files.keys().chain(state.pages.keys());
+fn overlapping(state: &State, from: Timestamp, to: Timestamp) -> Vec<Partition> {
+    let files = state.files.keys().chain(state.metric_files.keys()).chain(state.pages.keys());
     let mut partitions: Vec<Partition> = files.copied().filter(|p| p.overlaps(from, to)).collect();
     partitions.sort();
     partitions.dedup();
-    partitions.into_iter()
+    partitions
 }
 
-fn files_without_index(state: &State, from: Timestamp, to: Timestamp) -> Vec<(Partition, RawKind, PathBuf)> {
+fn files_without_index(state: &State, partitions: &[Partition]) -> Vec<(Partition, RawKind, PathBuf)> {
     let unindexed = |(kind, file): (&RawKind, &PartitionFile)| match file.index {
         None => Some((*kind, file.path.clone())),
         Some(_) => None,
     };
-    overlapping(state, from, to)
-        .filter_map(|partition| Some((partition, state.files.get(&partition)?)))
+    partitions
+        .iter()
+        .filter_map(|partition| Some((*partition, state.files.get(partition)?)))
         .flat_map(|(partition, files)| {
             files.files.iter().filter_map(unindexed).map(move |(kind, path)| (partition, kind, path))
         })
         .collect()
 }
 
-fn take(state: &State, metrics: &[MetricId], from: Timestamp, to: Timestamp) -> Snapshot {
-    let partitions = overlapping(state, from, to)
-        .map(|partition| {
-            let mut files = Vec::new();
-            for (kind, file) in state.files.get(&partition).into_iter().flat_map(|f| &f.files) {
-                let Some(index) = &file.index else { continue };
-                let frames = index.frames.iter().filter(|f| f.may_overlap(from, to)).copied().collect();
-                files.push(SnapshotFile {
-                    kind: *kind,
-                    path: file.path.clone(),
-                    frames,
-                    damaged: index.damaged.clone(),
-                });
-            }
-            let open = match state.pages.get(&partition) {
-                Some(page) => metrics.iter().map(|id| matching_rows(page, *id, from, to)).collect(),
-                None => Vec::new(),
-            };
-            PartitionSnapshot { partition, files, open }
-        })
-        .collect();
-    let unreadable =
-        state.unreadable.iter().filter(|(p, _)| p.overlaps(from, to)).map(|(_, path)| path.clone()).collect();
-    Snapshot { metrics: metrics.iter().map(|id| (*id, state.type_of(*id))).collect(), partitions, unreadable }
+fn take(
+    state: &State,
+    partition: Partition,
+    metrics: &[MetricId],
+    from: Timestamp,
+    to: Timestamp,
+) -> PartitionSnapshot {
+    let files = state.files.get(&partition).into_iter().flat_map(|f| &f.files);
+    PartitionSnapshot {
+        partition,
+        metric_file: state.metric_files.get(&partition).map(|slot| slot.path.clone()),
+        files: files.filter_map(|(kind, file)| Some((*kind, Arc::clone(file.index.as_ref()?)))).collect(),
+        open: match state.pages.get(&partition) {
+            Some(page) => metrics.iter().map(|id| matching_rows(page, *id, from, to)).collect(),
+            None => Vec::new(),
+        },
+    }
 }
 
 fn matching_rows(page: &OpenPage, id: MetricId, from: Timestamp, to: Timestamp) -> (Vec<Timestamp>, Vec<u64>) {

@@ -1,5 +1,7 @@
 //! What readers see of a database: metrics, open pages, and the index of its files.
 
+use super::coverage::Covered;
+use crate::format::metric::HEADER_LEN;
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::{Partition, Partitioner};
 use crate::storage::{OpenPage, RawFile};
@@ -66,6 +68,15 @@ pub struct PartitionFiles {
     pub files: BTreeMap<RawKind, PartitionFile>,
 }
 
+/// The metric file of a partition.
+#[derive(Debug, Clone)]
+pub struct MetricSlot {
+    /// Path.
+    pub path: PathBuf,
+    /// What of the raw files is in it, for the file with this header; `None` until somebody needs to know.
+    pub covered: Option<([u8; HEADER_LEN], Covered)>,
+}
+
 /// Everything that a reader snapshots.
 #[derive(Default)]
 pub struct State {
@@ -77,8 +88,8 @@ pub struct State {
     pub pages: BTreeMap<Partition, OpenPage>,
     /// Files on disk.
     pub files: BTreeMap<Partition, PartitionFiles>,
-    /// Metric files whose raw file is gone: this version cannot read them, and says so in every answer they belong in.
-    pub unreadable: BTreeMap<Partition, PathBuf>,
+    /// Metric files on disk.
+    pub metric_files: BTreeMap<Partition, MetricSlot>,
 }
 
 impl State {

@@ -6,8 +6,8 @@ use crate::config::{EngineConfig, FsyncPolicy};
 use crate::database::{Database, Environment};
 use crate::model::name;
 use crate::plugin::registry::registry;
-use crate::storage::DirectoryLock;
 use crate::storage::vfs::Vfs;
+use crate::storage::{DirectoryLock, MetricCache};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -54,9 +54,11 @@ impl Engine {
         options: &EngineOptions,
         lock: Option<DirectoryLock>,
     ) -> Result<Engine> {
+        let cache_bytes = usize::try_from(config.metrics.cache_bytes).unwrap_or(usize::MAX);
         let environment = Environment {
             vfs: Arc::clone(&options.vfs),
             clock: Arc::clone(&options.clock),
+            metric_cache: Arc::new(MetricCache::new(cache_bytes)),
             config: Arc::new(config),
             flushes: Arc::default(),
         };

@@ -26,7 +26,7 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    fn new(offset: usize, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(offset: usize, reason: impl Into<String>) -> Self {
         Self { offset: offset as u64, reason: reason.into(), incompatible: false }
     }
 

@@ -1,12 +1,16 @@
-//! Range scans: column slices of metrics, file by file, in time order.
+//! Range scans: column slices of metrics, partition by partition, in time order.
 
-use super::gather::Gatherer;
-use crate::database::{Database, PartitionSnapshot, SnapshotFile};
+mod metric;
+mod partition;
+mod raw;
+
+use crate::Result;
+use crate::database::Database;
+pub use crate::database::{MetricFiles, ScanReport};
 use crate::format::metric::Rows;
-use crate::model::{MetricId, Sample, Timestamp, ValueType, Values};
-use crate::storage::raw_file::FrameReader;
-use crate::storage::vfs::OpenMode;
-use crate::{Error, Result};
+use crate::model::{MetricId, Sample, Timestamp, Values};
+use crate::plugin::BlockStatistics;
+use partition::Scanner;
 use std::ops::ControlFlow;
 
 /// Samples of one metric, consecutive in time, as columns of equal length.
@@ -38,17 +42,55 @@ impl ScanSlice<'_> {
     }
 }
 
-/// What a scan could not read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ScanReport {
-    /// One text per damaged part that was skipped.
-    pub warnings: Vec<String>,
+/// Samples of one metric, consecutive in time, as what is known of them without reading them.
+#[derive(Debug, Clone, Copy)]
+pub struct ScanBlock<'a> {
+    /// Index of the metric in the request.
+    pub metric: usize,
+    /// None is older.
+    pub start: Timestamp,
+    /// None is younger.
+    pub end: Timestamp,
+    /// About their values.
+    pub statistics: &'a BlockStatistics,
 }
 
 /// Receives slices; `Break` ends the scan.
 pub type ScanCallback<'c> = dyn FnMut(ScanSlice<'_>) -> Result<ControlFlow<()>> + 'c;
 
-/// Scans `metrics` in `from..=to`. Per metric, slices come in time order; metrics alternate page by page.
+/// Receives what a scan finds, per metric in time order; metrics alternate. `Break` ends the scan.
+pub trait ScanSink {
+    /// Takes samples.
+    fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>>;
+
+    /// Whether the samples of a metric that lie between these times, both included, may come as [`ScanSink::block`].
+    fn takes_block(&self, metric: usize, start: Timestamp, end: Timestamp) -> bool {
+        let _ = (metric, start, end);
+        false
+    }
+
+    /// Takes samples by their statistics. Only called after [`ScanSink::takes_block`] agreed.
+    fn block(&mut self, block: ScanBlock<'_>) -> Result<ControlFlow<()>> {
+        let _ = block;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Asked before each read from disk, whether or not it brings samples: where a deadline is looked at.
+    fn proceed(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// A callback as sink.
+struct Slices<'s, 'c>(&'s mut ScanCallback<'c>);
+
+impl ScanSink for Slices<'_, '_> {
+    fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>> {
+        (self.0)(slice)
+    }
+}
+
+/// Scans `metrics` in `from..=to`, giving every sample to `callback`.
 pub fn scan(
     database: &Database,
     metrics: &[MetricId],
@@ -56,44 +98,43 @@ pub fn scan(
     to: Timestamp,
     callback: &mut ScanCallback<'_>,
 ) -> Result<ScanReport> {
+    scan_into(database, metrics, from, to, MetricFiles::Preferred, &mut Slices(callback))
+}
+
+/// Scans `metrics` in `from..=to` into a sink.
+pub fn scan_into(
+    database: &Database,
+    metrics: &[MetricId],
+    from: Timestamp,
+    to: Timestamp,
+    metric_files: MetricFiles,
+    sink: &mut dyn ScanSink,
+) -> Result<ScanReport> {
     let snapshot = database.snapshot(metrics, from, to)?;
     let mut report = ScanReport::default();
-    for path in &snapshot.unreadable {
-        let what = "metric files cannot be read by this version, and the raw file it was made from is not there";
-        report.warnings.push(format!("{}: {what}", path.display()));
-    }
     let overlap = snapshot.partitions.windows(2).any(|w| match w {
         [a, b] => b.partition.start < a.partition.end,
         _ => false,
     });
-    let mut scanner = Scanner {
-        database,
-        types: snapshot.metrics.iter().map(|(_, t)| *t).collect(),
-        gatherer: Gatherer::new(&snapshot.metrics),
-        reader: FrameReader::default(),
-        from,
-        to,
-    };
+    let mut scanner = Scanner::new(database, &snapshot.metrics, from, to, metric_files);
     if overlap {
-        // The database changed its partitioning: files overlap in time, so rows are sorted across them.
-        let mut all: Vec<Rows> = snapshot.metrics.iter().map(|(_, value_type)| Rows::new(*value_type)).collect();
-        for partition in &snapshot.partitions {
-            let _ = scanner.partition(partition, &mut report, &mut |slice| {
-                if let Some(rows) = all.get_mut(slice.metric) {
-                    rows.extend(slice.timestamps, slice.values);
-                }
-                Ok(ControlFlow::Continue(()))
-            })?;
+        let mut all = Collected::new(&snapshot.metrics);
+        // The database changed its partitioning. Files of the partitioning it has now are the younger ones, so that rows
+        // of equal time come in the order in which they arrived.
+        let mut partitions = snapshot.partitions;
+        partitions.sort_by_key(|p| !database.is_foreign(p.partition));
+        for partition in partitions {
+            let _ = scanner.partition(partition, &mut report, &mut all)?;
         }
-        for (metric, rows) in all.iter_mut().enumerate() {
+        for (metric, rows) in all.0.iter_mut().enumerate() {
             rows.sort();
-            if emit(metric, rows, callback)?.is_break() {
+            if emit(metric, rows, sink)?.is_break() {
                 break;
             }
         }
     } else {
-        for partition in &snapshot.partitions {
-            if scanner.partition(partition, &mut report, callback)?.is_break() {
+        for partition in snapshot.partitions {
+            if scanner.partition(partition, &mut report, sink)?.is_break() {
                 break;
             }
         }
@@ -101,92 +142,27 @@ pub fn scan(
     Ok(report)
 }
 
-struct Scanner<'a> {
-    database: &'a Database,
-    types: Vec<ValueType>,
-    gatherer: Gatherer,
-    reader: FrameReader,
-    from: Timestamp,
-    to: Timestamp,
+/// Rows of all metrics in memory.
+struct Collected(Vec<Rows>);
+
+impl Collected {
+    fn new(metrics: &[(MetricId, crate::model::ValueType)]) -> Self {
+        Self(metrics.iter().map(|(_, value_type)| Rows::new(*value_type)).collect())
+    }
 }
 
-impl Scanner<'_> {
-    fn partition(
-        &mut self,
-        snapshot: &PartitionSnapshot,
-        report: &mut ScanReport,
-        callback: &mut ScanCallback<'_>,
-    ) -> Result<ControlFlow<()>> {
-        for file in &snapshot.files {
-            if self.file(snapshot, file, report, callback)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        for (metric, (timestamps, bits)) in snapshot.open.iter().enumerate() {
-            let Some(value_type) = self.types.get(metric).copied() else { continue };
-            let mut rows = Rows::new(value_type);
-            rows.timestamps.extend_from_slice(timestamps);
-            bits.iter().for_each(|bits| rows.values.push_bits(*bits));
-            if emit(metric, &rows, callback)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
+impl ScanSink for Collected {
+    fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>> {
+        if let Some(rows) = self.0.get_mut(slice.metric) {
+            rows.extend(slice.timestamps, slice.values);
         }
         Ok(ControlFlow::Continue(()))
     }
-
-    fn file(
-        &mut self,
-        snapshot: &PartitionSnapshot,
-        file: &SnapshotFile,
-        report: &mut ScanReport,
-        callback: &mut ScanCallback<'_>,
-    ) -> Result<ControlFlow<()>> {
-        for damage in &file.damaged {
-            let bytes = damage.to.saturating_sub(damage.from);
-            let text = format!("{}: {bytes} damaged bytes at {}: {}", file.path.display(), damage.from, damage.reason);
-            report.warnings.push(text);
-        }
-        if file.frames.is_empty() {
-            return Ok(ControlFlow::Continue(()));
-        }
-        let handle = match self.database.vfs().open(&file.path, OpenMode::Read) {
-            Ok(handle) => handle,
-            // Retention removed it after the snapshot.
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(ControlFlow::Continue(())),
-            Err(e) => return Err(Error::io("open", &file.path, e)),
-        };
-        let mut verified = Vec::new();
-        let mut flow = ControlFlow::Continue(());
-        'frames: for frame in &file.frames {
-            let page = match self.reader.read(&*handle, &file.path, frame) {
-                Ok(page) => page,
-                Err(error @ (Error::Corrupt { .. } | Error::Incompatible { .. })) => {
-                    tracing::warn!(database = self.database.name(), %error, "skipped a page");
-                    report.warnings.push(error.to_string());
-                    continue;
-                }
-                Err(e) => return Err(e),
-            };
-            if !frame.verified {
-                verified.push(frame.offset);
-            }
-            for (metric, rows) in self.gatherer.gather(page, self.from, self.to).iter().enumerate() {
-                if emit(metric, rows, callback)?.is_break() {
-                    flow = ControlFlow::Break(());
-                    break 'frames;
-                }
-            }
-        }
-        if !verified.is_empty() {
-            self.database.mark_verified(snapshot.partition, file.kind, &verified);
-        }
-        Ok(flow)
-    }
 }
 
-fn emit(metric: usize, rows: &Rows, callback: &mut ScanCallback<'_>) -> Result<ControlFlow<()>> {
+fn emit(metric: usize, rows: &Rows, sink: &mut dyn ScanSink) -> Result<ControlFlow<()>> {
     if rows.timestamps.is_empty() {
         return Ok(ControlFlow::Continue(()));
     }
-    callback(ScanSlice { metric, timestamps: &rows.timestamps, values: rows.values.values() })
+    sink.slice(ScanSlice { metric, timestamps: &rows.timestamps, values: rows.values.values() })
 }

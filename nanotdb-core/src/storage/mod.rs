@@ -1,12 +1,16 @@
 //! Files: the file system the engine sees, and each kind of file it keeps.
 
 pub mod lock;
+pub mod metric_cache;
+pub mod metric_file;
 pub mod open_page;
 pub mod raw_file;
 pub mod vfs;
 pub mod wal_file;
 
 pub use lock::DirectoryLock;
+pub use metric_cache::MetricCache;
+pub use metric_file::{BlockReader, MetricFile};
 pub use open_page::OpenPage;
 pub use raw_file::{FrameEntry, RawFile, TailPolicy};
 pub use wal_file::WalFile;

@@ -2,7 +2,7 @@
 
 use super::super::{DecodeError, get_u32};
 use super::frame::FileHeader;
-use super::{Block, FOOTER_LEN, FOOTER_MAGIC, HEADER_LEN, Layout, Rows, Series, Tail, TimeBlock, v1, v2};
+use super::{Block, FOOTER_LEN, FOOTER_MAGIC, HEADER_LEN, Layout, Part, Rows, Series, Tail, TimeBlock, v1, v2};
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Registry;
 
@@ -77,6 +77,7 @@ impl Layout {
             partition_kind: file.partition_kind,
             start: file.start,
             end: file.end,
+            sources: Vec::new(),
             times,
             series,
         })
@@ -189,4 +190,18 @@ pub fn decode_block(
         out.timestamps.clear();
         out.values.truncate(0);
     })
+}
+
+/// Decodes the statistics of a block's parts from the bytes of the chunk that [`Block::parts`] names; `times` is the
+/// entry of the time vector that the block refers to.
+pub fn decode_parts(
+    version: u16,
+    bytes: &[u8],
+    series: &Series,
+    block: &Block,
+    time: &TimeBlock,
+    registry: &Registry,
+) -> Result<Vec<Part>, DecodeError> {
+    let _ = (bytes, series, block, time, registry);
+    Err(unknown(version))
 }

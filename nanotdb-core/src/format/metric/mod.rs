@@ -12,7 +12,7 @@ pub mod v2;
 mod values;
 mod write;
 
-pub use decode::{check_block_header, check_times_header, decode_block, decode_times};
+pub use decode::{check_block_header, check_times_header, decode_block, decode_parts, decode_times};
 pub use write::original_reads;
 
 use crate::model::{Column, MetricId, Timestamp, ValueType, Values};
@@ -56,10 +56,32 @@ pub struct Layout {
     pub start: Timestamp,
     /// Newest timestamp.
     pub end: Timestamp,
+    /// Raw files that it was built from, in the order in which they are read; none in v1 and v2.
+    pub sources: Vec<Source>,
     /// Shared time vectors; none in v1.
     pub times: Vec<TimeBlock>,
     /// Series by metric id, each once.
     pub series: Vec<Series>,
+}
+
+impl Layout {
+    /// About how much memory it takes.
+    pub fn bytes_in_memory(&self) -> usize {
+        let blocks: usize = self.series.iter().map(|s| s.blocks.capacity()).sum();
+        let blocks = blocks.saturating_mul(size_of::<Block>());
+        let times = self.times.capacity().saturating_mul(size_of::<TimeBlock>());
+        let series = self.series.capacity().saturating_mul(size_of::<Series>());
+        size_of::<Self>().saturating_add(blocks).saturating_add(times).saturating_add(series)
+    }
+}
+
+/// How much of a raw file is in a metric file, told by how that part ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// Bytes from the start of the raw file.
+    pub len: u64,
+    /// CRC-32 of the last frame within them, from its header to its checksum.
+    pub crc: u32,
 }
 
 /// A vector of timestamps that blocks refer to by its index in [`Layout::times`].
