@@ -60,7 +60,7 @@ pub(crate) fn from_export(text: &str) -> Content {
         let [key, value, date, time] = fields[..] else { panic!("{line}") };
         let narrow = if value.ends_with('i') { "int32" } else { "float32" };
         let value_type = wide.get(key).copied().unwrap_or(narrow);
-        let at = nanotdb_ingest::timestamp::parse_date_and_time(date.as_bytes(), time.as_bytes()).unwrap();
+        let at = nanotdb_core::model::time::parse_date_and_time(date.as_bytes(), time.as_bytes()).unwrap();
         let metric = key.split_once('/').unwrap().1.to_owned();
         content.entry(metric).or_default().push(row(at, value_type, value.trim_end_matches('i')));
     }

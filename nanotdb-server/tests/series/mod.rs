@@ -89,7 +89,7 @@ pub fn exported(text: &str) -> Content {
         let value = value_of(value_type, value.trim_end_matches('i'));
         let (database, metric) = key.split_once('/').unwrap();
         let at: nanotdb_core::model::Timestamp =
-            nanotdb_ingest::timestamp::parse_date_and_time(date.as_bytes(), time.as_bytes()).unwrap();
+            nanotdb_core::model::time::parse_date_and_time(date.as_bytes(), time.as_bytes()).unwrap();
         content.entry((database.to_owned(), metric.to_owned())).or_default().push((at, value));
     }
     content
