@@ -19,7 +19,6 @@ mod json_stream;
 mod limits;
 mod logging;
 mod params;
-mod plugins;
 mod respond;
 mod routes;
 mod serve;
@@ -40,7 +39,10 @@ use clap::Parser;
 use nanotdb_core::clock::SystemClock;
 use nanotdb_core::config::EngineConfig;
 use nanotdb_core::engine::{Engine, EngineOptions};
+use nanotdb_core::plugin::listing::table;
+use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::storage::vfs::{RealVfs, Vfs};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -64,7 +66,9 @@ pub fn run() -> ExitCode {
 
 fn start(args: &Args) -> Result<()> {
     if args.plugins {
-        print!("{}", plugins::table());
+        registry().check()?;
+        // A reader that goes away (`nanotdb --plugins | head -1`) is no failure.
+        let _ = std::io::stdout().write_all(table(&registry().list()).as_bytes());
         return Ok(());
     }
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
