@@ -1,7 +1,7 @@
 //! `nanocli query`: samples, last values and windowed aggregates.
 
 use super::query_output::{Header, Writer};
-use crate::cli::RootArg;
+use crate::cli::{RangeArgs, RootArg};
 use crate::{output, root, text};
 use clap::ValueEnum;
 use nanotdb_core::Error;
@@ -29,13 +29,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "REGEX")]
     metric: String,
 
-    /// First time (default: the oldest sample)
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    start: Option<String>,
-
-    /// Last time, itself included (default: the newest sample)
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    end: Option<String>,
+    #[command(flatten)]
+    range: RangeArgs,
 
     /// Only the newest sample of each metric, at --end or before
     #[arg(long, conflicts_with_all = ["aggregate", "stride"])]
@@ -108,7 +103,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         )
         .into());
     }
-    let (from, to) = text::range(args.start.as_deref(), args.end.as_deref(), super::now())?;
+    let (from, to) = text::range(&args.range, super::now())?;
     let aggregators =
         args.aggregate.iter().map(|name| registry().aggregator(name)).collect::<Result<Vec<_>, Error>>()?;
     let window = args.window.as_deref().map(|w| text::span("--window", w)).transpose()?;
