@@ -65,12 +65,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     output::warn_all(&report.warnings);
     if report.non_finite > 0 {
         eprintln!(
-            "nanocli: warning: {} of {} values are NaN or infinite; an import will reject those lines",
-            report.non_finite, report.rows
+            "nanocli: warning: NaN or infinite: {} of {}; an import will reject those lines",
+            text::count(report.non_finite),
+            text::counted(report.rows, "value")
         );
     }
     if let Some(path) = &args.out {
-        eprintln!("{} samples to {}", text::count(report.rows), path.display());
+        eprintln!("{} to {}", text::counted(report.rows, "sample"), path.display());
     }
     Ok(super::exit(report.warnings.is_empty()))
 }
