@@ -75,7 +75,8 @@ fn start(args: &Args) -> Result<()> {
     let location = args.location();
     if args.init {
         if args.config.is_none() && args.data.is_none() {
-            bail!("--init needs --config PATH or --data DIR, to know where engine.toml goes");
+            let needed = "--init needs --config PATH or --data DIR, to know where engine.toml goes";
+            return Err(nanotdb_core::Error::bad_input(needed).into());
         }
         return initialise(vfs.as_ref(), &location);
     }
@@ -117,7 +118,9 @@ fn configuration(vfs: &dyn Vfs, location: &Location) -> Result<(EngineConfig, Ve
     let path = &location.config;
     if vfs.entry(path).with_context(|| format!("looking at {}", path.display()))?.is_none() {
         if location.must_exist {
-            bail!("{path} does not exist; make it with: nanotdb --init --config {path}", path = path.display());
+            let path = path.display();
+            let missing = format!("{path} does not exist; make it with: nanotdb --init --config {path}");
+            return Err(nanotdb_core::Error::NotFound(missing).into());
         }
         write_default(vfs, location)?;
     }

@@ -48,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", requires = "aggregate")]
     window: Option<String>,
 
-    /// Whether metric files answer where they exist; only `config` and `on` (the same here) are available
+    /// Whether metric files answer where they exist; both modes are the same here
     #[arg(long, value_name = "MODE", value_enum, default_value_t = MetricFiles::Config)]
     metric_files: MetricFiles,
 
@@ -80,7 +80,8 @@ enum MetricFiles {
     Config,
     /// The metric file where there is one
     On,
-    /// Raw files only
+    /// Refused: the engine has no such way
+    #[value(hide = true)]
     Off,
 }
 
