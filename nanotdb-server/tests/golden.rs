@@ -9,8 +9,8 @@ mod samples;
 mod series;
 
 use common::Server;
-use samples::files::{copy_golden, golden_cases, snapshot};
-use samples::{Content, assert_same, exported};
+use samples::files::{golden_cases, snapshot};
+use samples::{Content, assert_same, copy_golden, exported};
 use series::{nanocli, over_http};
 
 /// A copy of a case's root, and what it holds.

@@ -2,8 +2,8 @@
 //! every byte as it was.
 
 use crate::helpers::Bench;
-use crate::samples::files::{copy_golden, golden_cases, snapshot};
-use crate::samples::{Content, add, assert_same, exported, type_named, value_of};
+use crate::samples::files::{golden_cases, snapshot};
+use crate::samples::{Content, add, assert_same, copy_golden, exported, type_named, value_of};
 use nanotdb_core::model::ValueType;
 use std::collections::BTreeMap;
 

@@ -2,11 +2,13 @@
 //! the nanosecond and values bit for bit. `nanotdb-server`'s tests use it, too.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
+#[path = "../../../nanotdb-core/tests/common/files.rs"]
 pub mod files;
 pub mod real;
 
 use nanotdb_core::model::{Value, ValueType, time};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Samples by `database/metric`.
 pub type Content = BTreeMap<String, Vec<(i64, Value)>>;
@@ -37,6 +39,12 @@ pub fn expected_tsv(text: &str) -> Content {
         rows.push((timestamp.parse().unwrap(), value_of(type_named(value_type), value)));
     }
     content
+}
+
+/// Copies a case's root, and says what it holds.
+pub fn copy_golden(case: &str, to: &Path) -> Content {
+    files::copy_directory(&files::golden().join(case).join("root"), to);
+    expected_tsv(&std::fs::read_to_string(files::golden().join(case).join("expected.tsv")).unwrap())
 }
 
 /// The lines of an export. The value's form is its type, `# type` lines aside.

@@ -1,15 +1,16 @@
-//! Directories: the original's, copies of them, and whether anything in one changed.
+//! Directories: the original's, copies of them, and whether anything in one changed. `nanotdb-cli` and `nanotdb-server`
+//! use it, too.
 
-use super::{Content, expected_tsv};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The data directories of the original.
 pub fn golden() -> PathBuf {
+    // From whichever crate includes this file.
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../nanotdb-core/tests/golden")
 }
 
-/// Cases with raw files or a WAL; metric files are another matter.
+/// Cases that hold raw files or a WAL; metric files are another matter.
 pub fn golden_cases() -> Vec<String> {
     let mut names: Vec<_> = std::fs::read_dir(golden())
         .unwrap()
@@ -21,12 +22,6 @@ pub fn golden_cases() -> Vec<String> {
     names.sort();
     assert!(names.len() >= 10, "{names:?}");
     names
-}
-
-/// Copies a case's root, and says what it holds.
-pub fn copy_golden(case: &str, to: &Path) -> Content {
-    copy_directory(&golden().join(case).join("root"), to);
-    expected_tsv(&std::fs::read_to_string(golden().join(case).join("expected.tsv")).unwrap())
 }
 
 /// Copies a directory with everything in it. The copy is writable, whatever the original is.
