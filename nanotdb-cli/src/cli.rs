@@ -49,19 +49,14 @@ pub(crate) enum LogLevel {
     Trace,
 }
 
+/// The commands; each one's `Args` say what it is for.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Load samples from a file or standard input
     Import(import::Args),
-    /// Write a database as line protocol
     Export(export::Args),
-    /// Print samples, last values or windowed aggregates
     Query(query::Args),
-    /// Show what the files of a data directory hold
     Inspect(inspect::Args),
-    /// Check every byte of a data directory
     Verify(verify::Args),
-    /// List the codecs, partitioners, ingest formats and aggregates of this binary
     Plugins(plugins::Args),
 }
 
@@ -71,6 +66,29 @@ pub(crate) struct RootArg {
     /// Data directory
     #[arg(long, value_name = "DIR", default_value = "./nanotdb-data")]
     pub(crate) root: PathBuf,
+}
+
+/// The options of commands that look at one database or at all.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct DatabasesArgs {
+    #[command(flatten)]
+    pub(crate) root: RootArg,
+
+    /// Database (default: each one)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) db: Option<String>,
+}
+
+/// The options of commands that read a stretch of time.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct RangeArgs {
+    /// First time (default: the oldest sample)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) start: Option<String>,
+
+    /// Last time, itself included (default: the newest sample)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) end: Option<String>,
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Opening a data directory, and errors that say which databases it holds.
 
+use crate::text;
 use nanotdb_core::config::EngineConfig;
 use nanotdb_core::engine::{Engine, MetricInfo};
 use nanotdb_core::storage::vfs::RealVfs;
@@ -90,7 +91,10 @@ pub(crate) fn select_metrics(engine: &Engine, database: &str, pattern: Option<&s
     let all = metrics.len();
     metrics.retain(|m| regex.is_match(&m.name));
     if metrics.is_empty() {
-        return Err(Error::NotFound(format!("none of the {all} metrics of database {database:?} matches {pattern:?}")));
+        return Err(Error::NotFound(format!(
+            "--metric {pattern:?} matches none of {} of database {database:?}; `nanocli inspect catalog` lists them",
+            text::counted(all as u64, "metric"),
+        )));
     }
     Ok(metrics)
 }

@@ -1,12 +1,13 @@
 //! Times, durations, sizes and counts as the command line reads and shows them.
 
+use crate::cli::RangeArgs;
 use nanotdb_core::model::duration::{format_duration, parse_positive};
 use nanotdb_core::model::time::{format_timestamp, parse_time};
 use nanotdb_core::model::{Timestamp, Value};
 use nanotdb_core::{Error, Result};
 
 /// A `--start` or `--end`; `absent` when it was not given.
-pub(crate) fn moment(flag: &str, text: Option<&str>, now: Timestamp, absent: Timestamp) -> Result<Timestamp> {
+fn moment(flag: &str, text: Option<&str>, now: Timestamp, absent: Timestamp) -> Result<Timestamp> {
     match text {
         None => Ok(absent),
         Some(text) => parse_time(text, None, now).map_err(|e| Error::bad_input(format!("{flag}: {e}"))),
@@ -14,9 +15,9 @@ pub(crate) fn moment(flag: &str, text: Option<&str>, now: Timestamp, absent: Tim
 }
 
 /// A closed range from two flags; the whole of time without them.
-pub(crate) fn range(start: Option<&str>, end: Option<&str>, now: Timestamp) -> Result<(Timestamp, Timestamp)> {
-    let from = moment("--start", start, now, Timestamp::MIN)?;
-    let to = moment("--end", end, now, Timestamp::MAX)?;
+pub(crate) fn range(args: &RangeArgs, now: Timestamp) -> Result<(Timestamp, Timestamp)> {
+    let from = moment("--start", args.start.as_deref(), now, Timestamp::MIN)?;
+    let to = moment("--end", args.end.as_deref(), now, Timestamp::MAX)?;
     if from > to {
         return Err(Error::bad_input(format!("--start {} is after --end {}", timestamp(from), timestamp(to))));
     }
@@ -109,6 +110,9 @@ mod tests {
 
     #[test]
     fn ranges_are_open_where_no_flag_is_given_and_never_backwards() {
+        let range = |start: Option<&str>, end: Option<&str>, now| {
+            super::range(&RangeArgs { start: start.map(str::to_owned), end: end.map(str::to_owned) }, now)
+        };
         assert_eq!(range(None, None, NOON).unwrap(), (i64::MIN, i64::MAX));
         assert_eq!(range(Some("-1h"), Some("2026-05-24 12"), NOON).unwrap(), (NOON - 3_600_000_000_000, NOON));
         assert_eq!(range(Some("1779624000"), None, 0).unwrap().0, NOON);

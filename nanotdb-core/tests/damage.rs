@@ -5,8 +5,9 @@
 mod common;
 
 use common::bench::{Bench, Line, SECOND, content_of, float, int, send};
+use common::files::golden;
 use common::oracle::{ROOT, START as T, config};
-use common::{Content, assert_same, expected, golden};
+use common::{Content, assert_same, expected};
 use nanotdb_core::config::FsyncPolicy;
 use nanotdb_core::engine::Engine;
 use nanotdb_core::maintenance::verify::verify;

@@ -4,7 +4,8 @@
 
 mod common;
 
-use common::{Content, assert_same, copy_tree, expected, golden, golden_raw_cases, read_all};
+use common::files::{copy_directory, golden, golden_cases};
+use common::{Content, assert_same, expected, read_all};
 use nanotdb_core::config::EngineConfig;
 use nanotdb_core::engine::Engine;
 use std::ops::ControlFlow;
@@ -19,7 +20,7 @@ fn check(engine: &Engine, case: &str, context: &str) {
 
 #[test]
 fn read_only_returns_every_sample_and_changes_nothing() {
-    for case in golden_raw_cases() {
+    for case in golden_cases() {
         let root = golden().join(&case).join("root");
         let engine = Engine::open_read_only(&root, EngineConfig::default()).unwrap();
         check(&engine, &case, "read only");
@@ -28,10 +29,10 @@ fn read_only_returns_every_sample_and_changes_nothing() {
 
 #[test]
 fn recovery_returns_every_sample_and_so_does_a_second_start() {
-    for case in golden_raw_cases() {
+    for case in golden_cases() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
-        copy_tree(&golden().join(&case).join("root"), &root);
+        copy_directory(&golden().join(&case).join("root"), &root);
         for start in ["first", "second", "third"] {
             let engine = Engine::open(&root, EngineConfig::default()).unwrap();
             assert_eq!(engine.health(), [], "{case}");

@@ -6,7 +6,7 @@
 mod common;
 mod reader;
 
-use common::copy_tree;
+use common::files::copy_directory;
 use nanotdb_core::config::EngineConfig;
 use nanotdb_core::engine::{Batch, Engine, EngineOptions};
 use nanotdb_core::model::{Number, Value};
@@ -160,7 +160,7 @@ fn after_a_kill_files_and_wal_together_hold_every_row_once() {
         let written = write(&engine, wide);
         // What a killed process leaves is what is in the files now.
         let killed = directory.path().join("killed");
-        copy_tree(&root, &killed);
+        copy_directory(&root, &killed);
         drop(engine);
 
         let database = killed.join("pi");
@@ -199,7 +199,7 @@ fn before_the_first_page_the_wal_alone_holds_names_and_rows() {
 #[test]
 fn the_reader_agrees_with_the_original() {
     for case in ["clean-day", "wal-killed-midnight", "wal-killed-mid-tick"] {
-        let database = common::golden().join(case).join("root/pi");
+        let database = common::files::golden().join(case).join("root/pi");
         let mut types = catalog(&std::fs::read(database.join("catalog.json")).unwrap());
         let log = std::fs::read(database.join("pi.wal")).unwrap();
         let replayed = reader::wal_of_the_original(&log, &mut types);

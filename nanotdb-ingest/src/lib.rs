@@ -16,7 +16,6 @@ mod line_protocol;
 mod lines;
 pub mod number;
 mod prometheus;
-pub mod timestamp;
 
 pub use json::JsonLines;
 pub use line_protocol::LineProtocol;

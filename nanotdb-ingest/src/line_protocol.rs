@@ -15,9 +15,8 @@
 use crate::excerpt::excerpt;
 use crate::lines::Lines;
 use crate::number::{self, scan_plain};
-use crate::timestamp;
 use memchr::memchr;
-use nanotdb_core::model::{Timestamp, ValueType};
+use nanotdb_core::model::{Timestamp, ValueType, time};
 use nanotdb_core::plugin::{IngestError, IngestFormat, IngestOptions, IngestParser, SampleSink};
 
 /// The longest key is a database of 64 bytes, a slash, and a metric of 255.
@@ -72,7 +71,7 @@ pub(crate) fn take_usual(number: u64, input: &[u8], sink: &mut dyn SampleSink) -
     let (timestamp, rest) = match rest.get(used..)? {
         [b' ' | b'\t', rest @ ..] => {
             let (digits, rest) = rest.split_at_checked(19)?;
-            (Some(timestamp::nineteen_digits(digits)?), rest)
+            (Some(time::nineteen_digits(digits)?), rest)
         }
         rest => (None, rest),
     };
@@ -142,11 +141,11 @@ fn parse_fields<'a>(key: &'a [u8], mut rest: &[u8]) -> Result<Fields<'a>, String
     let timestamp = match (next_field(&mut rest), next_field(&mut rest), next_field(&mut rest)) {
         (None, ..) => None,
         (Some(only), None, _) => Some(
-            timestamp::parse_integer(only)
-                .or_else(|| timestamp::parse_rfc3339(only))
+            time::parse_integer(only)
+                .or_else(|| time::parse_rfc3339(only))
                 .ok_or_else(|| timestamp_reason(&excerpt(only)))?,
         ),
-        (Some(date), Some(time), None) => Some(match timestamp::parse_date_and_time(date, time) {
+        (Some(date), Some(time), None) => Some(match time::parse_date_and_time(date, time) {
             Some(timestamp) => timestamp,
             None if date.contains(&b'-') && time.contains(&b':') => {
                 return Err(timestamp_reason(&format!("{} {}", excerpt(date), excerpt(time))));

@@ -11,8 +11,7 @@
 use crate::excerpt::excerpt;
 use crate::lines::Lines;
 use crate::number;
-use crate::timestamp;
-use nanotdb_core::model::{Number, Timestamp};
+use nanotdb_core::model::{Number, Timestamp, time};
 use nanotdb_core::plugin::{IngestError, IngestFormat, IngestOptions, IngestParser, SampleSink};
 use std::ops::Range;
 
@@ -243,21 +242,21 @@ fn is_metric_name(name: &str) -> bool {
 /// Milliseconds, or seconds as the module's documentation tells them apart, in nanoseconds.
 fn parse_timestamp(field: &str) -> Option<Timestamp> {
     const SECONDS_BELOW: u64 = 100_000_000_000;
-    if let Some(integer) = timestamp::parse_integer(field.as_bytes()) {
+    if let Some(integer) = time::parse_integer(field.as_bytes()) {
         let unit = if integer.unsigned_abs() < SECONDS_BELOW { 1_000_000_000 } else { 1_000_000 };
         return integer.checked_mul(unit);
     }
     if let Some((whole, fraction)) = field.split_once('.')
-        && let Some(seconds) = timestamp::parse_integer(whole.as_bytes())
+        && let Some(seconds) = time::parse_integer(whole.as_bytes())
     {
         // Digits beyond nanoseconds are cut.
         let digits = fraction.as_bytes();
         let (kept, cut) = digits.split_at_checked(9).unwrap_or((digits, &[]));
-        if let Some(nanos) = timestamp::fraction_nanoseconds(kept)
+        if let Some(nanos) = time::fraction_nanoseconds(kept)
             && cut.iter().all(u8::is_ascii_digit)
         {
             let nanos = if whole.starts_with('-') { -nanos } else { nanos };
-            return i64::try_from(i128::from(seconds) * 1_000_000_000 + nanos).ok();
+            return i64::try_from(i128::from(seconds) * 1_000_000_000 + i128::from(nanos)).ok();
         }
     }
     // Exponents: as exact as a float64.

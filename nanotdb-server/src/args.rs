@@ -10,7 +10,7 @@ const CONFIG_NAME: &str = "engine.toml";
 
 /// NanoTDB: a time-series database in one binary, over plain local files.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "nanotdb", version, max_term_width = 100)]
+#[command(name = "nanotdb", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Use this engine.toml; the data lives in its directory
     #[arg(long, value_name = "PATH", conflicts_with = "data")]
@@ -36,6 +36,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH", hide = true)]
     pub(crate) port_file: Option<PathBuf>,
 }
+
+const AFTER_HELP: &str = "\
+Examples:
+  nanotdb
+  nanotdb --data /var/lib/nanotdb --listen :8428
+  nanotdb --init --config ./sensors/engine.toml
+  curl http://127.0.0.1:8428/api/v1/import -d 'demo/room.temp 21.5'
+
+Exit codes:
+  0  stopped by SIGTERM or Ctrl-C, or done
+  1  failed
+  2  wrong arguments or configuration
+  3  no such configuration file
+  4  the directory is in use by another process";
 
 /// Where a server's files are.
 #[derive(Debug, Clone, PartialEq, Eq)]

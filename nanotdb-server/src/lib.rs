@@ -19,7 +19,6 @@ mod json_stream;
 mod limits;
 mod logging;
 mod params;
-mod plugins;
 mod respond;
 mod routes;
 mod serve;
@@ -40,7 +39,10 @@ use clap::Parser;
 use nanotdb_core::clock::SystemClock;
 use nanotdb_core::config::EngineConfig;
 use nanotdb_core::engine::{Engine, EngineOptions};
+use nanotdb_core::plugin::listing::table;
+use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::storage::vfs::{RealVfs, Vfs};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -64,14 +66,17 @@ pub fn run() -> ExitCode {
 
 fn start(args: &Args) -> Result<()> {
     if args.plugins {
-        print!("{}", plugins::table());
+        registry().check()?;
+        // A reader that goes away (`nanotdb --plugins | head -1`) is no failure.
+        let _ = std::io::stdout().write_all(table(&registry().list()).as_bytes());
         return Ok(());
     }
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
     let location = args.location();
     if args.init {
         if args.config.is_none() && args.data.is_none() {
-            bail!("--init needs --config PATH or --data DIR, to know where engine.toml goes");
+            let needed = "--init needs --config PATH or --data DIR, to know where engine.toml goes";
+            return Err(nanotdb_core::Error::bad_input(needed).into());
         }
         return initialise(vfs.as_ref(), &location);
     }
@@ -113,7 +118,9 @@ fn configuration(vfs: &dyn Vfs, location: &Location) -> Result<(EngineConfig, Ve
     let path = &location.config;
     if vfs.entry(path).with_context(|| format!("looking at {}", path.display()))?.is_none() {
         if location.must_exist {
-            bail!("{path} does not exist; make it with: nanotdb --init --config {path}", path = path.display());
+            let path = path.display();
+            let missing = format!("{path} does not exist; make it with: nanotdb --init --config {path}");
+            return Err(nanotdb_core::Error::NotFound(missing).into());
         }
         write_default(vfs, location)?;
     }

@@ -20,10 +20,18 @@ fn init_writes_a_configuration_once() {
 }
 
 #[test]
+fn init_without_a_place_is_a_wrong_argument() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, _, error) = run(&["--init"], dir.path());
+    assert_eq!(code, 2);
+    assert!(error.contains("--config PATH or --data DIR"), "{error}");
+}
+
+#[test]
 fn a_missing_configuration_is_answered_with_how_to_make_it() {
     let dir = tempfile::tempdir().unwrap();
     let (code, _, error) = run(&["--config", "nowhere/engine.toml"], dir.path());
-    assert_ne!(code, 0);
+    assert_eq!(code, 3);
     assert!(error.contains("nanotdb --init --config nowhere/engine.toml"), "{error}");
     assert!(!dir.path().join("nowhere").exists());
 }

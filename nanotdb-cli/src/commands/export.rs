@@ -1,6 +1,6 @@
 //! `nanocli export`: a database as line protocol.
 
-use crate::cli::RootArg;
+use crate::cli::{RangeArgs, RootArg};
 use crate::{output, root, text};
 use anyhow::Context;
 use nanotdb_core::maintenance::export::{ExportRequest, export};
@@ -28,13 +28,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "REGEX")]
     metric: Option<String>,
 
-    /// First time (default: the oldest sample)
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    start: Option<String>,
-
-    /// Last time, itself included (default: the newest sample)
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    end: Option<String>,
+    #[command(flatten)]
+    range: RangeArgs,
 
     /// File to write, compressed when it ends in .gz or .zst (default: standard output). It appears when it is complete
     #[arg(long, value_name = "FILE")]
@@ -52,7 +47,7 @@ Lines look like `sensors/temp.out 21.5 2026-05-24 12:00:00.000000000`.
 Exit code 1 when damaged data was skipped.";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (from, to) = text::range(args.start.as_deref(), args.end.as_deref(), super::now())?;
+    let (from, to) = text::range(&args.range, super::now())?;
     let root = &args.root.root;
     let engine = root::open_for_reading(root)?;
     root::require_database(&engine, root, &args.db)?;
@@ -70,12 +65,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     output::warn_all(&report.warnings);
     if report.non_finite > 0 {
         eprintln!(
-            "nanocli: warning: {} of {} values are NaN or infinite; an import will reject those lines",
-            report.non_finite, report.rows
+            "nanocli: warning: NaN or infinite: {} of {}; an import will reject those lines",
+            text::count(report.non_finite),
+            text::counted(report.rows, "value")
         );
     }
     if let Some(path) = &args.out {
-        eprintln!("{} samples to {}", text::count(report.rows), path.display());
+        eprintln!("{} to {}", text::counted(report.rows, "sample"), path.display());
     }
     Ok(super::exit(report.warnings.is_empty()))
 }

@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut report = ImportReport::default();
     let started = Instant::now();
     let imported = import(&engine, format, &options, &mut *input, &mut report, &mut |so_far| {
-        progress.set_message(format!("{} samples", text::count(so_far.accepted)));
+        progress.set_message(text::counted(so_far.accepted, "sample"));
     });
     let closed = engine.close();
     let elapsed = started.elapsed();
@@ -78,7 +78,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             output::print_text(&summary.text())?;
         }
     }
-    imported.with_context(|| format!("import stopped; {} samples before that are stored", report.accepted))?;
+    imported
+        .with_context(|| format!("import stopped; stored before that: {}", text::counted(report.accepted, "sample")))?;
     closed?;
     Ok(super::exit(report.rejected == 0))
 }
@@ -140,9 +141,9 @@ impl Summary<'_> {
 
     fn text(&self) -> String {
         format!(
-            "{} samples accepted, {} lines rejected, {:.2} s, {} samples/s\n",
-            text::count(self.report.accepted),
-            text::count(self.report.rejected),
+            "{} accepted, {} rejected, {:.2} s, {} samples/s\n",
+            text::counted(self.report.accepted, "sample"),
+            text::counted(self.report.rejected, "line"),
             self.elapsed.as_secs_f64(),
             text::count(self.points_per_second()),
         )
@@ -155,7 +156,7 @@ impl Summary<'_> {
         }
         let more = self.report.rejected.saturating_sub(self.report.rejections.len() as u64);
         if more > 0 {
-            out.push_str(&format!("{}: {} more lines rejected\n", self.input, text::count(more)));
+            out.push_str(&format!("{}: {} rejected\n", self.input, text::counted(more, "more line")));
         }
         out
     }

@@ -1,9 +1,9 @@
 //! `nanocli inspect`: what the files of a data directory hold.
 
-use crate::cli::RootArg;
+use crate::cli::DatabasesArgs;
 use crate::inspect::read::DatabaseFiles;
 use crate::inspect::render;
-use crate::{output, root};
+use crate::{output, root, text};
 use nanotdb_core::Result;
 use std::io::Write;
 use std::process::ExitCode;
@@ -41,11 +41,7 @@ enum What {
 #[derive(Debug, clap::Args)]
 struct Common {
     #[command(flatten)]
-    root: RootArg,
-
-    /// Database (default: each one)
-    #[arg(long, value_name = "NAME")]
-    db: Option<String>,
+    databases: DatabasesArgs,
 
     /// Show single frames and records
     #[arg(long)]
@@ -67,9 +63,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn databases(args: &Common) -> anyhow::Result<()> {
-    let root = &args.root.root;
+    let root = &args.databases.root.root;
     let engine = root::open_for_reading(root)?;
-    let names = root::databases(&engine, root, args.db.as_deref())?;
+    let names = root::databases(&engine, root, args.databases.db.as_deref())?;
     let views = names
         .iter()
         .map(|(name, health)| DatabaseFiles { root, name }.overview(engine.config(), health.as_deref()))
@@ -91,13 +87,13 @@ fn databases(args: &Common) -> anyhow::Result<()> {
 
 /// The databases that are asked for; those that cannot be opened are inspected all the same.
 fn names(args: &Common) -> Result<Vec<String>> {
-    let root = &args.root.root;
+    let root = &args.databases.root.root;
     let engine = root::open_for_reading(root)?;
-    Ok(root::databases(&engine, root, args.db.as_deref())?.into_iter().map(|(name, _)| name).collect())
+    Ok(root::databases(&engine, root, args.databases.db.as_deref())?.into_iter().map(|(name, _)| name).collect())
 }
 
 fn data_files(args: &Common) -> anyhow::Result<()> {
-    let root = &args.root.root;
+    let root = &args.databases.root.root;
     let mut all = Vec::new();
     for name in names(args)? {
         all.extend(DatabaseFiles { root, name: &name }.data_files()?);
@@ -116,7 +112,7 @@ fn data_files(args: &Common) -> anyhow::Result<()> {
 }
 
 fn wals(args: &Common) -> anyhow::Result<()> {
-    let root = &args.root.root;
+    let root = &args.databases.root.root;
     let all =
         names(args)?.iter().map(|name| DatabaseFiles { root, name }.wal(args.verbose)).collect::<Result<Vec<_>>>()?;
     if args.json {
@@ -134,7 +130,7 @@ fn wals(args: &Common) -> anyhow::Result<()> {
 }
 
 fn catalog(args: &Common) -> anyhow::Result<()> {
-    let root = &args.root.root;
+    let root = &args.databases.root.root;
     let names = names(args)?;
     let mut found = Vec::with_capacity(names.len());
     for name in &names {
@@ -146,7 +142,7 @@ fn catalog(args: &Common) -> anyhow::Result<()> {
         return output::print_json(&serde_json::json!({ "databases": databases }));
     }
     let tables = found.iter().map(|(name, metrics)| {
-        let count = if metrics.len() == 1 { "1 metric".to_owned() } else { format!("{} metrics", metrics.len()) };
+        let count = text::counted(metrics.len() as u64, "metric");
         format!("{name}: {count}\n{}", render::catalog(metrics))
     });
     output::print_text(&tables.collect::<Vec<_>>().join("\n"))

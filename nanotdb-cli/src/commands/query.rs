@@ -1,7 +1,7 @@
 //! `nanocli query`: samples, last values and windowed aggregates.
 
 use super::query_output::{Header, Writer};
-use crate::cli::RootArg;
+use crate::cli::{RangeArgs, RootArg};
 use crate::{output, root, text};
 use clap::ValueEnum;
 use nanotdb_core::Error;
@@ -29,13 +29,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "REGEX")]
     metric: String,
 
-    /// First time (default: the oldest sample)
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    start: Option<String>,
-
-    /// Last time, itself included (default: the newest sample)
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    end: Option<String>,
+    #[command(flatten)]
+    range: RangeArgs,
 
     /// Only the newest sample of each metric, at --end or before
     #[arg(long, conflicts_with_all = ["aggregate", "stride"])]
@@ -53,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", requires = "aggregate")]
     window: Option<String>,
 
-    /// Whether metric files answer where they exist; only `config` and `on` (the same here) are available
+    /// Whether metric files answer where they exist; both modes are the same here
     #[arg(long, value_name = "MODE", value_enum, default_value_t = MetricFiles::Config)]
     metric_files: MetricFiles,
 
@@ -85,7 +80,8 @@ enum MetricFiles {
     Config,
     /// The metric file where there is one
     On,
-    /// Raw files only
+    /// Refused: the engine has no such way
+    #[value(hide = true)]
     Off,
 }
 
@@ -108,7 +104,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         )
         .into());
     }
-    let (from, to) = text::range(args.start.as_deref(), args.end.as_deref(), super::now())?;
+    let (from, to) = text::range(&args.range, super::now())?;
     let aggregators =
         args.aggregate.iter().map(|name| registry().aggregator(name)).collect::<Result<Vec<_>, Error>>()?;
     let window = args.window.as_deref().map(|w| text::span("--window", w)).transpose()?;

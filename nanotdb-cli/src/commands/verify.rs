@@ -1,6 +1,6 @@
 //! `nanocli verify`: every checksum and every law of the files.
 
-use crate::cli::RootArg;
+use crate::cli::DatabasesArgs;
 use crate::inspect::{read, render};
 use crate::{output, root, text};
 use nanotdb_core::engine::EngineOptions;
@@ -15,11 +15,7 @@ use std::process::ExitCode;
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
-    root: RootArg,
-
-    /// Database (default: each one)
-    #[arg(long, value_name = "NAME")]
-    db: Option<String>,
+    databases: DatabasesArgs,
 
     /// Print one JSON document
     #[arg(long)]
@@ -34,12 +30,13 @@ Examples:
 Exit code 1 when there is a problem. Each is one line: the file, the byte, what is wrong.";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let root = &args.root.root;
+    let DatabasesArgs { root, db } = &args.databases;
+    let root = &root.root;
     root::require_directory(root)?;
-    if let Some(name) = args.db.as_deref() {
+    if let Some(name) = db.as_deref() {
         root::databases(&root::open_for_reading(root)?, root, Some(name))?;
     }
-    let report = verify(root, args.db.as_deref(), root::load_config(root)?, EngineOptions::default())?;
+    let report = verify(root, db.as_deref(), root::load_config(root)?, EngineOptions::default())?;
     let problems: Vec<_> = report.problems.into_iter().map(|p| read::problem(root, p)).collect();
     if args.json {
         output::print_json(&serde_json::json!({

@@ -178,7 +178,7 @@ fn damage(damaged: &[DamageView]) -> String {
         .iter()
         .map(|d| {
             let kind = if d.torn { "torn tail" } else { "damaged" };
-            format!("{kind}: {} bytes at {}: {}\n", text::count(d.bytes), d.offset, d.reason)
+            format!("{kind}: {} at {}: {}\n", text::counted(d.bytes, "byte"), d.offset, d.reason)
         })
         .collect()
 }

@@ -1,4 +1,5 @@
-use crate::helpers::{Bench, snapshot};
+use crate::helpers::Bench;
+use crate::samples::files::snapshot;
 
 /// All four types, equal timestamps within and across metrics, late starters, several days, and values at the edges.
 fn mixed_lines() -> String {

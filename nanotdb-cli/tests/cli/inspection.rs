@@ -1,4 +1,5 @@
-use crate::helpers::{Bench, copy_directory, snapshot};
+use crate::helpers::Bench;
+use crate::samples::files::{copy_directory, snapshot};
 use std::path::{Path, PathBuf};
 
 #[test]

@@ -8,4 +8,6 @@ mod import_export;
 mod inspection;
 mod query;
 mod real_input;
+#[path = "../samples/mod.rs"]
+mod samples;
 mod usage;

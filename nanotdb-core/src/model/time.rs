@@ -1,12 +1,14 @@
 //! Timestamps as text and as civil dates: parsed and written in integers, UTC.
 
 mod civil;
+mod digits;
 mod format;
 mod parse;
 
 pub use civil::{civil_from_days, days_from_civil, days_in_month};
+pub use digits::{fraction_nanoseconds, nineteen_digits, parse_integer};
 pub use format::{format_rfc3339, format_timestamp, write_unix_seconds};
-pub use parse::{parse_civil, parse_time};
+pub use parse::{parse_date_and_time, parse_rfc3339, parse_time};
 
 use super::quoted;
 use crate::{Error, Result};

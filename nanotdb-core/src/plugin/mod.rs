@@ -7,6 +7,7 @@ pub mod aggregator;
 pub mod codec;
 pub mod conformance;
 pub mod ingest;
+pub mod listing;
 pub mod partitioner;
 pub mod registry;
 

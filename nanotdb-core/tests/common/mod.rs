@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 pub mod bench;
+pub mod files;
 pub mod oracle;
 
 use nanotdb_codecs as _;
@@ -12,31 +13,12 @@ use nanotdb_ingest as _;
 use nanotdb_partitioners as _;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 
 /// Samples by database and metric.
 pub type Content = BTreeMap<(String, String), Vec<Sample>>;
 
-pub fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
-}
-
-/// Cases that hold raw files or a WAL.
-pub fn golden_raw_cases() -> Vec<String> {
-    let mut names: Vec<_> = std::fs::read_dir(golden())
-        .unwrap()
-        .map(|e| e.unwrap())
-        .filter(|e| e.path().join("expected.tsv").exists())
-        .map(|e| e.file_name().into_string().unwrap())
-        .filter(|n| !n.starts_with("metric-"))
-        .collect();
-    names.sort();
-    assert!(names.len() >= 10, "{names:?}");
-    names
-}
-
 pub fn expected(case: &str) -> Content {
-    let text = std::fs::read_to_string(golden().join(case).join("expected.tsv")).unwrap();
+    let text = std::fs::read_to_string(files::golden().join(case).join("expected.tsv")).unwrap();
     let mut content = Content::new();
     for line in text.lines() {
         let fields: Vec<_> = line.split('\t').collect();
@@ -50,19 +32,6 @@ pub fn expected(case: &str) -> Content {
         content.entry((database.to_owned(), metric.to_owned())).or_default().push(sample);
     }
     content
-}
-
-pub fn copy_tree(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), &target).unwrap();
-        }
-    }
 }
 
 /// Everything that an engine returns.

@@ -1,6 +1,6 @@
 //! Reads every form of a time that people and programs send. Never computes in floating point.
 
-use super::{SECOND, TimeUnit, days_from_civil, days_in_month};
+use super::{SECOND, TimeUnit, days_from_civil, days_in_month, fraction_nanoseconds};
 use crate::model::duration::parse_duration;
 use crate::model::{Parsed, Timestamp, quoted};
 use crate::{Error, Result};
@@ -26,16 +26,38 @@ pub fn parse_time(text: &str, unit: Option<TimeUnit>, now: Timestamp) -> Result<
     } else if trimmed.starts_with(['+', '-']) {
         relative(trimmed, now)
     } else if trimmed.as_bytes().get(4) == Some(&b'-') {
-        date_time(trimmed)
+        date_time(trimmed.as_bytes())
     } else {
         Err("not a time".into())
     };
     parsed.map_err(|reason| refusal(text, &reason))
 }
 
-/// Parses RFC3339 or `YYYY-MM-DD [HH[:MM[:SS[.nnnnnnnnn]]]]`: the time forms of an imported line other than a number.
-pub fn parse_civil(text: &str) -> Result<Timestamp> {
-    date_time(text).map_err(|reason| refusal(text, &reason))
+/// RFC 3339 in one field (`2026-05-22T13:14:15.5Z`, `...+02:00`), the strict form of an imported line: nothing may be
+/// left out. `None` when it is not that, or beyond what a timestamp can express.
+pub fn parse_rfc3339(text: &[u8]) -> Option<Timestamp> {
+    let (_, [b'T' | b't', time @ ..]) = text.split_at_checked(10)? else { return None };
+    let has_offset = time.iter().any(|b| matches!(b, b'Z' | b'z' | b'+' | b'-'));
+    if has_offset && has_seconds(time) { date_time(text).ok() } else { None }
+}
+
+/// `2026-05-22` and `13:14:15.5`, both UTC and with nothing left out: the two fields of an exported line's time.
+pub fn parse_date_and_time(date: &[u8], time: &[u8]) -> Option<Timestamp> {
+    if !has_seconds(time) {
+        return None;
+    }
+    let (mut date, mut time) = (Cursor { rest: date }, Cursor { rest: time });
+    let days = date.date().ok()?;
+    let (seconds, nanos) = time.clock().ok()?;
+    if !date.rest.is_empty() || !time.rest.is_empty() {
+        return None;
+    }
+    timestamp(days * 86_400 + seconds, nanos)
+}
+
+/// Whether a time of day goes on to its seconds.
+fn has_seconds(time: &[u8]) -> bool {
+    matches!(time, [_, _, b':', _, _, b':', ..])
 }
 
 #[cold]
@@ -120,59 +142,68 @@ impl Cursor<'_> {
     fn two(&mut self, what: &str, max: u32) -> Parsed<u32> {
         self.digits(2).filter(|n| *n <= max).ok_or_else(|| format!("{what} must be two digits, at most {max}"))
     }
-}
 
-fn date_time(text: &str) -> Parsed<Timestamp> {
-    let mut cursor = Cursor { rest: text.as_bytes() };
-    let year = i64::from(cursor.digits(4).ok_or("year must be four digits")?);
-    cursor.eat(b"-").ok_or("expected - after the year")?;
-    let month = cursor.two("month", 12)?;
-    cursor.eat(b"-").ok_or("expected - after the month")?;
-    let day = cursor.two("day", 31)?;
-    if month == 0 || day == 0 || day > days_in_month(year, month) {
-        return Err("there is no such day".into());
+    /// `YYYY-MM-DD` as days since the epoch.
+    fn date(&mut self) -> Parsed<i64> {
+        let year = i64::from(self.digits(4).ok_or("year must be four digits")?);
+        self.eat(b"-").ok_or("expected - after the year")?;
+        let month = self.two("month", 12)?;
+        self.eat(b"-").ok_or("expected - after the month")?;
+        let day = self.two("day", 31)?;
+        if month == 0 || day == 0 || day > days_in_month(year, month) {
+            return Err("there is no such day".into());
+        }
+        Ok(days_from_civil(year, month, day))
     }
-    let mut seconds = days_from_civil(year, month, day) * 86_400;
-    let mut nanos = 0;
-    if !cursor.rest.is_empty() {
-        cursor.eat(b" Tt").ok_or("expected a space or T after the date")?;
-        seconds += i64::from(cursor.two("hour", 23)?) * 3_600;
-        if cursor.eat(b":").is_some() {
-            seconds += i64::from(cursor.two("minute", 59)?) * 60;
-            if cursor.eat(b":").is_some() {
-                seconds += i64::from(cursor.two("second", 59)?);
-                if cursor.eat(b".").is_some() {
-                    nanos = fraction(&mut cursor)?;
+
+    /// `HH[:MM[:SS[.nnnnnnnnn]]]` as seconds of the day and nanoseconds.
+    fn clock(&mut self) -> Parsed<(i64, i64)> {
+        let mut seconds = self.two("hour", 23)? * 3_600;
+        let mut nanos = 0;
+        if self.eat(b":").is_some() {
+            seconds += self.two("minute", 59)? * 60;
+            if self.eat(b":").is_some() {
+                seconds += self.two("second", 59)?;
+                if self.eat(b".").is_some() {
+                    nanos = self.fraction()?;
                 }
             }
         }
-        seconds -= offset(&mut cursor)?;
+        Ok((i64::from(seconds), nanos))
+    }
+
+    /// Nanoseconds of the digits after the point.
+    fn fraction(&mut self) -> Parsed<i64> {
+        let count = self.rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        let (digits, rest) = self.rest.split_at_checked(count).unwrap_or_default();
+        self.rest = rest;
+        fraction_nanoseconds(digits).ok_or_else(|| match count {
+            0 => "expected digits after the point".into(),
+            _ => "at most nine digits may follow the point".into(),
+        })
+    }
+}
+
+fn date_time(text: &[u8]) -> Parsed<Timestamp> {
+    let mut cursor = Cursor { rest: text };
+    let mut seconds = cursor.date()? * 86_400;
+    let mut nanos = 0;
+    if !cursor.rest.is_empty() {
+        cursor.eat(b" Tt").ok_or("expected a space or T after the date")?;
+        let clock = cursor.clock()?;
+        seconds += clock.0 - offset(&mut cursor)?;
+        nanos = clock.1;
     }
     if !cursor.rest.is_empty() {
         return Err(format!("unexpected {}", quoted(&String::from_utf8_lossy(cursor.rest))));
     }
-    seconds
-        .checked_mul(SECOND)
-        .and_then(|n| n.checked_add(nanos))
-        // The first second of the range starts before it.
-        .or_else(|| (seconds + 1).checked_mul(SECOND).and_then(|n| n.checked_add(nanos - SECOND)))
-        .ok_or_else(|| OUT_OF_RANGE.into())
+    timestamp(seconds, nanos).ok_or_else(|| OUT_OF_RANGE.into())
 }
 
-/// Nanoseconds of the digits after the point.
-fn fraction(cursor: &mut Cursor<'_>) -> Parsed<i64> {
-    let (mut nanos, mut count) = (0, 0);
-    while let Some(digit) = cursor.digits(1) {
-        if count == 9 {
-            return Err("at most nine digits may follow the point".into());
-        }
-        nanos = nanos * 10 + i64::from(digit);
-        count += 1;
-    }
-    if count == 0 {
-        return Err("expected digits after the point".into());
-    }
-    Ok((count..9).fold(nanos, |n, _| n * 10))
+fn timestamp(seconds: i64, nanos: i64) -> Option<Timestamp> {
+    let sum = |seconds: i64, nanos: i64| seconds.checked_mul(SECOND)?.checked_add(nanos);
+    // The first second of the range starts before it.
+    sum(seconds, nanos).or_else(|| sum(seconds + 1, nanos - SECOND))
 }
 
 /// Seconds east of UTC. No offset is UTC.
