@@ -6,7 +6,8 @@ mod read;
 mod write;
 
 pub use crate::database::{Batch, BatchOutcome, MetricInfo, Rejection};
-pub use crate::query::scan::{ScanCallback, ScanReport, ScanSlice};
+pub use crate::query::aggregate::{AggregateCallback, Windows};
+pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice};
 pub use write::Submitted;
 
 use crate::clock::{Clock, SystemClock};

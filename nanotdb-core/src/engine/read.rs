@@ -1,8 +1,9 @@
 //! Reading: catalogs, newest samples, ranges.
 
-use super::{Engine, INTERNAL_DATABASE, MetricInfo, ScanCallback, ScanReport};
+use super::{Engine, INTERNAL_DATABASE, MetricFiles, MetricInfo, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice};
 use crate::model::{MetricId, Sample, Timestamp};
-use crate::query::scan;
+use crate::query::aggregate::{AggregateCallback, Aggregation, Windows};
+use crate::query::scan::{self, Slices};
 use crate::{Error, Result};
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
@@ -95,7 +96,7 @@ impl Engine {
         })
     }
 
-    /// Column slices of several metrics in `from..=to`. Per metric in time order; metrics alternate page by page.
+    /// Column slices of several metrics in `from..=to`. Per metric in time order; metrics alternate.
     /// Unknown databases and metrics give nothing.
     pub fn scan(
         &self,
@@ -105,6 +106,19 @@ impl Engine {
         to: Timestamp,
         callback: &mut ScanCallback<'_>,
     ) -> Result<ScanReport> {
+        self.scan_into(database, metrics, from, to, MetricFiles::Preferred, &mut Slices(callback))
+    }
+
+    /// As [`Engine::scan`], into a sink, which may take blocks by their statistics and stop between reads.
+    pub fn scan_into(
+        &self,
+        database: &str,
+        metrics: &[&str],
+        from: Timestamp,
+        to: Timestamp,
+        metric_files: MetricFiles,
+        sink: &mut dyn ScanSink,
+    ) -> Result<ScanReport> {
         let Some(database) = self.readable(database)? else { return Ok(ScanReport::default()) };
         let known: Vec<(usize, MetricId)> =
             metrics.iter().enumerate().filter_map(|(at, name)| Some((at, database.metric(name)?.id))).collect();
@@ -112,12 +126,28 @@ impl Engine {
             return Ok(ScanReport::default());
         }
         let ids: Vec<MetricId> = known.iter().map(|(_, id)| *id).collect();
-        scan::scan(&database, &ids, from, to, &mut |mut slice| {
-            if let Some((at, _)) = known.get(slice.metric) {
-                slice.metric = *at;
-            }
-            callback(slice)
-        })
+        scan::scan(&database, &ids, from, to, metric_files, &mut Known { known: &known, sink })
+    }
+
+    /// Windowed aggregates of several metrics in `from..=to`, in one pass. Windows are half-open, stamped with their end and
+    /// clipped to the range; those without samples give no row. Per metric in time order; metrics alternate.
+    ///
+    /// Blocks of metric files that lie within one window are not read when their statistics are all that is needed.
+    #[allow(clippy::too_many_arguments)]
+    pub fn aggregate(
+        &self,
+        database: &str,
+        metrics: &[&str],
+        from: Timestamp,
+        to: Timestamp,
+        windows: Windows<'_>,
+        metric_files: MetricFiles,
+        callback: &mut AggregateCallback<'_>,
+    ) -> Result<ScanReport> {
+        let mut aggregation = Aggregation::new(metrics.len(), to, windows, callback);
+        let report = self.scan_into(database, metrics, from, to, metric_files, &mut aggregation)?;
+        aggregation.finish();
+        Ok(report)
     }
 
     /// `None` for an unknown database; an error for one that could not be opened.
@@ -126,5 +156,37 @@ impl Engine {
             None if self.inner.failed.contains_key(name) => self.known_database(name).map(Some),
             found => Ok(found),
         }
+    }
+}
+
+/// Gives a sink the indexes of the request, in which unknown metrics have a place too.
+struct Known<'s> {
+    known: &'s [(usize, MetricId)],
+    sink: &'s mut dyn ScanSink,
+}
+
+impl Known<'_> {
+    fn index(&self, metric: usize) -> usize {
+        self.known.get(metric).map_or(metric, |(at, _)| *at)
+    }
+}
+
+impl ScanSink for Known<'_> {
+    fn slice(&mut self, mut slice: ScanSlice<'_>) -> Result<ControlFlow<()>> {
+        slice.metric = self.index(slice.metric);
+        self.sink.slice(slice)
+    }
+
+    fn takes_block(&self, metric: usize, start: Timestamp, end: Timestamp) -> bool {
+        self.sink.takes_block(self.index(metric), start, end)
+    }
+
+    fn block(&mut self, mut block: ScanBlock<'_>) -> Result<ControlFlow<()>> {
+        block.metric = self.index(block.metric);
+        self.sink.block(block)
+    }
+
+    fn proceed(&mut self) -> ControlFlow<()> {
+        self.sink.proceed()
     }
 }

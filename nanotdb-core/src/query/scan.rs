@@ -82,7 +82,7 @@ pub trait ScanSink {
 }
 
 /// A callback as sink.
-struct Slices<'s, 'c>(&'s mut ScanCallback<'c>);
+pub struct Slices<'s, 'c>(pub &'s mut ScanCallback<'c>);
 
 impl ScanSink for Slices<'_, '_> {
     fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>> {
@@ -90,19 +90,8 @@ impl ScanSink for Slices<'_, '_> {
     }
 }
 
-/// Scans `metrics` in `from..=to`, giving every sample to `callback`.
-pub fn scan(
-    database: &Database,
-    metrics: &[MetricId],
-    from: Timestamp,
-    to: Timestamp,
-    callback: &mut ScanCallback<'_>,
-) -> Result<ScanReport> {
-    scan_into(database, metrics, from, to, MetricFiles::Preferred, &mut Slices(callback))
-}
-
 /// Scans `metrics` in `from..=to` into a sink.
-pub fn scan_into(
+pub fn scan(
     database: &Database,
     metrics: &[MetricId],
     from: Timestamp,

@@ -1,6 +1,6 @@
 //! Windowed aggregation over column slices: the one that the server and the command line answer with.
 
-use super::scan::ScanSlice;
+use super::scan::{ScanBlock, ScanSlice};
 use crate::model::{Timestamp, Value, ValueType, Values};
 use crate::plugin::{AggregateState, Aggregator};
 use std::ops::{ControlFlow, Range};
@@ -32,6 +32,8 @@ pub struct Windower {
     width: i64,
     to: Timestamp,
     states: Vec<Box<dyn AggregateState>>,
+    /// Whether every aggregate can take a block by its statistics.
+    by_statistics: bool,
     /// End of the window that has samples.
     open: Option<Timestamp>,
     scratch: Vec<f64>,
@@ -45,6 +47,7 @@ impl Windower {
             width: width.max(1),
             to,
             states: aggregators.iter().map(|a| a.state()).collect(),
+            by_statistics: aggregators.iter().all(|a| a.uses_statistics()),
             open: None,
             scratch: Vec::with_capacity(STEP),
             row: Vec::with_capacity(aggregators.len()),
@@ -62,21 +65,41 @@ impl Windower {
         let mut times = slice.timestamps;
         let mut at = 0;
         while let Some(&first) = times.first() {
-            let end = match self.open {
-                Some(end) if end == self.to || first < end => end,
-                Some(end) => {
-                    self.emit(end, emit)?;
-                    self.end_of(first)
-                }
-                None => self.end_of(first),
-            };
-            self.open = Some(end);
+            let end = self.turn_to(first, emit)?;
             let count = if end == self.to { times.len() } else { run_length(times, end) };
             self.add(slice.values, at..at + count);
             at += count;
             times = times.get(count..).unwrap_or_default();
         }
         ControlFlow::Continue(())
+    }
+
+    /// Whether all samples between these times fall into one window, and their statistics are all that is needed of them.
+    pub fn takes_block(&self, start: Timestamp, end: Timestamp) -> bool {
+        self.by_statistics && self.end_of(start) == self.end_of(end)
+    }
+
+    /// Adds a block that [`Windower::takes_block`] agreed to, as [`Windower::push`] adds its samples.
+    pub fn push_block(&mut self, block: &ScanBlock<'_>, emit: &mut WindowCallback<'_>) -> ControlFlow<()> {
+        self.turn_to(block.start, emit)?;
+        for state in &mut self.states {
+            state.push_block(block.statistics);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Opens the window of `first`, completing the one before it, and returns its end.
+    fn turn_to(&mut self, first: Timestamp, emit: &mut WindowCallback<'_>) -> ControlFlow<(), Timestamp> {
+        let end = match self.open {
+            Some(end) if end == self.to || first < end => end,
+            Some(end) => {
+                self.emit(end, emit)?;
+                self.end_of(first)
+            }
+            None => self.end_of(first),
+        };
+        self.open = Some(end);
+        ControlFlow::Continue(end)
     }
 
     /// Emits the last window.

@@ -4,12 +4,12 @@ use super::catalog::DEFAULT_AGGREGATE;
 use super::series::series;
 use crate::app::App;
 use crate::exchange::Exchange;
-use crate::json_stream::{ChunkWriter, Ending, MatrixText, respond};
+use crate::json_stream::{ChunkWriter, Ending, Gone, MatrixText, respond};
 use crate::params::Params;
 use crate::respond::{ApiError, json};
 use crate::times::{duration_parameter, time_parameter, time_unit};
 use http::StatusCode;
-use nanotdb_core::engine::ScanSlice;
+use nanotdb_core::engine::{MetricFiles, ScanBlock, ScanSink, ScanSlice};
 use nanotdb_core::model::duration::format_duration;
 use nanotdb_core::model::{Timestamp, ValueType};
 use nanotdb_core::plugin::Aggregator;
@@ -173,12 +173,13 @@ impl Job {
         let mut stop = None;
         let passes = self.passes();
         for pass in &passes {
-            let report = match (&self.windows, pass.as_slice()) {
-                (None, _) => self.raw(&mut matrix, &mut budget, &mut stop, &mut out),
-                (Some(windows), pass) => {
-                    self.aggregated(windows.width, pass, &mut matrix, &mut budget, &mut stop, &mut out)
-                }
+            let mut writer =
+                AnswerWriter { matrix: &mut matrix, budget: &mut budget, out: &mut out, stop: None };
+            let report = match &self.windows {
+                None => self.raw(&mut writer),
+                Some(windows) => self.aggregated(windows.width, pass, &mut writer),
             };
+            stop = writer.stop;
             match report {
                 Ok(found) => warnings.extend(found.into_iter().filter(|w| !warnings.contains(w)).collect::<Vec<_>>()),
                 Err(error) => return out.fail(error.into()),
@@ -216,43 +217,21 @@ impl Job {
         }
     }
 
-    fn scan(
-        &self,
-        mut each: impl FnMut(&ScanSlice<'_>) -> ControlFlow<()>,
-    ) -> Result<Vec<String>, nanotdb_core::Error> {
+    fn scan(&self, sink: &mut dyn ScanSink) -> Result<Vec<String>, nanotdb_core::Error> {
         let metrics = [self.metric.as_str()];
-        let report =
-            self.app.engine.scan(&self.database, &metrics, self.from, self.to, &mut |slice| Ok(each(&slice)))?;
+        let report = self.app.engine.scan_into(
+            &self.database,
+            &metrics,
+            self.from,
+            self.to,
+            MetricFiles::Preferred,
+            sink,
+        )?;
         Ok(report.warnings)
     }
 
-    fn raw(
-        &self,
-        matrix: &mut MatrixText,
-        budget: &mut Budget,
-        stop: &mut Option<Stop>,
-        out: &mut ChunkWriter,
-    ) -> Result<Vec<String>, nanotdb_core::Error> {
-        let mut begun = false;
-        self.scan(|slice| {
-            *stop = budget.time.check(out);
-            if stop.is_some() {
-                return ControlFlow::Break(());
-            }
-            let wanted = slice.len();
-            let count = budget.take(wanted);
-            let times = slice.timestamps.get(..count).unwrap_or_default();
-            if !begun && wanted > 0 {
-                begun = true;
-                matrix.series(&self.database, &self.metric, None, out.buffer());
-            }
-            if matrix.rows(times, slice.values.slice(0..count), out).is_err() {
-                *stop = Some(Stop::Gone);
-            } else if count < wanted {
-                *stop = Some(budget.points_spent());
-            }
-            if stop.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
+    fn raw(&self, writer: &mut AnswerWriter<'_>) -> Result<Vec<String>, nanotdb_core::Error> {
+        self.scan(&mut RawSink { job: self, writer, begun: false })
     }
 
     /// Writes the first aggregate while scanning, and the others, which come after it in the answer, from memory.
@@ -260,67 +239,166 @@ impl Job {
         &self,
         width: i64,
         aggregators: &[&'static dyn Aggregator],
-        matrix: &mut MatrixText,
-        budget: &mut Budget,
-        stop: &mut Option<Stop>,
-        out: &mut ChunkWriter,
+        writer: &mut AnswerWriter<'_>,
     ) -> Result<Vec<String>, nanotdb_core::Error> {
         let Some((first, others)) = aggregators.split_first() else { return Ok(Vec::new()) };
         let label = format_duration(width);
-        let mut ends = Vec::new();
-        let mut waiting: Vec<Vec<Option<f64>>> = vec![Vec::new(); others.len()];
-        let mut windower = Windower::new(width, self.to, aggregators);
-        let mut begun = false;
-        let time = budget.time;
-        let mut emit = |end: Timestamp, row: &[Option<f64>], stop: &mut Option<Stop>, out: &mut ChunkWriter| {
-            if budget.take(row.len()) < row.len() {
-                *stop = Some(budget.points_spent());
-                return ControlFlow::Break(());
-            }
-            if !begun {
-                begun = true;
-                matrix.series(&self.database, &self.metric, Some((first.name(), &label)), out.buffer());
-            }
-            let mut row = row.iter().copied();
-            if let Some(value) = row.next().flatten() {
-                matrix.row(end, aggregate_value(*first, self.value_type, value), out.buffer());
-            }
-            if !waiting.is_empty() {
-                ends.push(end);
-                for (column, value) in waiting.iter_mut().zip(row) {
-                    column.push(value);
-                }
-            }
-            if out.flush_if_full().is_err() {
-                *stop = Some(Stop::Gone);
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
+        let rows = Rows {
+            job: self,
+            first: *first,
+            label: &label,
+            writer,
+            begun: false,
+            ends: Vec::new(),
+            waiting: vec![Vec::new(); others.len()],
         };
-        let warnings = self.scan(|slice| {
-            *stop = time.check(out);
-            if stop.is_some() {
-                return ControlFlow::Break(());
-            }
-            windower.push(slice, &mut |end, row| emit(end, row, stop, out))
-        })?;
-        if stop.is_none() {
-            let _ = windower.finish(&mut |end, row| emit(end, row, stop, out));
+        let mut sink = AggregatedSink { windower: Windower::new(width, self.to, aggregators), rows };
+        let warnings = self.scan(&mut sink)?;
+        let AggregatedSink { mut windower, mut rows } = sink;
+        if rows.writer.stop.is_none() {
+            let _ = windower.finish(&mut |end, row| rows.row(end, row));
         }
+        let Rows { ends, waiting, writer, .. } = rows;
         for (aggregator, column) in others.iter().zip(&waiting) {
-            if ends.is_empty() || stop.is_some() {
+            if ends.is_empty() || writer.stop.is_some() {
                 break;
             }
-            matrix.series(&self.database, &self.metric, Some((aggregator.name(), &label)), out.buffer());
+            let label = Some((aggregator.name(), label.as_str()));
+            writer.matrix.series(&self.database, &self.metric, label, writer.out.buffer());
             for (end, value) in ends.iter().zip(column) {
                 let Some(value) = value else { continue };
-                matrix.row(*end, aggregate_value(*aggregator, self.value_type, *value), out.buffer());
-                if out.flush_if_full().is_err() {
-                    *stop = Some(Stop::Gone);
+                let value = aggregate_value(*aggregator, self.value_type, *value);
+                writer.matrix.row(*end, value, writer.out.buffer());
+                if writer.flush_if_full().is_break() {
                     break;
                 }
             }
         }
         Ok(warnings)
+    }
+}
+
+/// The answer on its way out, with what bounds it.
+struct AnswerWriter<'a> {
+    matrix: &'a mut MatrixText,
+    budget: &'a mut Budget,
+    out: &'a mut ChunkWriter,
+    stop: Option<Stop>,
+}
+
+impl AnswerWriter<'_> {
+    fn stop(&mut self, why: Stop) -> ControlFlow<()> {
+        self.stop = Some(why);
+        ControlFlow::Break(())
+    }
+
+    /// Whether there is time left.
+    fn proceed(&mut self) -> ControlFlow<()> {
+        match self.budget.time.check(self.out) {
+            Some(why) => self.stop(why),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn flush_if_full(&mut self) -> ControlFlow<()> {
+        match self.out.flush_if_full() {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(Gone) => self.stop(Stop::Gone),
+        }
+    }
+}
+
+/// Samples as they are.
+struct RawSink<'s, 'w> {
+    job: &'s Job,
+    writer: &'s mut AnswerWriter<'w>,
+    begun: bool,
+}
+
+impl ScanSink for RawSink<'_, '_> {
+    fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>, nanotdb_core::Error> {
+        let writer = &mut *self.writer;
+        let wanted = slice.len();
+        let count = writer.budget.take(wanted);
+        let times = slice.timestamps.get(..count).unwrap_or_default();
+        if !self.begun && wanted > 0 {
+            self.begun = true;
+            writer.matrix.series(&self.job.database, &self.job.metric, None, writer.out.buffer());
+        }
+        Ok(if writer.matrix.rows(times, slice.values.slice(0..count), writer.out).is_err() {
+            writer.stop(Stop::Gone)
+        } else if count < wanted {
+            let why = writer.budget.points_spent();
+            writer.stop(why)
+        } else {
+            ControlFlow::Continue(())
+        })
+    }
+
+    fn proceed(&mut self) -> ControlFlow<()> {
+        self.writer.proceed()
+    }
+}
+
+/// Windows of one metric.
+struct AggregatedSink<'s, 'w> {
+    windower: Windower,
+    rows: Rows<'s, 'w>,
+}
+
+impl ScanSink for AggregatedSink<'_, '_> {
+    fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>, nanotdb_core::Error> {
+        let Self { windower, rows } = self;
+        Ok(windower.push(&slice, &mut |end, row| rows.row(end, row)))
+    }
+
+    fn takes_block(&self, _metric: usize, start: Timestamp, end: Timestamp) -> bool {
+        self.windower.takes_block(start, end)
+    }
+
+    fn block(&mut self, block: ScanBlock<'_>) -> Result<ControlFlow<()>, nanotdb_core::Error> {
+        let Self { windower, rows } = self;
+        Ok(windower.push_block(&block, &mut |end, row| rows.row(end, row)))
+    }
+
+    fn proceed(&mut self) -> ControlFlow<()> {
+        self.rows.writer.proceed()
+    }
+}
+
+/// Writes the first aggregate of each window and keeps the others.
+struct Rows<'s, 'w> {
+    job: &'s Job,
+    first: &'static dyn Aggregator,
+    label: &'s str,
+    writer: &'s mut AnswerWriter<'w>,
+    begun: bool,
+    ends: Vec<Timestamp>,
+    waiting: Vec<Vec<Option<f64>>>,
+}
+
+impl Rows<'_, '_> {
+    fn row(&mut self, end: Timestamp, row: &[Option<f64>]) -> ControlFlow<()> {
+        let writer = &mut *self.writer;
+        if writer.budget.take(row.len()) < row.len() {
+            let why = writer.budget.points_spent();
+            return writer.stop(why);
+        }
+        if !self.begun {
+            self.begun = true;
+            let label = Some((self.first.name(), self.label));
+            writer.matrix.series(&self.job.database, &self.job.metric, label, writer.out.buffer());
+        }
+        let mut row = row.iter().copied();
+        if let Some(value) = row.next().flatten() {
+            writer.matrix.row(end, aggregate_value(self.first, self.job.value_type, value), writer.out.buffer());
+        }
+        if !self.waiting.is_empty() {
+            self.ends.push(end);
+            for (column, value) in self.waiting.iter_mut().zip(row) {
+                column.push(value);
+            }
+        }
+        writer.flush_if_full()
     }
 }
