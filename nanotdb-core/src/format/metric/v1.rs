@@ -174,3 +174,26 @@ impl Encoder for Writer {
         Ok(self.file.finish(1, frames, rest, out))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::write::tests::{Plain, decode};
+    use super::*;
+    use crate::model::Values;
+
+    #[test]
+    fn a_long_series_takes_several_frames() {
+        let mut writer = Writer { max_rows: 4, ..Writer::new(1, &Plain) };
+        let timestamps: Vec<i64> = vec![1, 2, 3, 4, 4, 4, 4, 4, 4, 9];
+        let values: Vec<i64> = (0..10).map(|n| n << 40).collect();
+        let mut out = vec![0; HEADER_LEN];
+        let rows = SeriesRows { id: 7, timestamps: &timestamps, values: Values::Int64(&values) };
+        writer.series(rows, &mut out).unwrap();
+        let header = writer.finish(&mut out).unwrap();
+        out[..HEADER_LEN].copy_from_slice(&header);
+        let (layout, rows) = decode(&out);
+        assert_eq!((layout.series.len(), layout.series[0].blocks.len()), (1, 3));
+        assert_eq!(rows[0].timestamps, timestamps);
+        assert_eq!(rows[0].values.values(), Values::Int64(&values));
+    }
+}
