@@ -2,7 +2,9 @@
 
 use super::support::{Written, codec, layout, read, sample, write};
 use nanotdb_core::format::metric::{HEADER_LEN, Layout};
+use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 /// Small files, and what is in them.
 fn files() -> Vec<(Vec<u8>, Vec<Written>)> {
@@ -120,7 +122,7 @@ proptest! {
 
     /// Lies with a checksum: an error, or rows; frames never decode to more than they announce.
     #[test]
-    fn sealed_nonsense_never_panics(which in 0..6_usize, changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..6)) {
+    fn sealed_nonsense_never_panics(which in 0..6_usize, changes in vec((any::<Index>(), any::<u8>()), 1..6)) {
         let (mut file, _) = files().swap_remove(which);
         let layout = layout(&file).unwrap();
         for (at, byte) in changes {
@@ -132,7 +134,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_decode_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_decode_without_panic(bytes in vec(any::<u8>(), 0..300)) {
         prop_assert!(bytes.len() >= HEADER_LEN || read(&bytes).is_err());
         let _ = read(&bytes);
     }

@@ -77,8 +77,7 @@ fn the_second_reader_agrees() {
     }
 }
 
-/// The series of a file of the original, written again by us, are the same bytes with a codec whose output does not
-/// depend on the implementation; here the parts that no codec touches.
+/// A codec's output depends on its implementation, so files are compared without it: what their directories say.
 #[test]
 fn our_files_of_the_same_series_have_the_same_structure() {
     for case in CASES {

@@ -127,11 +127,17 @@ pub(super) fn check_type(at: usize, id: MetricId, code: u8) -> Result<ValueType,
         .ok_or_else(|| DecodeError::incompatible(at, format!("metric {id} has value type {code}, which is not known")))
 }
 
+/// Checks that timestamps span what the directory says.
+pub(super) fn check_ends(timestamps: &[Timestamp], start: Timestamp, end: Timestamp) -> Result<(), DecodeError> {
+    if timestamps.first() == Some(&start) && timestamps.last() == Some(&end) {
+        return Ok(());
+    }
+    Err(DecodeError::new(0, "timestamps do not start and end where the frame says"))
+}
+
 /// Checks that timestamps are in order and span what the directory says.
 pub(super) fn check_times(timestamps: &[Timestamp], start: Timestamp, end: Timestamp) -> Result<(), DecodeError> {
-    if timestamps.first() != Some(&start) || timestamps.last() != Some(&end) {
-        return Err(DecodeError::new(0, "timestamps do not start and end where the frame says"));
-    }
+    check_ends(timestamps, start, end)?;
     if !timestamps.is_sorted() {
         return Err(DecodeError::new(0, "timestamps are not in order"));
     }
