@@ -89,11 +89,6 @@ fn a_frame_that_is_listed_twice_is_not_read_twice() {
         let mut file = write(version, codec("none"), &[one(1), one(2)]);
         let end = file.len() - 16;
         file.copy_within(end - 88..end - 44, end - 44);
-        if version == 1 {
-            file[32..36].copy_from_slice(&1_u32.to_le_bytes());
-        }
-        let crc = crc32fast::hash(&file[..60]);
-        file[60..64].copy_from_slice(&crc.to_le_bytes());
         let error = read(&file).unwrap_err();
         assert!(error.reason.contains("frames overlap"), "{error}");
     }

@@ -50,12 +50,12 @@ pub fn metric_file(file: &[u8], codec: u64, decompress: Decompress<'_>) -> Metri
     let mut parts = Parts { file: body, at: 64, codec, decompress };
     let (times, metrics) = match version {
         1 => {
+            // The original writes the number of frames twice, and wants it so.
             let (metric_count, frame_count) = (header.number(4), header.number(4));
+            assert_eq!(metric_count, frame_count);
             assert!(header.bytes(20).iter().all(|b| *b == 0));
             assert_eq!(entries_in_footer, frame_count);
-            let metrics = parts.version_1(frame_count as usize);
-            assert_eq!(metrics.len() as u64, metric_count);
-            (BTreeMap::new(), metrics)
+            (BTreeMap::new(), parts.version_1(frame_count as usize))
         }
         2 => {
             let (times, frames) = (header.number(4) as usize, header.number(4) as usize);

@@ -69,9 +69,6 @@ impl Layout {
         }
         check_apart(times.iter().map(|time| time.extent).chain(blocks.iter().map(|(_, _, block)| block.extent)))?;
         let series = collect(blocks)?;
-        if tail.version == 1 && get_u32(header, 32) != u32::try_from(series.len()).ok() {
-            return Err(DecodeError::new(0, "header and directory disagree on the number of metrics"));
-        }
         Ok(Self {
             version: tail.version,
             partition_kind: file.partition_kind,
