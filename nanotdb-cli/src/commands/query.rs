@@ -5,11 +5,11 @@ use crate::cli::{RangeArgs, RootArg};
 use crate::{output, root, text};
 use clap::ValueEnum;
 use nanotdb_core::Error;
-use nanotdb_core::engine::{Engine, MetricInfo};
-use nanotdb_core::model::{Sample, Timestamp};
+use nanotdb_core::engine::{self, Engine, MetricInfo, ScanSlice, Slices, Stride, Windows};
+use nanotdb_core::model::Timestamp;
 use nanotdb_core::plugin::Aggregator;
 use nanotdb_core::plugin::registry::registry;
-use nanotdb_core::query::windows::{Windower, aggregate_value};
+use nanotdb_core::query::windows::aggregate_value;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -48,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", requires = "aggregate")]
     window: Option<String>,
 
-    /// Whether metric files answer where they exist; both modes are the same here
+    /// Whether metric files answer where they exist
     #[arg(long, value_name = "MODE", value_enum, default_value_t = MetricFiles::Config)]
     metric_files: MetricFiles,
 
@@ -80,8 +80,7 @@ enum MetricFiles {
     Config,
     /// The metric file where there is one
     On,
-    /// Refused: the engine has no such way
-    #[value(hide = true)]
+    /// Raw pages alone; what is in a metric file only is left out with a warning
     Off,
 }
 
@@ -97,13 +96,6 @@ pub(super) enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    if args.metric_files == MetricFiles::Off {
-        return Err(Error::bad_input(
-            "--metric-files off: the engine always reads the metric file of a partition that has one; \
-             accepted are config and on",
-        )
-        .into());
-    }
     let (from, to) = text::range(&args.range, super::now())?;
     let aggregators =
         args.aggregate.iter().map(|name| registry().aggregator(name)).collect::<Result<Vec<_>, Error>>()?;
@@ -122,6 +114,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         database: &args.db,
         from,
         to,
+        metric_files: match args.metric_files {
+            MetricFiles::Config | MetricFiles::On => engine::MetricFiles::Preferred,
+            MetricFiles::Off => engine::MetricFiles::Ignored,
+        },
         warnings: Vec::new(),
         out: Writer::new(output::stdout(), format, Header { database: &args.db, metrics: &metrics, columns, window })?,
     };
@@ -158,28 +154,32 @@ struct Query<'a, W: Write> {
     database: &'a str,
     from: Timestamp,
     to: Timestamp,
+    metric_files: engine::MetricFiles,
     warnings: Vec<String>,
     out: Writer<W>,
 }
 
 impl<W: Write> Query<'_, W> {
     fn samples(&mut self, metrics: &[MetricInfo], stride: u32) -> anyhow::Result<()> {
-        let stride = usize::try_from(stride).unwrap_or(usize::MAX);
+        let step = usize::try_from(stride).unwrap_or(usize::MAX);
         for metric in metrics {
             self.out.series(metric)?;
             let mut written = Ok(());
             let out = &mut self.out;
-            let report = self.engine.query_range(
-                self.database,
-                &metric.name,
-                self.from,
-                self.to,
-                stride,
-                |sample: Sample| {
+            let mut stride = Stride::new(step);
+            let mut rows = |slice: ScanSlice<'_>| {
+                for at in stride.next(slice.len()) {
+                    let Some(sample) = slice.sample(at) else { break };
                     written = out.row(sample.timestamp, &[Some(sample.value)]);
-                    if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-                },
-            )?;
+                    if written.is_err() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+                Ok(ControlFlow::Continue(()))
+            };
+            let (name, mut sink) = ([metric.name.as_str()], Slices(&mut rows));
+            let report =
+                self.engine.scan_into(self.database, &name, self.from, self.to, self.metric_files, &mut sink)?;
             written?;
             self.note(report.warnings);
         }
@@ -204,11 +204,10 @@ impl<W: Write> Query<'_, W> {
         window: i64,
     ) -> anyhow::Result<()> {
         self.out.series(metric)?;
-        let mut windows = Windower::new(window, self.to, aggregators);
         let mut written = Ok(());
         let out = &mut self.out;
         let mut values = Vec::with_capacity(aggregators.len());
-        let mut emit = |end: Timestamp, row: &[Option<f64>]| {
+        let mut emit = |_: usize, end: Timestamp, row: &[Option<f64>]| {
             let shown = |(aggregator, value): (&&'static dyn Aggregator, &Option<f64>)| {
                 value.map(|value| aggregate_value(*aggregator, metric.value_type, value))
             };
@@ -217,14 +216,10 @@ impl<W: Write> Query<'_, W> {
             written = out.row(end, &values);
             if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        let mut flow = ControlFlow::Continue(());
-        let report = self.engine.scan(self.database, &[&metric.name], self.from, self.to, &mut |slice| {
-            flow = windows.push(&slice, &mut emit);
-            Ok(flow)
-        })?;
-        if flow.is_continue() {
-            let _ = windows.finish(&mut emit);
-        }
+        let windows = Windows { width: window, aggregators };
+        let name = [metric.name.as_str()];
+        let report =
+            self.engine.aggregate(self.database, &name, self.from, self.to, windows, self.metric_files, &mut emit)?;
         written?;
         self.note(report.warnings);
         Ok(())

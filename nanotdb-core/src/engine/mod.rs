@@ -7,7 +7,7 @@ mod write;
 
 pub use crate::database::{Batch, BatchOutcome, MetricInfo, Rejection};
 pub use crate::query::aggregate::{AggregateCallback, Windows};
-pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice};
+pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice, Slices, Stride};
 pub use write::Submitted;
 
 use crate::clock::{Clock, SystemClock};

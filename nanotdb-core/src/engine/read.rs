@@ -1,9 +1,11 @@
 //! Reading: catalogs, newest samples, ranges.
 
-use super::{Engine, INTERNAL_DATABASE, MetricFiles, MetricInfo, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice};
+use super::{
+    Engine, INTERNAL_DATABASE, MetricFiles, MetricInfo, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice,
+};
 use crate::model::{MetricId, Sample, Timestamp};
 use crate::query::aggregate::{AggregateCallback, Aggregation, Windows};
-use crate::query::scan::{self, Slices};
+use crate::query::scan::{self, Slices, Stride};
 use crate::{Error, Result};
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
@@ -78,20 +80,15 @@ impl Engine {
         if stride == 0 {
             return Err(Error::bad_input("stride 0; 1 (every sample) or more is accepted"));
         }
-        // Samples to pass over before the next wanted one.
-        let mut skip = 0usize;
+        let mut stride = Stride::new(stride);
         self.scan(database, &[metric], from, to, &mut |slice| {
-            for at in (skip..slice.len()).step_by(stride) {
+            for at in stride.next(slice.len()) {
                 if let Some(sample) = slice.sample(at)
                     && callback(sample).is_break()
                 {
                     return Ok(ControlFlow::Break(()));
                 }
             }
-            skip = match slice.len().checked_sub(skip) {
-                Some(visited) => (stride - visited % stride) % stride,
-                None => skip - slice.len(),
-            };
             Ok(ControlFlow::Continue(()))
         })
     }

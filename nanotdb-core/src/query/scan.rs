@@ -58,6 +58,31 @@ pub struct ScanBlock<'a> {
 /// Receives slices; `Break` ends the scan.
 pub type ScanCallback<'c> = dyn FnMut(ScanSlice<'_>) -> Result<ControlFlow<()>> + 'c;
 
+/// Every n-th of samples that come in slices.
+#[derive(Debug, Clone, Copy)]
+pub struct Stride {
+    step: usize,
+    /// Samples to pass over before the next wanted one.
+    skip: usize,
+}
+
+impl Stride {
+    /// Every `step`-th sample, the first one among them; 0 is taken as 1.
+    pub fn new(step: usize) -> Self {
+        Self { step: step.max(1), skip: 0 }
+    }
+
+    /// Positions of the wanted samples among the next `len`.
+    pub fn next(&mut self, len: usize) -> impl Iterator<Item = usize> + use<> {
+        let positions = (self.skip..len).step_by(self.step);
+        self.skip = match len.checked_sub(self.skip) {
+            Some(visited) => (self.step - visited % self.step) % self.step,
+            None => self.skip - len,
+        };
+        positions
+    }
+}
+
 /// Receives what a scan finds, per metric in time order; metrics alternate. `Break` ends the scan.
 pub trait ScanSink {
     /// Takes samples.

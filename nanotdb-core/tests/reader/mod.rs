@@ -1,7 +1,8 @@
-//! A second reader of raw pages, the write-ahead log and catalog.json. It panics at the first thing that is not as the
+//! A second reader of raw pages, metric files, the write-ahead log and catalog.json. It panics at the first thing that is not as the
 //! description of the formats says.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a module of a test")]
 
+pub mod metric;
 mod s2;
 
 use std::collections::BTreeMap;

@@ -173,8 +173,7 @@ impl Job {
         let mut stop = None;
         let passes = self.passes();
         for pass in &passes {
-            let mut writer =
-                AnswerWriter { matrix: &mut matrix, budget: &mut budget, out: &mut out, stop: None };
+            let mut writer = AnswerWriter { matrix: &mut matrix, budget: &mut budget, out: &mut out, stop: None };
             let report = match &self.windows {
                 None => self.raw(&mut writer),
                 Some(windows) => self.aggregated(windows.width, pass, &mut writer),
@@ -219,14 +218,8 @@ impl Job {
 
     fn scan(&self, sink: &mut dyn ScanSink) -> Result<Vec<String>, nanotdb_core::Error> {
         let metrics = [self.metric.as_str()];
-        let report = self.app.engine.scan_into(
-            &self.database,
-            &metrics,
-            self.from,
-            self.to,
-            MetricFiles::Preferred,
-            sink,
-        )?;
+        let report =
+            self.app.engine.scan_into(&self.database, &metrics, self.from, self.to, MetricFiles::Preferred, sink)?;
         Ok(report.warnings)
     }
 

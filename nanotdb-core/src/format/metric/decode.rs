@@ -2,7 +2,7 @@
 
 use super::super::{DecodeError, get_u32};
 use super::frame::FileHeader;
-use super::{Block, FOOTER_LEN, FOOTER_MAGIC, HEADER_LEN, Layout, Part, Rows, Series, Tail, TimeBlock, v1, v2};
+use super::{Block, Extent, FOOTER_LEN, FOOTER_MAGIC, HEADER_LEN, Layout, Part, Rows, Series, Tail, TimeBlock, v1, v2};
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Registry;
 
@@ -62,16 +62,13 @@ impl Layout {
             2 => v2::entries(header, directory, tail.directory_at)?,
             version => return Err(unknown(version)),
         };
-        let bounds = |start: Option<Timestamp>, end: Option<Timestamp>| start.zip(end);
         let start = blocks.iter().map(|(_, _, block)| block.start).min();
         let end = blocks.iter().map(|(_, _, block)| block.end).max();
-        if bounds(start, end).is_some_and(|bounds| bounds != (file.start, file.end)) {
+        if start.zip(end).is_some_and(|bounds| bounds != (file.start, file.end)) {
             return Err(DecodeError::new(0, "header and directory disagree on the time that the file spans"));
         }
+        check_apart(times.iter().map(|time| time.extent).chain(blocks.iter().map(|(_, _, block)| block.extent)))?;
         let series = collect(blocks)?;
-        if tail.version == 1 && get_u32(header, 32) != u32::try_from(series.len()).ok() {
-            return Err(DecodeError::new(0, "header and directory disagree on the number of metrics"));
-        }
         Ok(Self {
             version: tail.version,
             partition_kind: file.partition_kind,
@@ -82,6 +79,16 @@ impl Layout {
             series,
         })
     }
+}
+
+/// Checks that no two frames share bytes, so that none is read as two.
+fn check_apart(extents: impl Iterator<Item = Extent>) -> Result<(), DecodeError> {
+    let mut ranges: Vec<_> = extents.map(|e| (e.offset, e.offset.saturating_add(u64::from(e.len)))).collect();
+    ranges.sort_unstable();
+    if ranges.windows(2).any(|pair| matches!(pair, [(_, end), (next, _)] if end > next)) {
+        return Err(DecodeError::new(0, "frames overlap in the file"));
+    }
+    Ok(())
 }
 
 /// A directory entry of one metric's rows.
@@ -118,11 +125,17 @@ pub(super) fn check_type(at: usize, id: MetricId, code: u8) -> Result<ValueType,
         .ok_or_else(|| DecodeError::incompatible(at, format!("metric {id} has value type {code}, which is not known")))
 }
 
+/// Checks that timestamps span what the directory says.
+pub(super) fn check_ends(timestamps: &[Timestamp], start: Timestamp, end: Timestamp) -> Result<(), DecodeError> {
+    if timestamps.first() == Some(&start) && timestamps.last() == Some(&end) {
+        return Ok(());
+    }
+    Err(DecodeError::new(0, "timestamps do not start and end where the frame says"))
+}
+
 /// Checks that timestamps are in order and span what the directory says.
 pub(super) fn check_times(timestamps: &[Timestamp], start: Timestamp, end: Timestamp) -> Result<(), DecodeError> {
-    if timestamps.first() != Some(&start) || timestamps.last() != Some(&end) {
-        return Err(DecodeError::new(0, "timestamps do not start and end where the frame says"));
-    }
+    check_ends(timestamps, start, end)?;
     if !timestamps.is_sorted() {
         return Err(DecodeError::new(0, "timestamps are not in order"));
     }

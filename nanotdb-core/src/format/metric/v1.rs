@@ -1,12 +1,14 @@
 //! Metric files of version 1: each metric's timestamps and values in one frame.
 //!
 //! ```text
-//! header     ... | metric_count u32 | frame_count u32 | 0 x20 | crc32 u32        ... as in `frame`
-//!                  32                 36                40      60
+//! header     ... | frame_count u32 | frame_count u32 | 0 x20 | crc32 u32         ... as in `frame`
+//!                  32                36                40      60
 //! frames     MPG1, words: count, payload_len, decoded_len, 0. Decoded: count timestamps i64, then count values
 //! directory  frame_count x 44 bytes, words: count, decoded_len, payload_len, 0
 //! footer     NTFT | 1 u32 | frame_count u32 | crc32 u32
 //! ```
+//!
+//! The first count is called that of metrics, but the original refuses a file where the two differ.
 
 use super::super::{DecodeError, get_u32};
 use super::decode::{Listed, check_times, check_type};
@@ -20,7 +22,7 @@ use crate::plugin::{Codec, CodecError, Registry};
 const FRAME_MAGIC: [u8; 4] = *b"MPG1";
 const ENTRY_LEN: usize = 44;
 const WORDS: [&str; 4] = ["row count", "payload length", "decoded length", "reserved word"];
-const FRAME_COUNT_AT: usize = 36;
+const FRAME_COUNTS_AT: [usize; 2] = [32, 36];
 
 pub(super) fn no_times() -> DecodeError {
     DecodeError::new(0, "version 1 has no shared timestamps")
@@ -28,21 +30,22 @@ pub(super) fn no_times() -> DecodeError {
 
 /// Where the directory starts, from a header and a footer whose checksums hold.
 pub(super) fn directory_at(header: &[u8], footer: &[u8], file_len: u64) -> Result<u64, DecodeError> {
-    let frames = get_u32(header, FRAME_COUNT_AT);
-    if frames.is_none() || frames != get_u32(footer, 8) {
+    let frames = get_u32(footer, 8);
+    if frames.is_none() || FRAME_COUNTS_AT.iter().any(|at| get_u32(header, *at) != frames) {
         return Err(DecodeError::new(8, "header and footer disagree on the number of frames"));
     }
     let directory_len = u64::from(frames.unwrap_or_default()).saturating_mul(ENTRY_LEN as u64);
     file_len
         .checked_sub(FOOTER_LEN as u64)
         .and_then(|end| end.checked_sub(directory_len))
-        .ok_or_else(|| DecodeError::new(FRAME_COUNT_AT, "the directory does not fit into the file"))
+        .ok_or_else(|| DecodeError::new(8, "the directory does not fit into the file"))
 }
 
 /// Decodes the directory.
 pub(super) fn entries(header: &[u8], directory: &[u8], directory_at: u64) -> Result<Vec<Listed>, DecodeError> {
     let (entries, rest) = directory.as_chunks::<ENTRY_LEN>();
-    if !rest.is_empty() || get_u32(header, FRAME_COUNT_AT) != u32::try_from(entries.len()).ok() {
+    let count = u32::try_from(entries.len()).ok();
+    if !rest.is_empty() || FRAME_COUNTS_AT.iter().any(|at| get_u32(header, *at) != count) {
         return Err(DecodeError::new(0, "the directory has another length than the header says"));
     }
     let places = (0..).step_by(ENTRY_LEN);
@@ -104,7 +107,6 @@ pub struct Writer {
     file: FileWriter,
     directory: Vec<u8>,
     frames: usize,
-    metrics: usize,
     scratch: Vec<u8>,
     max_rows: usize,
 }
@@ -116,7 +118,6 @@ impl Writer {
             file: FileWriter::new(partition_kind, codec),
             directory: Vec::new(),
             frames: 0,
-            metrics: 0,
             scratch: Vec::new(),
             max_rows: MAX_ROWS,
         }
@@ -160,17 +161,39 @@ impl Encoder for Writer {
             self.frame(SeriesRows { timestamps, values: series.values.slice(from..to), ..series }, written, out)?;
             from = to;
         }
-        self.metrics = self.metrics.saturating_add(1);
         Ok(())
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<[u8; HEADER_LEN], CodecError> {
-        let (metrics, frames) = (count(self.metrics)?, count(self.frames)?);
+        let frames = count(self.frames)?;
         out.append(&mut self.directory);
         let mut rest = [0; 28];
-        for (place, number) in rest.as_chunks_mut::<4>().0.iter_mut().zip([metrics, frames]) {
+        for (place, number) in rest.as_chunks_mut::<4>().0.iter_mut().zip([frames, frames]) {
             *place = number.to_le_bytes();
         }
         Ok(self.file.finish(1, frames, rest, out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::write::tests::{Plain, decode};
+    use super::*;
+    use crate::model::Values;
+
+    #[test]
+    fn a_long_series_takes_several_frames() {
+        let mut writer = Writer { max_rows: 4, ..Writer::new(1, &Plain) };
+        let timestamps: Vec<i64> = vec![1, 2, 3, 4, 4, 4, 4, 4, 4, 9];
+        let values: Vec<i64> = (0..10).map(|n| n << 40).collect();
+        let mut out = vec![0; HEADER_LEN];
+        let rows = SeriesRows { id: 7, timestamps: &timestamps, values: Values::Int64(&values) };
+        writer.series(rows, &mut out).unwrap();
+        let header = writer.finish(&mut out).unwrap();
+        out[..HEADER_LEN].copy_from_slice(&header);
+        let (layout, rows) = decode(&out);
+        assert_eq!((layout.series.len(), layout.series[0].blocks.len()), (1, 3));
+        assert_eq!(rows[0].timestamps, timestamps);
+        assert_eq!(rows[0].values.values(), Values::Int64(&values));
     }
 }

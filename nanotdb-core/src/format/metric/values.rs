@@ -17,21 +17,28 @@ pub(super) fn written_type(values: Values<'_>) -> ValueType {
 
 /// Appends values, as the type that [`written_type`] chose for the series they are of.
 pub(super) fn put_values(values: Values<'_>, written: ValueType, out: &mut Vec<u8>) {
-    out.reserve(values.len().saturating_mul(written.width()));
     match values {
-        Values::Int32(v) => v.iter().for_each(|v| out.extend_from_slice(&v.to_le_bytes())),
-        Values::Float32(v) => v.iter().for_each(|v| out.extend_from_slice(&v.to_le_bytes())),
-        Values::Int64(v) if written.is_wide() => v.iter().for_each(|v| out.extend_from_slice(&v.to_le_bytes())),
-        Values::Float64(v) if written.is_wide() => v.iter().for_each(|v| out.extend_from_slice(&v.to_le_bytes())),
-        Values::Int64(v) => v.iter().for_each(|v| out.extend_from_slice(&(*v as i32).to_le_bytes())),
-        Values::Float64(v) => v.iter().for_each(|v| out.extend_from_slice(&(*v as f32).to_le_bytes())),
+        Values::Int32(v) => put(v, out, |v| v.to_le_bytes()),
+        Values::Float32(v) => put(v, out, |v| v.to_le_bytes()),
+        Values::Int64(v) if written.is_wide() => put(v, out, |v| v.to_le_bytes()),
+        Values::Float64(v) if written.is_wide() => put(v, out, |v| v.to_le_bytes()),
+        Values::Int64(v) => put(v, out, |v| (v as i32).to_le_bytes()),
+        Values::Float64(v) => put(v, out, |v| (v as f32).to_le_bytes()),
     }
 }
 
 /// Appends timestamps.
 pub(super) fn put_timestamps(timestamps: &[Timestamp], out: &mut Vec<u8>) {
-    out.reserve(timestamps.len().saturating_mul(8));
-    timestamps.iter().for_each(|t| out.extend_from_slice(&t.to_le_bytes()));
+    put(timestamps, out, |t| t.to_le_bytes());
+}
+
+fn put<T: Copy, const N: usize>(column: &[T], out: &mut Vec<u8>, bytes: impl Fn(T) -> [u8; N]) {
+    let from = out.len();
+    out.resize(from.saturating_add(column.len().saturating_mul(N)), 0);
+    let places = out.get_mut(from..).unwrap_or_default().as_chunks_mut::<N>().0;
+    for (place, number) in places.iter_mut().zip(column) {
+        *place = bytes(*number);
+    }
 }
 
 /// Appends the values that `bytes` are, by the type of `out`.

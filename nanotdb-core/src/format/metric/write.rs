@@ -128,3 +128,73 @@ pub(super) fn check_sorted(id: MetricId, timestamps: &[Timestamp]) -> Result<(),
 pub(super) fn count(entries: usize) -> Result<u32, CodecError> {
     u32::try_from(entries).map_err(|_| CodecError::new("more frames than this format can count"))
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::{FOOTER_LEN, Layout, Rows, Tail, decode_block, decode_times};
+    use super::*;
+    use crate::model::Column;
+    use crate::plugin::CodecPlugin;
+    use crate::plugin::registry::registry;
+
+    /// Copies, so that the unit tests of the core need no other crate.
+    pub(in super::super) struct Plain;
+
+    impl Codec for Plain {
+        fn id(&self) -> u16 {
+            65_001
+        }
+
+        fn name(&self) -> &'static str {
+            "test_plain"
+        }
+
+        fn about(&self) -> &'static str {
+            "copies (a test)"
+        }
+
+        fn compress(&self, input: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
+            out.extend_from_slice(input);
+            Ok(())
+        }
+
+        fn decompress(&self, input: &[u8], decoded_len: usize, out: &mut Vec<u8>) -> Result<(), CodecError> {
+            out.extend_from_slice(input);
+            (input.len() == decoded_len).then_some(()).ok_or_else(|| CodecError::new("wrong length"))
+        }
+    }
+
+    inventory::submit! { CodecPlugin(&Plain) }
+
+    /// The layout of a file, and the rows of its series.
+    pub(in super::super) fn decode(file: &[u8]) -> (Layout, Vec<Rows>) {
+        let (header, end) = (&file[..HEADER_LEN], file.len() - FOOTER_LEN);
+        let tail = Tail::decode(header, &file[end..], file.len() as u64).unwrap();
+        let directory = &file[tail.directory_at as usize..end];
+        let layout = Layout::decode(header, directory, &tail, file.len() as u64).unwrap();
+        let bytes = |extent: super::super::Extent| &file[extent.offset as usize..][..extent.len as usize];
+        let mut all = Vec::new();
+        for series in &layout.series {
+            let mut rows = Rows { timestamps: Vec::new(), values: Column::new(series.value_type) };
+            for block in &series.blocks {
+                let mut times = Vec::new();
+                if let Some(time) = block.time.map(|index| &layout.times[index as usize]) {
+                    decode_times(layout.version, bytes(time.extent), time, registry(), &mut times).unwrap();
+                }
+                let mut part = Rows { timestamps: Vec::new(), values: Column::new(series.value_type) };
+                let frame = bytes(block.extent);
+                decode_block(layout.version, frame, series, block, Some(&times), registry(), &mut part).unwrap();
+                rows.timestamps.append(&mut part.timestamps);
+                assert!(rows.values.extend(part.values.values()));
+            }
+            all.push(rows);
+        }
+        (layout, all)
+    }
+
+    #[test]
+    fn the_original_has_four_codecs() {
+        let ids: Vec<_> = (0..=u16::MAX).filter(|id| original_reads(*id)).collect();
+        assert_eq!(ids, [1, 2, 3, 4]);
+    }
+}

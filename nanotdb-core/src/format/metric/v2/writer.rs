@@ -178,3 +178,44 @@ impl Encoder for Writer {
         Ok(self.file.finish(2, 0, rest, out))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::metric::write::tests::{Plain, decode};
+    use crate::model::Values;
+
+    #[test]
+    fn a_long_series_takes_several_frames() {
+        let mut writer = Writer { max_rows: 4, ..Writer::new(1, &Plain) };
+        let timestamps: Vec<i64> = vec![1, 2, 3, 4, 4, 4, 4, 4, 4, 9];
+        let values: Vec<i64> = (0..10).collect();
+        let mut out = vec![0; HEADER_LEN];
+        writer.plan(7, &timestamps, &mut out).unwrap();
+        writer.plan(8, &timestamps[..4], &mut out).unwrap();
+        writer.begin(&mut out).unwrap();
+        let rows = SeriesRows { id: 7, timestamps: &timestamps, values: Values::Int64(&values) };
+        writer.series(rows, &mut out).unwrap();
+        let rows = SeriesRows { id: 8, timestamps: &timestamps[..4], values: Values::Float64(&[0.1; 4]) };
+        writer.series(rows, &mut out).unwrap();
+        let header = writer.finish(&mut out).unwrap();
+        out[..HEADER_LEN].copy_from_slice(&header);
+        let (layout, rows) = decode(&out);
+        assert_eq!((layout.times.len(), layout.series[0].blocks.len(), layout.series[1].blocks.len()), (3, 3, 1));
+        assert_eq!(rows[0].timestamps, timestamps);
+        assert_eq!(rows[0].values.values(), Values::Int32(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+        assert_eq!(rows[1].values.values(), Values::Float64(&[0.1; 4]));
+    }
+
+    #[test]
+    fn more_vectors_than_ids_are_an_error() {
+        let mut writer = Writer { times: 65_534, ..Writer::new(1, &Plain) };
+        let mut out = Vec::new();
+        writer.plan(1, &[1], &mut out).unwrap();
+        let before = out.len();
+        let error = writer.plan(2, &[2], &mut out).unwrap_err();
+        assert!(error.to_string().contains("at most 65535"), "{error}");
+        assert_eq!(out.len(), before);
+        writer.plan(3, &[1], &mut out).unwrap();
+    }
+}
