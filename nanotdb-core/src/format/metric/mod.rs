@@ -4,6 +4,8 @@
 //! [`Layout`], and from then on does not care for the version: a block is read by its [`Extent`] and decoded with the
 //! timestamps it refers to.
 
+pub mod v3;
+
 use crate::model::{Column, MetricId, Timestamp, ValueType, Values};
 use crate::plugin::{BlockStatistics, CodecError};
 
@@ -62,6 +64,8 @@ pub struct TimeBlock {
     pub end: Timestamp,
     /// Number of timestamps.
     pub count: u32,
+    /// First timestamps of its parts of [`v3::PART_TICKS`] timestamps, without that of the first part; empty in v1 and v2.
+    pub parts: Vec<Timestamp>,
 }
 
 /// The blocks of one metric, in time order.
@@ -103,6 +107,10 @@ pub struct PartsRef {
     pub first: u32,
     /// Number of parts.
     pub count: u32,
+    /// How many timestamps of the time vector a part spans.
+    pub ticks: u32,
+    /// How many such spans of the time vector come before the block's first part.
+    pub skip: u32,
 }
 
 /// Rows of one metric, as columns of equal length.
@@ -134,7 +142,8 @@ pub struct Part {
     pub end: Timestamp,
     /// Number of rows, possibly none.
     pub count: u32,
-    /// Of the values; `None` where there are none, or one is NaN, infinite or -0.0.
+    /// Of the values; `None` where there are none, or one is NaN, infinite or -0.0. First and last value are not stored:
+    /// they are NaN here.
     pub statistics: Option<BlockStatistics>,
 }
 
