@@ -19,7 +19,7 @@ const TYPES: [ValueType; 4] = [ValueType::Int32, ValueType::Float32, ValueType::
 
 /// Writes version 3.
 ///
-/// After an error the file cannot be completed.
+/// After an error the file cannot be finished.
 pub struct Writer {
     codec: &'static dyn Codec,
     partition_kind: u8,
@@ -291,7 +291,7 @@ impl Encoder for Writer {
         if series.timestamps.is_empty() && !self.assigned.contains_key(&series.id) {
             return Ok(());
         }
-        let group = self.assigned.remove(&series.id);
+        let group = self.assigned.get(&series.id).copied();
         let group = group.ok_or_else(|| CodecError::new(format!("metric {} was not planned", series.id)))?;
         let blocks = match group.and_then(|g| self.shared.get_mut(g)) {
             Some(shared) => {
@@ -310,6 +310,8 @@ impl Encoder for Writer {
         if blocks.is_empty() {
             return Err(CodecError::new(format!("metric {} lost its rows since it was planned", series.id)));
         }
+        // Only now: a series that failed must not let the file be finished without it.
+        self.assigned.remove(&series.id);
         let value_type = series.values.value_type();
         self.directory.series.push(SeriesEntry { id: series.id, value_type, blocks });
         Ok(())
