@@ -1,12 +1,10 @@
 //! Writing and reading whole files, and data to do it with.
 
 use nanotdb_core::format::DecodeError;
-use nanotdb_core::format::metric::{
-    Encoder, Extent, FOOTER_LEN, HEADER_LEN, Layout, Rows, SeriesRows, Tail, v3,
-};
+use nanotdb_core::format::metric::{Encoder, Extent, FOOTER_LEN, HEADER_LEN, Layout, Rows, SeriesRows, Tail, v3};
 use nanotdb_core::model::{Column, Value, ValueType, Values};
-use nanotdb_core::plugin::{Codec, CodecError};
 use nanotdb_core::plugin::registry::registry;
+use nanotdb_core::plugin::{Codec, CodecError};
 use std::collections::BTreeMap;
 
 use nanotdb_codecs as _;
@@ -163,7 +161,8 @@ pub fn values(rng: &mut Rng, value_type: ValueType, manner: u64, count: usize) -
 
 /// Series that share their timestamps, nearly share them, or do not; of all types and manners.
 pub fn arbitrary(rng: &mut Rng, series: u64, longest: u64) -> Data {
-    let mut vectors: Vec<Vec<i64>> = vec![ticks(rng, rng.0 as usize % longest as usize + 1)];
+    let first = rng.below(longest) as usize + 1;
+    let mut vectors: Vec<Vec<i64>> = vec![ticks(rng, first)];
     let mut data = Data::new();
     for _ in 0..series {
         let id = rng.below(65_535) as u16 + 1;

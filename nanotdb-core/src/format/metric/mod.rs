@@ -142,8 +142,7 @@ pub struct Part {
     pub end: Timestamp,
     /// Number of rows, possibly none.
     pub count: u32,
-    /// Of the values; `None` where there are none, or one is NaN, infinite or -0.0. First and last value are not stored:
-    /// they are NaN here.
+    /// Of the values; `None` where there are none, or one is NaN, infinite or -0.0.
     pub statistics: Option<BlockStatistics>,
 }
 

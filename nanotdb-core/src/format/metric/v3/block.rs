@@ -55,9 +55,9 @@ pub(super) fn put_values(
 pub(super) fn codec(cursor: &mut Cursor<'_>, registry: &Registry) -> Result<&'static dyn Codec, DecodeError> {
     let at = cursor.at();
     let id = cursor.u16()?;
-    registry.codec_by_id(id).ok_or_else(|| {
-        DecodeError::incompatible(at, format!("block uses codec {id}, which this binary does not have"))
-    })
+    registry
+        .codec_by_id(id)
+        .ok_or_else(|| DecodeError::incompatible(at, format!("block uses codec {id}, which this binary does not have")))
 }
 
 /// A number of rows or timestamps: at least one, and within the bound that holds for every block.

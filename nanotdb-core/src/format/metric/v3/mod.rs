@@ -34,7 +34,7 @@ pub const VERSION: u16 = 3;
 pub const SEGMENT_TICKS: usize = 16_384;
 /// Most timestamps of a time block that are read: room for other choices than ours, without room for nonsense.
 pub const MAX_TICKS: u32 = 65_536;
-/// Timestamps that one part spans, or half, a quarter ... of those it spans where the rows are sparse.
+/// Timestamps that one part spans; twice, four times ... as many where rows are sparse among them.
 pub const PART_TICKS: u32 = 1_024;
 /// Parts at which a statistics chunk is full.
 const CHUNK_PARTS: usize = 4_096;

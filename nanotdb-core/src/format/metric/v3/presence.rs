@@ -21,12 +21,7 @@ pub(super) const PACKED: u8 = 4;
 const WORTH_PACKING: usize = 48;
 
 /// Appends the smallest form of `positions` (ascending, below `ticks`) and returns its kind.
-pub(super) fn encode(
-    positions: &[u32],
-    ticks: usize,
-    codec: &dyn Codec,
-    out: &mut Vec<u8>,
-) -> Result<u8, CodecError> {
+pub(super) fn encode(positions: &[u32], ticks: usize, codec: &dyn Codec, out: &mut Vec<u8>) -> Result<u8, CodecError> {
     let (Some(&first), Some(&last)) = (positions.first(), positions.last()) else {
         return Err(CodecError::new("a block without rows"));
     };

@@ -54,6 +54,14 @@ pub(super) struct Planner {
     limit: usize,
 }
 
+/// What planning came to.
+pub(super) struct Plan {
+    /// Vectors that are shared, and how many series have each.
+    pub(super) shared: Vec<(Vec<Timestamp>, u32)>,
+    /// Which of them a series has; one without brings its own.
+    pub(super) assigned: HashMap<MetricId, Option<usize>>,
+}
+
 /// How a series lies in a vector.
 struct Fit {
     group: u32,
@@ -142,7 +150,7 @@ impl Planner {
     fn join(&mut self, fit: &Fit, timestamps: &[Timestamp]) {
         let Some(Some(group)) = self.groups.get_mut(fit.group as usize) else { return };
         group.members = group.members.saturating_add(1);
-        let members = group.members;
+        let joined = group.members;
         if fit.missing > 0 {
             let before = group.ticks.len();
             group.ticks = union(&group.ticks, timestamps);
@@ -150,20 +158,16 @@ impl Planner {
             self.index(fit.group, timestamps);
         }
         if !self.popular.contains(&fit.group) {
-            let least = self.popular.iter().copied().enumerate().min_by_key(|(_, g)| self.members(*g));
+            let least = self.popular.iter().copied().enumerate().min_by_key(|(_, g)| members(&self.groups, *g));
             match least {
                 Some((at, least)) if self.popular.len() == POPULAR => {
-                    if let (Some(slot), true) = (self.popular.get_mut(at), least_members(&self.groups, least) < members) {
+                    if let (Some(slot), true) = (self.popular.get_mut(at), members(&self.groups, least) < joined) {
                         *slot = fit.group;
                     }
                 }
                 _ => self.popular.push(fit.group),
             }
         }
-    }
-
-    fn members(&self, group: u32) -> u32 {
-        least_members(&self.groups, group)
     }
 
     /// Makes a group of this vector, if there is room for it.
@@ -210,9 +214,8 @@ impl Planner {
         }
     }
 
-    /// Ends planning: the vectors that are shared with their number of series, and which one a series has. A series
-    /// without brings its own.
-    pub(super) fn settle(self) -> (Vec<(Vec<Timestamp>, u32)>, HashMap<MetricId, Option<usize>>) {
+    /// Ends planning.
+    pub(super) fn settle(self) -> Plan {
         let mut shared = Vec::new();
         let numbers: Vec<Option<usize>> = self
             .groups
@@ -225,11 +228,11 @@ impl Planner {
             .collect();
         let number = |group: u32| numbers.get(group as usize).copied().flatten();
         let assigned = self.assigned.into_iter().map(|(id, group)| (id, number(group))).collect();
-        (shared, assigned)
+        Plan { shared, assigned }
     }
 }
 
-fn least_members(groups: &[Option<Group>], group: u32) -> u32 {
+fn members(groups: &[Option<Group>], group: u32) -> u32 {
     groups.get(group as usize).and_then(Option::as_ref).map_or(0, |g| g.members)
 }
 
@@ -321,7 +324,7 @@ mod tests {
             assert!(planner.add(id as u16 + 1, timestamps));
             assert!(!planner.add(id as u16 + 1, timestamps));
         }
-        let (shared, assigned) = planner.settle();
+        let Plan { shared, assigned } = planner.settle();
         for (id, timestamps) in series.iter().enumerate() {
             if let Some(group) = assigned[&(id as u16 + 1)] {
                 assert_eq!(missing_of(&shared[group].0, timestamps, usize::MAX), Some(0));
@@ -388,7 +391,7 @@ mod tests {
             assert!(planner.by_tick.len() < HELD_TICKS / 32);
         }
         planner.add(12, &shared);
-        let (vectors, assigned) = planner.settle();
+        let Plan { shared: vectors, assigned } = planner.settle();
         assert_eq!(vectors.len(), 1);
         assert_eq!(vectors[0].1, 3);
         assert_eq!(assigned.values().flatten().count(), 3);
@@ -397,7 +400,7 @@ mod tests {
         let mut planner = Planner::new();
         planner.add(1, &long);
         planner.add(2, &long);
-        assert_eq!(planner.settle().0.len(), 1);
+        assert_eq!(planner.settle().shared.len(), 1);
     }
 
     #[test]

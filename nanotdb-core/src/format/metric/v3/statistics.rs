@@ -4,7 +4,7 @@
 //! chunk  6  codec u16 | type u8 | flags u8 | parts uvarint
 //!           flags bit 1: validity, ceil(parts / 8) bytes, lowest bit first: which parts have statistics
 //!           flags bit 0: | len uvarint | int32 column: timestamps of the part without a row |
-//!           | len uvarint | minima | len uvarint | maxima | len uvarint | float64 column: sums |
+//!           | len | minima | len | maxima | len | first values | len | last values | len | float64 column: sums |
 //! ```
 
 use super::block::codec;
@@ -97,13 +97,36 @@ fn summary_of<T: Scalar>(values: &[T]) -> Option<Summary> {
     known.then(|| Summary { min: min.value(), max: max.value(), sum, first: first.value(), last: last.value() })
 }
 
+/// The columns of a chunk that are of the type of the values.
+#[derive(Debug, Clone)]
+struct Extremes {
+    min: Column,
+    max: Column,
+    first: Column,
+    last: Column,
+}
+
+impl Extremes {
+    fn new(value_type: ValueType) -> Self {
+        let column = || Column::new(value_type);
+        Self { min: column(), max: column(), first: column(), last: column() }
+    }
+
+    fn all(&self) -> [&Column; 4] {
+        [&self.min, &self.max, &self.first, &self.last]
+    }
+
+    fn all_mut(&mut self) -> [&mut Column; 4] {
+        [&mut self.min, &mut self.max, &mut self.first, &mut self.last]
+    }
+}
+
 /// Parts of blocks of one type, until they are written as a chunk.
 pub(super) struct ChunkBuilder {
     missing: Vec<i32>,
     validity: Vec<u8>,
     invalid: bool,
-    min: Column,
-    max: Column,
+    columns: Extremes,
     sum: Vec<f64>,
 }
 
@@ -113,8 +136,7 @@ impl ChunkBuilder {
             missing: Vec::new(),
             validity: Vec::new(),
             invalid: false,
-            min: Column::new(value_type),
-            max: Column::new(value_type),
+            columns: Extremes::new(value_type),
             sum: Vec::new(),
         }
     }
@@ -135,8 +157,10 @@ impl ChunkBuilder {
         }
         self.invalid |= summary.is_none();
         self.missing.push(i32::try_from(missing).unwrap_or(i32::MAX));
-        self.min.push_bits(summary.map_or(0, |s| s.min.to_bits()));
-        self.max.push_bits(summary.map_or(0, |s| s.max.to_bits()));
+        let values = summary.map(|s| [s.min, s.max, s.first, s.last].map(Value::to_bits)).unwrap_or_default();
+        for (column, value) in self.columns.all_mut().into_iter().zip(values) {
+            column.push_bits(value);
+        }
         self.sum.push(summary.map_or(0.0, |s| s.sum));
     }
 
@@ -145,15 +169,18 @@ impl ChunkBuilder {
         let has_missing = self.missing.iter().any(|m| *m != 0);
         frame::put(out, frame::STATISTICS, |out| {
             out.extend_from_slice(&codec.id().to_le_bytes());
-            out.push(self.min.value_type().code());
+            out.push(self.columns.min.value_type().code());
             out.push(if has_missing { HAS_MISSING } else { 0 } | if self.invalid { HAS_INVALID } else { 0 });
             put_uvarint(out, self.sum.len() as u64);
             if self.invalid {
                 out.extend_from_slice(&self.validity);
             }
-            let columns = [Values::Int32(&self.missing), self.min.values(), self.max.values(), Values::Float64(&self.sum)];
+            let mut columns = Vec::with_capacity(6);
+            columns.extend(has_missing.then_some(Values::Int32(&self.missing)));
+            columns.extend(self.columns.all().map(Column::values));
+            columns.push(Values::Float64(&self.sum));
             let mut column = Vec::new();
-            for values in columns.into_iter().skip(usize::from(!has_missing)) {
+            for values in columns {
                 column.clear();
                 codec.encode_values(values, &mut column)?;
                 put_uvarint(out, column.len() as u64);
@@ -169,8 +196,7 @@ impl ChunkBuilder {
 pub struct Chunk {
     missing: Option<Vec<i32>>,
     validity: Option<Vec<u8>>,
-    min: Column,
-    max: Column,
+    columns: Extremes,
     sum: Vec<f64>,
 }
 
@@ -203,15 +229,17 @@ impl Chunk {
                 (missing.len() == parts).then_some(missing)
             }
         };
-        let (mut min, mut max, mut sum) = (Column::new(value_type), Column::new(value_type), Vec::new());
-        column(&mut cursor, codec, parts, min.values_mut())?;
-        column(&mut cursor, codec, parts, max.values_mut())?;
+        let (mut columns, mut sum) = (Extremes::new(value_type), Vec::new());
+        for values in columns.all_mut() {
+            column(&mut cursor, codec, parts, values.values_mut())?;
+        }
         column(&mut cursor, codec, parts, ValuesMut::Float64(&mut sum))?;
         cursor.end()?;
-        if [min.len(), max.len(), sum.len()] != [parts; 3] || (flags & HAS_MISSING != 0) != missing.is_some() {
+        let whole = columns.all().map(Column::len) == [parts; 4] && sum.len() == parts;
+        if !whole || (flags & HAS_MISSING != 0) != missing.is_some() {
             return Err(cursor.bad(format!("columns are not of {parts} parts")));
         }
-        Ok(Self { missing, validity, min, max, sum })
+        Ok(Self { missing, validity, columns, sum })
     }
 
     /// The parts of `block`, whose values are of `value_type` and whose time block is `time`. None when it has no parts.
@@ -219,7 +247,7 @@ impl Chunk {
         let mut parts = Vec::new();
         let Some(of) = &block.parts else { return Ok(parts) };
         let bad = |reason: &str| Err(DecodeError::new(0, reason));
-        if value_type != self.min.value_type() {
+        if value_type != self.columns.min.value_type() {
             return bad("statistics chunk is of another type");
         }
         if of.first.checked_add(of.count).is_none_or(|end| end as usize > self.sum.len()) {
@@ -256,12 +284,14 @@ impl Chunk {
             return Ok(None);
         }
         let value = |column: &Column| column.values().get(at).map_or(f64::NAN, Value::as_f64);
-        let (min, max) = (value(&self.min), value(&self.max));
+        let [min, max, first, last] = self.columns.all().map(value);
         let sum = self.sum.get(at).copied().unwrap_or(f64::NAN);
-        if min > max || !min.is_finite() || !max.is_finite() || !sum.is_finite() {
+        // A NaN fails these comparisons.
+        let within = |v: f64| min <= v && v <= max;
+        if !within(first) || !within(last) || !min.is_finite() || !max.is_finite() || !sum.is_finite() {
             return Err(DecodeError::new(0, "statistics of a part that no values have"));
         }
-        Ok(Some(BlockStatistics { count: u64::from(count), min, max, sum, first: f64::NAN, last: f64::NAN }))
+        Ok(Some(BlockStatistics { count: u64::from(count), min, max, sum, first, last }))
     }
 }
 

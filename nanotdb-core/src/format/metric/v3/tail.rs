@@ -6,8 +6,8 @@
 //! footer  0   NTFT | 3 u32 | crc32 of the directory u32 | crc32 of bytes 0..12 u32
 //! ```
 
+use super::VERSION;
 use super::bytes::Cursor;
-use super::{VERSION, len_u32};
 use crate::format::metric::{FILE_MAGIC, FOOTER_LEN, FOOTER_MAGIC, HEADER_LEN, Tail};
 use crate::format::{DecodeError, get_u32};
 use crate::model::Timestamp;
@@ -60,7 +60,10 @@ impl Header {
             return Err(DecodeError::new(HEADER_CRC_AT, "checksum of the header does not match"));
         }
         if version != VERSION {
-            return Err(DecodeError::incompatible(4, format!("metric file of version {version}; this reads {VERSION}")));
+            return Err(DecodeError::incompatible(
+                4,
+                format!("metric file of version {version}; this reads {VERSION}"),
+            ));
         }
         let (header_len, flags) = (cursor.u16()?, cursor.u32()?);
         if usize::from(header_len) != HEADER_LEN || flags | SEALED != SEALED {
@@ -109,7 +112,10 @@ pub(super) fn decode_footer(bytes: &[u8]) -> Result<u32, DecodeError> {
         return Err(DecodeError::new(FOOTER_CRC_AT, "checksum of the footer does not match"));
     }
     if version != u32::from(VERSION) {
-        return Err(DecodeError::incompatible(4, format!("footer of version {version} in a file of version {VERSION}")));
+        return Err(DecodeError::incompatible(
+            4,
+            format!("footer of version {version} in a file of version {VERSION}"),
+        ));
     }
     Ok(directory_crc)
 }
@@ -119,7 +125,7 @@ pub fn decode_tail(header: &[u8], footer: &[u8], file_len: u64) -> Result<Tail, 
     let directory_at = Header::decode(header)?.directory_at;
     decode_footer(footer)?;
     let end = file_len.saturating_sub(FOOTER_LEN as u64);
-    if directory_at < HEADER_LEN as u64 || directory_at > end || len_u32(FOOTER_LEN) as usize != footer.len() {
+    if directory_at < HEADER_LEN as u64 || directory_at > end {
         let reason = format!("directory at byte {directory_at} of a file of {file_len} bytes");
         return Err(DecodeError::new(40, reason));
     }

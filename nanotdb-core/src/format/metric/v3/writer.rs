@@ -269,9 +269,9 @@ impl Encoder for Writer {
         let planner = self.planner.take().ok_or_else(|| CodecError::new("begun twice"))?;
         out.extend_from_slice(&[0; HEADER_LEN]);
         self.at = HEADER_LEN as u64;
-        let (shared, assigned) = planner.settle();
-        self.assigned = assigned;
-        for (ticks, waiting) in shared {
+        let plan = planner.settle();
+        self.assigned = plan.assigned;
+        for (ticks, waiting) in plan.shared {
             let first = len_u32(self.directory.times.len());
             for range in segments(ticks.len()) {
                 self.put_times(ticks.get(range).unwrap_or_default(), out)?;
