@@ -66,8 +66,19 @@ fn damage_with_right_checksums_does_not_panic() {
             let (body, crc) = bytes.split_at_mut(bytes.len() - 4);
             crc.copy_from_slice(&crc32fast::hash(body).to_le_bytes());
         };
+        let mut rng = Rng(77);
+        // One flipped bit, then several bytes at once, most of them in the directory.
+        let several = (0..20_000).map(|i| {
+            let mut damaged = file.clone();
+            for _ in 0..=rng.below(4) {
+                let from = if i % 4 == 0 { 0 } else { directory_at };
+                let at = from + rng.below((file.len() - from) as u64) as usize;
+                damaged[at] = [0, 1, 0x7f, 0x80, 0xff, rng.next() as u8][rng.below(6) as usize];
+            }
+            (String::new(), damaged)
+        });
         let mut accepted = 0;
-        for (_, mut damaged) in damages(&file).take(file.len() * 8) {
+        for (_, mut damaged) in damages(&file).take(file.len() * 8).chain(several) {
             for (at, len) in &blocks {
                 fix(&mut damaged[*at..][..*len]);
             }

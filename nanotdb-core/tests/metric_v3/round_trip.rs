@@ -1,8 +1,11 @@
 //! What is written is read back, bit for bit; the same rows give the same bytes.
 
-use crate::support::{DAY, Data, Rng, TYPES, arbitrary, assert_same, layout, read, ticks, try_write, values, write};
-use nanotdb_core::format::metric::{Encoder, SeriesRows, v3};
+use crate::support::{
+    DAY, Data, Rng, TYPES, arbitrary, assert_same, bits, bytes, layout, read, ticks, try_write, values, write,
+};
+use nanotdb_core::format::metric::{Encoder, Rows, SeriesRows, v3};
 use nanotdb_core::model::{Column, ValueType, Values};
+use nanotdb_core::plugin::registry::registry;
 use proptest::prelude::*;
 
 proptest! {
@@ -112,6 +115,48 @@ fn series_that_share_nothing_bring_their_own_vector() {
     for (series, time) in layout.series.iter().zip(&layout.times) {
         assert_eq!(series.blocks[0].extent.offset, time.extent.offset + u64::from(time.extent.len));
     }
+}
+
+/// Header, directory, and the blocks that overlap the range are all that a reader of a range looks at.
+#[test]
+fn a_range_is_read_from_its_blocks_alone() {
+    let mut rng = Rng(31);
+    let all = ticks(&mut rng, 100_000);
+    let mut data = Data::new();
+    for id in 1..=6u16 {
+        let mut timestamps = all.clone();
+        timestamps.retain(|_| rng.below(10) > 0);
+        let column = values(&mut rng, ValueType::Float32, 0, timestamps.len());
+        data.insert(id, (timestamps, column));
+    }
+    let mut file = write(&data, "none");
+    let layout = layout(&file).unwrap();
+    let (from, to) = (all[30_000], all[40_000]);
+    let series = &layout.series[3];
+    let overlapping: Vec<_> = series.blocks.iter().filter(|b| b.start <= to && b.end >= from).collect();
+    assert!(overlapping.len() <= 2, "of {}", series.blocks.len());
+    // Nothing else is there any more.
+    let mut needed = vec![false; file.len()];
+    for block in &overlapping {
+        for extent in [block.extent, layout.times[block.time.unwrap() as usize].extent] {
+            needed[extent.offset as usize..][..extent.len as usize].fill(true);
+        }
+    }
+    file.iter_mut().zip(&needed).filter(|(_, needed)| !**needed).for_each(|(byte, _)| *byte = 0);
+    let mut found = Vec::new();
+    let mut rows = Rows { timestamps: Vec::new(), values: Column::new(ValueType::Float32) };
+    for block in overlapping {
+        let (index, mut times) = (block.time.unwrap(), Vec::new());
+        let time = &layout.times[index as usize];
+        v3::decode_times(bytes(&file, time.extent), index, time, registry(), &mut times).unwrap();
+        let of = (series.id, series.value_type);
+        v3::decode_block(bytes(&file, block.extent), of, block, &times, registry(), &mut rows).unwrap();
+        found.extend(rows.timestamps.iter().copied().zip(bits(rows.values.values())));
+    }
+    found.retain(|(t, _)| (from..=to).contains(t));
+    let (timestamps, column) = &data[&series.id];
+    let expected = timestamps.iter().copied().zip(bits(column.values()));
+    assert!(found == expected.filter(|(t, _)| (from..=to).contains(t)).collect::<Vec<_>>());
 }
 
 #[test]
