@@ -220,7 +220,7 @@ fn get_summary(cursor: &mut Cursor<'_>, value_type: ValueType) -> Result<Summary
     Ok(Summary { min, max, sum, first, last })
 }
 
-/// Decodes the directory. `header` are the first 64 bytes of the file, `tail` those from [`super::Tail::directory_at`]
+/// Decodes the directory. `header` are the first 64 bytes of the file, `tail` those from [`crate::format::metric::Tail::directory_at`]
 /// to its end, footer included.
 pub fn decode_layout(header: &[u8], tail: &[u8]) -> Result<Layout, DecodeError> {
     let header = Header::decode(header)?;

@@ -343,3 +343,18 @@ impl Encoder for Writer {
         Ok(header.encode())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_of_about_equal_length() {
+        let lens = |len| segments(len).map(|r| r.len()).collect::<Vec<_>>();
+        assert_eq!(lens(0), []);
+        assert_eq!(lens(1), [1]);
+        assert_eq!(lens(16_384), [16_384]);
+        assert_eq!(lens(16_385), [8_192, 8_193]);
+        assert_eq!(lens(259_200), [16_200; 16]);
+    }
+}
