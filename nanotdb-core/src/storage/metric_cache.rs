@@ -1,5 +1,6 @@
 //! What was decoded of metric files, kept within a number of bytes: directories, time vectors, statistics.
 
+use crate::format::metric::v3::Chunk;
 use crate::format::metric::{HEADER_LEN, Layout};
 use crate::model::Timestamp;
 use std::collections::HashMap;
@@ -20,7 +21,7 @@ pub(super) struct Opened {
 #[derive(Clone)]
 pub(super) enum Cached {
     Times(Arc<Vec<Timestamp>>),
-    Bytes(Arc<Vec<u8>>),
+    Chunk(Arc<Chunk>),
 }
 
 impl Cached {
@@ -29,14 +30,14 @@ impl Cached {
     }
 
     /// Offsets of blocks lie far beyond 2^32 only in files that are far larger than a time vector's number.
-    pub(super) fn bytes_key(offset: u64) -> u64 {
+    pub(super) fn chunk_key(offset: u64) -> u64 {
         offset | 1 << 63
     }
 
     fn bytes(&self) -> usize {
         match self {
             Cached::Times(times) => times.len().saturating_mul(8),
-            Cached::Bytes(bytes) => bytes.len(),
+            Cached::Chunk(chunk) => chunk.bytes_in_memory(),
         }
     }
 }
@@ -185,11 +186,12 @@ mod tests {
     #[test]
     fn what_is_larger_than_the_cache_is_not_kept() {
         let cache = MetricCache::new(1_000);
-        cache.put((1, 0), Cached::Bytes(Arc::new(vec![0; 2_000])));
+        let times = |n| Cached::Times(Arc::new(vec![0; n]));
+        cache.put((1, 0), times(250));
         assert!(cache.get((1, 0)).is_none());
         assert_eq!(cache.bytes(), 0);
-        cache.put((1, 0), Cached::Bytes(Arc::new(vec![0; 100])));
-        cache.put((1, 0), Cached::Bytes(Arc::new(vec![0; 200])));
-        assert_eq!(cache.bytes(), 200 + OVERHEAD);
+        cache.put((1, 0), times(10));
+        cache.put((1, 0), times(20));
+        assert_eq!(cache.bytes(), 160 + OVERHEAD);
     }
 }

@@ -5,7 +5,7 @@ use super::vfs::{OpenMode, Vfs, VfsFile};
 use crate::format::DecodeError;
 use crate::format::metric::{
     Block, Extent, FOOTER_LEN, HEADER_LEN, Layout, Part, Rows, Series, Tail, check_block_header, check_times_header,
-    decode_block, decode_parts, decode_times,
+    decode_block, decode_times, v3,
 };
 use crate::model::Timestamp;
 use crate::plugin::registry::registry;
@@ -98,7 +98,7 @@ impl MetricFile {
         let mut bytes = Vec::new();
         self.read(time.extent, &mut bytes)?;
         let mut times = Vec::new();
-        decode_times(layout.version, &bytes, time, registry(), &mut times)
+        decode_times(layout.version, &bytes, at, time, registry(), &mut times)
             .map_err(|e| corrupt(&self.path, time.extent.offset, &e))?;
         let times = Arc::new(times);
         cache.put(key, Cached::Times(Arc::clone(&times)));
@@ -124,22 +124,21 @@ impl MetricFile {
     /// Statistics of the parts of a block; none in versions and for blocks that have none.
     pub fn parts(&self, cache: &MetricCache, series: &Series, block: &Block) -> Result<Vec<Part>> {
         let Some(reference) = block.parts else { return Ok(Vec::new()) };
-        let key = (self.opened.instance, Cached::bytes_key(reference.chunk.offset));
-        let bytes = match cache.get(key) {
-            Some(Cached::Bytes(bytes)) => bytes,
+        let damaged = |e: DecodeError| corrupt(&self.path, reference.chunk.offset, &e);
+        let key = (self.opened.instance, Cached::chunk_key(reference.chunk.offset));
+        let chunk = match cache.get(key) {
+            Some(Cached::Chunk(chunk)) => chunk,
             _ => {
                 let mut bytes = Vec::new();
                 self.read(reference.chunk, &mut bytes)?;
-                let bytes = Arc::new(bytes);
-                cache.put(key, Cached::Bytes(Arc::clone(&bytes)));
-                bytes
+                let chunk = Arc::new(v3::Chunk::decode(&bytes, registry()).map_err(damaged)?);
+                cache.put(key, Cached::Chunk(Arc::clone(&chunk)));
+                chunk
             }
         };
-        let layout = self.layout();
-        let time = block.time.and_then(|at| layout.times.get(at as usize));
+        let time = block.time.and_then(|at| self.layout().times.get(at as usize));
         let Some(time) = time else { return Ok(Vec::new()) };
-        decode_parts(layout.version, &bytes, series, block, time, registry())
-            .map_err(|e| corrupt(&self.path, reference.chunk.offset, &e))
+        chunk.parts(series.value_type, block, time).map_err(damaged)
     }
 
     fn read(&self, extent: Extent, bytes: &mut Vec<u8>) -> Result<()> {
@@ -158,7 +157,7 @@ fn read_layout(file: &dyn VfsFile, path: &Path, header: &[u8], file_len: u64) ->
     }
     file.read_exact_at(&mut footer, footer_at).map_err(io)?;
     let tail = Tail::decode(header, &footer, file_len).map_err(|e| corrupt(path, 0, &e))?;
-    let len = footer_at.saturating_sub(tail.directory_at);
+    let len = file_len.saturating_sub(tail.directory_at);
     if len > MAX_DIRECTORY {
         return Err(corrupt(path, tail.directory_at, &DecodeError::new(0, "the directory is larger than any can be")));
     }

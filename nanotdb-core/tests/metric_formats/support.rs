@@ -62,7 +62,7 @@ pub fn layout(file: &[u8]) -> Result<Layout, DecodeError> {
     let header = &file[..HEADER_LEN.min(file.len())];
     let footer = &file[file.len().saturating_sub(FOOTER_LEN)..];
     let tail = Tail::decode(header, footer, file.len() as u64)?;
-    let directory = &file[tail.directory_at as usize..file.len() - FOOTER_LEN];
+    let directory = &file[tail.directory_at as usize..];
     Layout::decode(header, directory, &tail, file.len() as u64)
 }
 
@@ -74,7 +74,7 @@ pub fn read(file: &[u8]) -> Result<Vec<Written>, DecodeError> {
         let frame = &file[time.extent.offset as usize..][..time.extent.len as usize];
         check_times_header(layout.version, &frame[..48], time)?;
         let mut vector = vec![-1];
-        decode_times(layout.version, frame, time, registry(), &mut vector)?;
+        decode_times(layout.version, frame, 0, time, registry(), &mut vector)?;
         times.push(vector);
     }
     let mut all = Vec::new();

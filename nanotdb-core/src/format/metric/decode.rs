@@ -2,7 +2,7 @@
 
 use super::super::{DecodeError, get_u32};
 use super::frame::FileHeader;
-use super::{Block, Extent, FOOTER_LEN, FOOTER_MAGIC, HEADER_LEN, Layout, Part, Rows, Series, Tail, TimeBlock, v1, v2};
+use super::{Block, Extent, FOOTER_LEN, FOOTER_MAGIC, HEADER_LEN, Layout, Rows, Series, Tail, TimeBlock, v1, v2, v3};
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Registry;
 
@@ -19,8 +19,10 @@ impl Tail {
     /// Checks both checksums, and that the directory lies where its length and the file's say.
     pub fn decode(header: &[u8], footer: &[u8], file_len: u64) -> Result<Self, DecodeError> {
         let FileHeader { version, .. } = FileHeader::decode(header)?;
-        if !matches!(version, 1 | 2) {
-            return Err(unknown(version));
+        match version {
+            1 | 2 => {}
+            3 => return v3::decode_tail(header, footer, file_len),
+            _ => return Err(unknown(version)),
         }
         if footer.len() != FOOTER_LEN || !footer.starts_with(&FOOTER_MAGIC) {
             return Err(DecodeError::new(0, "the last bytes are not a footer: the file is cut short"));
@@ -44,13 +46,18 @@ impl Tail {
 }
 
 impl Layout {
-    /// Decodes the directory: the bytes from [`Tail::directory_at`] up to the footer.
+    /// Decodes the directory: the bytes from [`Tail::directory_at`] to the end of the file, footer included.
     ///
     /// Everything is checked that can be without the frames. The directories of v1 and v2 have no checksum; each entry is
     /// repeated in its frame, though, and [`decode_block`] compares them. Whoever leaves out a block because the directory
     /// says that it is of another time trusts the directory, so compare them first: [`check_block_header`],
     /// [`check_times_header`].
     pub fn decode(header: &[u8], directory: &[u8], tail: &Tail, file_len: u64) -> Result<Self, DecodeError> {
+        if tail.version == 3 {
+            return v3::decode_layout(header, directory);
+        }
+        let without_footer = directory.len().saturating_sub(FOOTER_LEN);
+        let directory = directory.get(..without_footer).unwrap_or_default();
         let file = FileHeader::decode(header)?;
         let end = tail.directory_at.checked_add(directory.len() as u64);
         let expected = file_len.checked_sub(FOOTER_LEN as u64);
@@ -162,16 +169,19 @@ pub fn check_block_header(version: u16, frame: &[u8], series: &Series, block: &B
     }
 }
 
-/// Decodes a time vector from the bytes of its extent, replacing what is in `out`; leaves `out` empty when it fails.
+/// Decodes the time vector with this index in [`Layout::times`] from the bytes of its extent, replacing what is in `out`;
+/// leaves `out` empty when it fails.
 pub fn decode_times(
     version: u16,
     bytes: &[u8],
+    index: u32,
     time: &TimeBlock,
     registry: &Registry,
     out: &mut Vec<Timestamp>,
 ) -> Result<(), DecodeError> {
     out.clear();
     let decoded = match version {
+        3 => v3::decode_times(bytes, index, time, registry, out),
         2 => v2::decode_times(bytes, time, registry, out),
         1 => Err(v1::no_times()),
         _ => Err(unknown(version)),
@@ -197,24 +207,14 @@ pub fn decode_block(
     let decoded = match version {
         1 => v1::decode_block(bytes, series, block, registry, out),
         2 => v2::decode_block(bytes, series, block, times, registry, out),
+        3 => {
+            let metric = (series.id, series.value_type);
+            v3::decode_block(bytes, metric, block, times.unwrap_or_default(), registry, out)
+        }
         _ => Err(unknown(version)),
     };
     decoded.inspect_err(|_| {
         out.timestamps.clear();
         out.values.truncate(0);
     })
-}
-
-/// Decodes the statistics of a block's parts from the bytes of the chunk that [`Block::parts`] names; `times` is the
-/// entry of the time vector that the block refers to.
-pub fn decode_parts(
-    version: u16,
-    bytes: &[u8],
-    series: &Series,
-    block: &Block,
-    time: &TimeBlock,
-    registry: &Registry,
-) -> Result<Vec<Part>, DecodeError> {
-    let _ = (bytes, series, block, time, registry);
-    Err(unknown(version))
 }

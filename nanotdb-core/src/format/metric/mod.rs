@@ -9,10 +9,11 @@ mod frame;
 mod plan;
 pub mod v1;
 pub mod v2;
+pub mod v3;
 mod values;
 mod write;
 
-pub use decode::{check_block_header, check_times_header, decode_block, decode_parts, decode_times};
+pub use decode::{check_block_header, check_times_header, decode_block, decode_times};
 pub use write::original_reads;
 
 use crate::model::{Column, MetricId, Timestamp, ValueType, Values};
@@ -97,6 +98,8 @@ pub struct TimeBlock {
     pub end: Timestamp,
     /// Number of timestamps.
     pub count: u32,
+    /// First timestamps of its parts of [`v3::PART_TICKS`] timestamps, without that of the first part; empty in v1 and v2.
+    pub parts: Vec<Timestamp>,
 }
 
 /// The blocks of one metric, in time order.
@@ -142,6 +145,10 @@ pub struct PartsRef {
     pub first: u32,
     /// Number of parts.
     pub count: u32,
+    /// How many timestamps of the time vector a part spans.
+    pub ticks: u32,
+    /// How many such spans of the time vector come before the block's first part.
+    pub skip: u32,
 }
 
 /// Rows of one metric, as columns of equal length.

@@ -170,7 +170,7 @@ pub(super) mod tests {
     pub(in super::super) fn decode(file: &[u8]) -> (Layout, Vec<Rows>) {
         let (header, end) = (&file[..HEADER_LEN], file.len() - FOOTER_LEN);
         let tail = Tail::decode(header, &file[end..], file.len() as u64).unwrap();
-        let directory = &file[tail.directory_at as usize..end];
+        let directory = &file[tail.directory_at as usize..];
         let layout = Layout::decode(header, directory, &tail, file.len() as u64).unwrap();
         let bytes = |extent: super::super::Extent| &file[extent.offset as usize..][..extent.len as usize];
         let mut all = Vec::new();
@@ -179,7 +179,7 @@ pub(super) mod tests {
             for block in &series.blocks {
                 let mut times = Vec::new();
                 if let Some(time) = block.time.map(|index| &layout.times[index as usize]) {
-                    decode_times(layout.version, bytes(time.extent), time, registry(), &mut times).unwrap();
+                    decode_times(layout.version, bytes(time.extent), 0, time, registry(), &mut times).unwrap();
                 }
                 let mut part = Rows { timestamps: Vec::new(), values: Column::new(series.value_type) };
                 let frame = bytes(block.extent);

@@ -110,7 +110,7 @@ fn time_entry(at: usize, bytes: &[u8], directory_at: u64) -> Result<TimeBlock, D
         return Err(DecodeError::new(at, reason));
     }
     let extent = entry.extent(at, payload_len, directory_at)?;
-    Ok(TimeBlock { extent, id: entry.id, start: entry.start, end: entry.end, count })
+    Ok(TimeBlock { extent, id: entry.id, start: entry.start, end: entry.end, count, parts: Vec::new() })
 }
 
 fn entry(
