@@ -50,8 +50,9 @@ fn main() {
     let mut series: BTreeMap<&str, Vec<(&str, i64)>> = BTreeMap::new();
     let mut rows = Vec::new();
     for line in text.lines() {
-        let mut parts = line.split(' ');
-        let (name, value, ts) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap().parse().unwrap());
+        let [name, value, ts] = *line.split(' ').collect::<Vec<_>>() else { continue };
+        let value = value.strip_suffix('i').unwrap_or(value);
+        let (Ok(ts), Ok(_)) = (ts.parse(), value.parse::<f64>()) else { continue };
         series.entry(name).or_default().push((value, ts));
         rows.push((name, value, ts));
     }
@@ -75,6 +76,9 @@ fn main() {
     for (what, columns) in [("native", &native), ("64 bit", &wide)] {
         for (size, block) in [("whole", usize::MAX), ("16384", BLOCK), ("1024", 1024)] {
             for codec in ["columnar", "pco8", "zstd_fastest"] {
+                if std::env::var_os("ONLY").is_some_and(|only| only != codec) {
+                    continue;
+                }
                 let m = measure(codec, columns, block);
                 println!(
                     "{what} {size:>6} {codec:<13} {:.4} B/value  encode {:6.1} M/s  decode {:6.1} M/s   {}",
@@ -99,7 +103,12 @@ fn main() {
             let b = pco_encode(values);
             let head: Vec<String> = a.iter().take(14).map(|b| format!("{b:02x}")).collect();
             let mark = if a.len() as f64 > 1.01 * b.len() as f64 { "WORSE" } else { "" };
-            println!("{name:<50} {:8.4} pco {:8.4} {mark:<5} {}", a.len() as f64 / n, b.len() as f64 / n, head.join(" "));
+            println!(
+                "{name:<50} {:8.4} pco {:8.4} {mark:<5} {}",
+                a.len() as f64 / n,
+                b.len() as f64 / n,
+                head.join(" ")
+            );
         }
     }
     timestamps(&series);

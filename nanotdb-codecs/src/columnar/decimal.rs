@@ -21,6 +21,9 @@ const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e1
 /// Adding it to an f64 below 2^51 leaves the nearest integer in the low bits of the sum.
 const ROUND: f64 = 6_755_399_441_055_744.0;
 
+/// From this exponent on, random bits may pass for decimals.
+const DOUBTFUL: usize = 5;
+
 /// A float type, and its bits as an integer.
 pub(super) trait Float: Copy + Default {
     /// Bytes of a value.
@@ -109,21 +112,23 @@ pub(super) struct Decimals {
 }
 
 impl Decimals {
-    /// With the exponent of fewest exceptions, if few enough for decimals to pay.
-    pub(super) fn of<F: Float>(values: &[F]) -> Option<Self> {
+    /// With the exponent of fewest exceptions, and with the least exponent that has few enough for decimals to pay, if
+    /// that is another: an exponent for the sake of a few values makes all numbers long.
+    pub(super) fn of<F: Float>(values: &[F]) -> Vec<Self> {
         let most = values.len() / 16;
-        let mut best: Option<Self> = None;
+        let mut found: Vec<Self> = Vec::new();
         for (exponent, power) in POWERS.iter().enumerate().take(F::MAX_EXPONENT + 1) {
-            let allowed = best.as_ref().map_or(most, |best| best.exceptions.len().saturating_sub(1));
+            let allowed = found.last().map_or(most, |best| best.exceptions.len().saturating_sub(1));
             if let Some(decimals) = Self::with(values, exponent, *power, allowed) {
                 let done = decimals.exceptions.is_empty();
-                best = Some(decimals);
+                found.truncate(1);
+                found.push(decimals);
                 if done {
                     break;
                 }
             }
         }
-        best
+        found
     }
 
     fn with<F: Float>(values: &[F], exponent: usize, power: f64, most: usize) -> Option<Self> {
@@ -146,6 +151,20 @@ impl Decimals {
             numbers.push(before);
         }
         Some(Self { exponent, numbers, exceptions })
+    }
+
+    /// Whether no other form of the floats is worth a trial: all are decimals, and of far fewer digits than random bits
+    /// would make.
+    pub(super) fn are_certain<F: Float>(&self) -> bool {
+        self.exceptions.is_empty()
+            && self.exponent < DOUBTFUL
+            && self.numbers.iter().all(|number| number.unsigned_abs() >> (5 * F::WIDTH) == 0)
+    }
+
+    /// Appends head and numbers.
+    pub(super) fn encode<F: Float>(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        self.put_head::<F>(out);
+        numbers::encode(&self.numbers, out)
     }
 
     /// Appends everything before the numbers.

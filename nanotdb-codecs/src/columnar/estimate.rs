@@ -8,14 +8,18 @@ const COUNTED: usize = 1_024;
 const ENTRY: u64 = 12;
 const BIN: u64 = 40;
 
-/// Bits that an entropy coder needs for `values`: for the width of each and what is below its leading bit, or for each
-/// as a symbol if all are small. Neighbours are not taken into account.
+/// Values of which the median is taken for that of all.
+const SAMPLE: usize = 63;
+
+/// Bits that an entropy coder needs for `values`: for the width of each (of its distance from the median) and what is
+/// below its leading bit, or for each as a symbol if all are small. Neighbours are not taken into account.
 pub(super) fn estimate(values: &[i64]) -> u64 {
+    let centre = centre(values);
     let mut widths = [0u32; 65];
     let mut symbols = [0u32; COUNTED];
     let mut large = 0u64;
     for v in values {
-        let v = zigzag(*v);
+        let v = zigzag(v.wrapping_sub(centre));
         let width = 64 - v.leading_zeros();
         if let Some(count) = widths.get_mut(width as usize) {
             *count += 1;
@@ -28,6 +32,16 @@ pub(super) fn estimate(values: &[i64]) -> u64 {
     let below: u64 = (0..).zip(&widths).map(|(width, count)| u64::from(*count) * u64::saturating_sub(width, 1)).sum();
     let by_width = entropy(&widths, BIN).saturating_add(below);
     if large > 0 { by_width } else { by_width.min(entropy(&symbols, ENTRY)) }
+}
+
+/// About the median.
+fn centre(values: &[i64]) -> i64 {
+    let mut sample: Vec<i64> = values.iter().step_by((values.len() / SAMPLE).max(1)).copied().collect();
+    if sample.is_empty() {
+        return 0;
+    }
+    let middle = sample.len() / 2;
+    *sample.select_nth_unstable(middle).1
 }
 
 /// Bits of as many symbols as `counts` says, and of their table.

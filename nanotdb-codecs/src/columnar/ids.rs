@@ -6,17 +6,14 @@
 //! +---------+---------------+-----------------------------------------------------+
 //! form 0 period   uvarint period, numbers: the ids of one period; the column is it, again and again
 //!      1 numbers  the ids (see `numbers`)
-//!      2 zstd     the ids, little-endian, in a zstd frame
 //! ```
 
 use super::bytes::{Reader, corrupt, put_uvarint, reserve};
 use super::numbers;
-use crate::zstd;
-use nanotdb_core::plugin::{Codec, CodecError};
+use nanotdb_core::plugin::CodecError;
 
 const PERIOD: u8 = 0;
 const NUMBERS: u8 = 1;
-const ZSTD: u8 = 2;
 
 /// Appends the block of `ids`.
 pub(super) fn encode(ids: &[u16], out: &mut Vec<u8>) -> Result<(), CodecError> {
@@ -27,16 +24,9 @@ pub(super) fn encode(ids: &[u16], out: &mut Vec<u8>) -> Result<(), CodecError> {
         put_uvarint(out, period as u64);
         return numbers::encode(&integers(pattern), out);
     }
-    let mut body = Vec::new();
-    numbers::encode(&integers(ids), &mut body)?;
-    let mut frame = Vec::new();
-    let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
-    zstd::DEFAULT.compress(&bytes, &mut frame)?;
-    let (form, body) = if frame.len() < body.len() { (ZSTD, frame) } else { (NUMBERS, body) };
-    out.push(form);
+    out.push(NUMBERS);
     put_uvarint(out, count);
-    out.extend_from_slice(&body);
-    Ok(())
+    numbers::encode(&integers(ids), out)
 }
 
 /// Appends the `count` ids of a block.
@@ -59,14 +49,6 @@ pub(super) fn decode(input: &[u8], count: usize, out: &mut Vec<u16>) -> Result<(
             Ok(())
         }
         NUMBERS => numbers::decode(reader.rest(), count)?.append(out, |id| id as u16),
-        ZSTD => {
-            let len = count.checked_mul(2).ok_or_else(|| corrupt("a length is out of range"))?;
-            let mut bytes = Vec::new();
-            zstd::DEFAULT.decompress(reader.rest(), len, &mut bytes)?;
-            reserve(out, count)?;
-            out.extend(bytes.as_chunks::<2>().0.iter().map(|id| u16::from_le_bytes(*id)));
-            Ok(())
-        }
         _ => Err(corrupt("ids of an unknown form")),
     }
 }

@@ -16,8 +16,8 @@
 
 use super::bytes::{Reader, corrupt, put_ivarint, put_uvarint, reserve};
 use super::decimal::{self, Decimals, Float};
-use super::stream::{Native, decode_native, encode_native};
 use super::numbers;
+use super::stream::{Native, decode_native, encode_native};
 use nanotdb_core::plugin::{CodecError, Values, ValuesMut};
 
 const RAW: u8 = 0;
@@ -27,8 +27,8 @@ const DECIMALS: u8 = 3;
 const BITS: u8 = 4;
 const PCO: u8 = 5;
 
-/// From this exponent on, random bits may pass for decimals: the other encodings are tried too.
-const DOUBTFUL: usize = 5;
+/// Values that are tried in all encodings where the whole column is long.
+const SAMPLE: usize = 2_048;
 
 /// Appends the block of `values`.
 pub(super) fn encode(values: Values<'_>, out: &mut Vec<u8>) -> Result<(), CodecError> {
@@ -85,24 +85,50 @@ fn floats<T: Float + Native, const N: usize>(
     }
     let mut best = Best::new(values.len(), N);
     let decimals = Decimals::of(values);
-    if let Some(decimals) = &decimals {
-        best.offer(DECIMALS, |out| {
-            decimals.put_head::<T>(out);
-            numbers::encode(&decimals.numbers, out)
-        })?;
-    }
-    if decimals.is_none_or(|d| d.exponent >= DOUBTFUL || !d.exceptions.is_empty()) {
-        let numbers: Vec<i64> = values.iter().map(|v| v.ordered()).collect();
-        best.offer(BITS, |out| numbers::encode(&numbers, out))?;
-        if let Some(chunk) = encode_native(values)? {
-            best.offer(PCO, |out| {
-                out.extend_from_slice(&chunk);
-                Ok(())
-            })?;
+    let certain = decimals.last().is_some_and(|d| d.are_certain::<T>());
+    let encodings = match (certain, values.get(values.len() / 2..).and_then(|half| half.get(..SAMPLE))) {
+        (true, _) => vec![DECIMALS],
+        (false, Some(sample)) if values.len() > 2 * SAMPLE => promising(sample)?,
+        _ => vec![DECIMALS, BITS, PCO],
+    };
+    if encodings.contains(&DECIMALS) {
+        for decimals in &decimals {
+            best.offer(DECIMALS, |out| decimals.encode::<T>(out))?;
         }
+    }
+    if encodings.contains(&BITS) {
+        best.offer(BITS, |out| encode_bits(values, out))?;
+    }
+    if encodings.contains(&PCO)
+        && let Some(chunk) = encode_native(values)?
+    {
+        best.offer_body(PCO, chunk);
     }
     best.put(out, values, bytes);
     Ok(())
+}
+
+/// The encodings that are near the smallest for the sample.
+fn promising<T: Float + Native>(sample: &[T]) -> Result<Vec<u8>, CodecError> {
+    let mut sizes = Vec::new();
+    for decimals in Decimals::of(sample) {
+        let mut body = Vec::new();
+        decimals.encode::<T>(&mut body)?;
+        sizes.push((body.len(), DECIMALS));
+    }
+    let mut body = Vec::new();
+    encode_bits(sample, &mut body)?;
+    sizes.push((body.len(), BITS));
+    if let Some(chunk) = encode_native(sample)? {
+        sizes.push((chunk.len(), PCO));
+    }
+    let least = sizes.iter().map(|(size, _)| *size).min().unwrap_or(0);
+    Ok(sizes.into_iter().filter(|(size, _)| *size <= least + least / 32).map(|(_, encoding)| encoding).collect())
+}
+
+fn encode_bits<T: Float>(values: &[T], out: &mut Vec<u8>) -> Result<(), CodecError> {
+    let numbers: Vec<i64> = values.iter().map(|v| v.ordered()).collect();
+    numbers::encode(&numbers, out)
 }
 
 /// The one value that all are.
@@ -135,10 +161,14 @@ impl Best {
     ) -> Result<(), CodecError> {
         let mut body = Vec::new();
         encode(&mut body)?;
+        self.offer_body(encoding, body);
+        Ok(())
+    }
+
+    fn offer_body(&mut self, encoding: u8, body: Vec<u8>) {
         if body.len() < self.len {
             *self = Self { encoding, len: body.len(), body };
         }
-        Ok(())
     }
 
     fn put<T: Copy, const N: usize>(self, out: &mut Vec<u8>, values: &[T], bytes: impl Fn(T) -> [u8; N]) {

@@ -35,9 +35,6 @@ const ORDER_SHIFT: u8 = 3;
 const ORDER: u8 = 0x18;
 const DIVISOR: u8 = 0x20;
 
-/// From this exponent on, random bits may pass for decimals.
-const DOUBTFUL: usize = 5;
-
 /// A column to encode.
 pub(super) struct Column {
     kind: u8,
@@ -56,12 +53,15 @@ impl Column {
             return Self::with(kind, Vec::new(), &integers(words, kind), &[0]);
         }
         let narrow = words.iter().all(|word| *word >> 32 == 0);
-        let (int, decimal, bits) =
-            if narrow { (INT32, DECIMAL32, BITS32) } else { (INT64, DECIMAL64, BITS64) };
+        let (int, decimal, bits) = if narrow { (INT32, DECIMAL32, BITS32) } else { (INT64, DECIMAL64, BITS64) };
         let mut best = Self::with(int, Vec::new(), &integers(words, int), &[0, 1, 2]);
         let decimals = if narrow { decimals::<f32>(words) } else { decimals::<f64>(words) };
-        let doubtful = decimals.as_ref().is_none_or(|(d, _)| d.exponent >= DOUBTFUL || !d.exceptions.is_empty());
-        if let Some((decimals, head)) = decimals {
+        let doubtful = match decimals.last() {
+            Some((d, _)) if narrow => !d.are_certain::<f32>(),
+            Some((d, _)) => !d.are_certain::<f64>(),
+            None => true,
+        };
+        for (decimals, head) in decimals {
             best.offer(Self::with(decimal, head, &decimals.numbers, &[0, 1, 2]));
         }
         if doubtful {
@@ -145,12 +145,14 @@ fn integers(words: &[u64], kind: u8) -> Vec<i64> {
     }
 }
 
-fn decimals<F: Float>(words: &[u64]) -> Option<(Decimals, Vec<u8>)> {
+fn decimals<F: Float>(words: &[u64]) -> Vec<(Decimals, Vec<u8>)> {
     let floats: Vec<F> = words.iter().map(|word| F::of_bits(*word)).collect();
-    let decimals = Decimals::of(&floats)?;
-    let mut head = Vec::new();
-    decimals.put_head::<F>(&mut head);
-    Some((decimals, head))
+    let head = |decimals: Decimals| {
+        let mut head = Vec::new();
+        decimals.put_head::<F>(&mut head);
+        (decimals, head)
+    };
+    Decimals::of(&floats).into_iter().map(head).collect()
 }
 
 /// A column to decode.

@@ -33,7 +33,8 @@ const WIDE_ROW: usize = 18;
 /// Appends the block of a page.
 pub(super) fn encode(rows: usize, payload: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
     let start = out.len();
-    if rows > 0 && (payload.len() == rows.saturating_mul(NARROW_ROW) || payload.len() == rows.saturating_mul(WIDE_ROW)) {
+    if rows > 0 && (payload.len() == rows.saturating_mul(NARROW_ROW) || payload.len() == rows.saturating_mul(WIDE_ROW))
+    {
         out.push(COLUMNS);
         encode_columns(rows, payload, out)?;
         if out.len().saturating_sub(start) <= payload.len() {

@@ -8,9 +8,8 @@
 //!      1 varints       one ivarint each
 //!      2 packed        see `packed`
 //!      3 planes        see `planes`
-//!      4 planes, zstd  see `planes`
-//!      5 pco of i32    see `pco`
-//!      6 pco of i64    see `pco`
+//!      4 pco of i32    see `pco`
+//!      5 pco of i64    see `pco`
 //! ```
 //!
 //! The number of integers and the length in bytes are the caller's to keep. Which kind is chosen is tried: the
@@ -31,9 +30,8 @@ const CONSTANT: u8 = 0;
 const VARINTS: u8 = 1;
 const PACKED: u8 = 2;
 const PLANES: u8 = 3;
-const PLANES_ZSTD: u8 = 4;
-const PCO32: u8 = 5;
-const PCO64: u8 = 6;
+const PCO32: u8 = 4;
+const PCO64: u8 = 5;
 
 /// Streams of fewer integers are varints or packed.
 const SMALL: usize = 16;
@@ -61,8 +59,8 @@ pub(super) fn encode(values: &[i64], out: &mut Vec<u8>) -> Result<(), CodecError
     }
     if values.len() >= SMALL {
         let mut body = Vec::new();
-        let compressed = planes::encode(values, mapping, &mut body)?;
-        best.offer(if compressed { PLANES_ZSTD } else { PLANES }, discounted(body.len(), PLANES_WORTH), body);
+        planes::encode(values, mapping, &mut body)?;
+        best.offer(PLANES, discounted(body.len(), PLANES_WORTH), body);
         if let Some((wide, body)) = pco::encode(values)? {
             best.offer(if wide { PCO64 } else { PCO32 }, body.len(), body);
         }
@@ -97,8 +95,7 @@ pub(super) fn decode(input: &[u8], count: usize, out: &mut Vec<i64>) -> Result<(
             reader.end()
         }
         PACKED => packed::decode(reader, count, out),
-        PLANES => planes::decode(reader, count, false, out),
-        PLANES_ZSTD => planes::decode(reader, count, true, out),
+        PLANES => planes::decode(reader, count, out),
         PCO32 => pco::decode::<i32>(reader.rest(), count, out),
         PCO64 => pco::decode::<i64>(reader.rest(), count, out),
         _ => Err(corrupt("a stream is of unknown kind")),

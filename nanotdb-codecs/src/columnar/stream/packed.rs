@@ -82,7 +82,8 @@ fn unpack(padded: &[u8; GROUP * 8 + 16], width: usize, n: usize, out: &mut Vec<i
     } else {
         out.extend((0..n).map(|i| {
             let bit = i * width;
-            let word = padded.get(bit / 8..bit / 8 + 16).and_then(|b| b.first_chunk::<16>()).copied().unwrap_or_default();
+            let word =
+                padded.get(bit / 8..bit / 8 + 16).and_then(|b| b.first_chunk::<16>()).copied().unwrap_or_default();
             undo((u128::from_le_bytes(word) >> (bit % 8)) as u64 & mask)
         }));
     }

@@ -33,22 +33,16 @@ pub(super) fn encode(values: &[i64]) -> Result<Option<(bool, Vec<u8>)>, CodecErr
     if values.len() < MIN || values.len() > MAX {
         return Ok(None);
     }
-    let config = ChunkConfig::default().with_mode_spec(ModeSpec::Classic).with_delta_spec(DeltaSpec::NoOp);
     let narrow: Option<Vec<i32>> = values.iter().map(|v| i32::try_from(*v).ok()).collect();
-    let wide = narrow.is_none();
-    let chunk = match narrow {
-        Some(narrow) => chunk(&narrow, config)?,
-        None => chunk(values, config)?,
+    let chunk = match &narrow {
+        Some(narrow) => chunk_allowed(narrow, DeltaSpec::NoOp)?,
+        None => chunk_allowed(values, DeltaSpec::NoOp)?,
     };
-    Ok(chunk.map(|chunk| (wide, chunk)))
+    Ok(chunk.map(|chunk| (narrow.is_none(), chunk)))
 }
 
 /// Appends the integers of a chunk.
-pub(super) fn decode<T: Number + Into<i64>>(
-    input: &[u8],
-    count: usize,
-    out: &mut Vec<i64>,
-) -> Result<(), CodecError> {
+pub(super) fn decode<T: Number + Into<i64>>(input: &[u8], count: usize, out: &mut Vec<i64>) -> Result<(), CodecError> {
     let mut numbers = Vec::new();
     decode_native::<T>(input, count, &mut numbers)?;
     out.extend(numbers.into_iter().map(Into::into));
@@ -65,11 +59,7 @@ pub(crate) fn encode_native<T: Native>(values: &[T]) -> Result<Option<Vec<u8>>, 
     if values.len() < MIN || values.len() > MAX {
         return Ok(None);
     }
-    match chunk(values, ChunkConfig::default())? {
-        Some(chunk) => Ok(Some(chunk)),
-        // It wanted lookback, or a dictionary.
-        None => chunk(values, ChunkConfig::default().with_mode_spec(ModeSpec::Classic).with_delta_spec(DeltaSpec::NoOp)),
-    }
+    chunk_allowed(values, DeltaSpec::Auto)
 }
 
 /// Appends `count` numbers of a chunk.
@@ -95,6 +85,17 @@ pub(crate) fn decode_native<T: Number>(input: &[u8], count: usize, out: &mut Vec
         out.truncate(start);
     }
     whole
+}
+
+/// A chunk of the mode that pco finds best, or if that is a dictionary or needs lookback, of the plain one.
+fn chunk_allowed<T: Number>(values: &[T], delta: DeltaSpec) -> Result<Option<Vec<u8>>, CodecError> {
+    match chunk(values, ChunkConfig::default().with_delta_spec(delta))? {
+        Some(chunk) => Ok(Some(chunk)),
+        None => {
+            let plain = ChunkConfig::default().with_mode_spec(ModeSpec::Classic).with_delta_spec(DeltaSpec::NoOp);
+            chunk(values, plain)
+        }
+    }
 }
 
 fn chunk<T: Number>(values: &[T], config: ChunkConfig) -> Result<Option<Vec<u8>>, CodecError> {

@@ -2,20 +2,21 @@
 //!
 //! ```text
 //! +---------+---------+------------------------------------------+
-//! | mapping | mask u8 | the planes whose mask bit is set, lowest |
-//! |         |         | first, a byte per integer                |
+//! | mapping | mask u8 | one zstd frame of the planes whose mask  |
+//! |         |         | bit is set, lowest first, a byte per     |
+//! |         |         | integer                                  |
 //! +---------+---------+------------------------------------------+
 //! ```
 //!
-//! In the zstd kind what follows the mask is one zstd frame of it.
+//! What zstd finds and no other kind does: integers that repeat in a pattern.
 
 use super::mapping::Mapping;
 use crate::columnar::bytes::{Reader, corrupt};
 use crate::zstd;
 use nanotdb_core::plugin::{Codec, CodecError};
 
-/// Appends the planes, and says whether in a zstd frame.
-pub(super) fn encode(values: &[i64], mapping: Mapping, out: &mut Vec<u8>) -> Result<bool, CodecError> {
+/// Appends mapping, mask and frame.
+pub(super) fn encode(values: &[i64], mapping: Mapping, out: &mut Vec<u8>) -> Result<(), CodecError> {
     let all = values.iter().fold(0, |all, v| all | mapping.apply(*v));
     mapping.put(out);
     let mut mask = 0u8;
@@ -27,38 +28,19 @@ pub(super) fn encode(values: &[i64], mapping: Mapping, out: &mut Vec<u8>) -> Res
         }
     }
     out.push(mask);
-    let start = out.len();
-    zstd::DEFAULT.compress(&planes, out)?;
-    if out.len() - start < planes.len() {
-        return Ok(true);
-    }
-    out.truncate(start);
-    out.extend_from_slice(&planes);
-    Ok(false)
+    zstd::DEFAULT.compress(&planes, out)
 }
 
-pub(super) fn decode(
-    mut reader: Reader<'_>,
-    count: usize,
-    compressed: bool,
-    out: &mut Vec<i64>,
-) -> Result<(), CodecError> {
+pub(super) fn decode(mut reader: Reader<'_>, count: usize, out: &mut Vec<i64>) -> Result<(), CodecError> {
     let mapping = Mapping::get(&mut reader)?;
     let mask = reader.byte()?;
     let planes = mask.count_ones() as usize;
     let len = count.checked_mul(planes).ok_or_else(|| corrupt("a length is out of range"))?;
-    let mut buffer = Vec::new();
-    let bytes = if compressed {
-        zstd::DEFAULT.decompress(reader.rest(), len, &mut buffer)?;
-        &buffer[..]
-    } else {
-        let bytes = reader.take(len)?;
-        reader.end()?;
-        bytes
-    };
+    let mut bytes = Vec::new();
+    zstd::DEFAULT.decompress(reader.rest(), len, &mut bytes)?;
     match mapping {
-        Mapping::Zigzag => merge(bytes, mask, count, out, |v| Mapping::Zigzag.undo(v)),
-        Mapping::Minimum(min) => merge(bytes, mask, count, out, |v| min.wrapping_add(v as i64)),
+        Mapping::Zigzag => merge(&bytes, mask, count, out, |v| Mapping::Zigzag.undo(v)),
+        Mapping::Minimum(min) => merge(&bytes, mask, count, out, |v| min.wrapping_add(v as i64)),
     }
     Ok(())
 }
