@@ -1,14 +1,15 @@
 //! One column of a page: what its words are, and what turns residuals into them.
 //!
 //! ```text
-//! +---------+----------+------------------------+--------------+------------+------------+
-//! | form u8 | group u8 | [decimal head]         | base ivarint | [divisor]  | [second]   |
-//! |         |          | kinds 1 and 4, see     |              | uvarint    | ivarint    |
-//! |         |          | `decimal`              |              | form 0x20  | of order 2 |
-//! +---------+----------+------------------------+--------------+------------+------------+
-//! form & 0x07         kind: 0 int32, 1 decimals of float32, 2 bits of float32, 3 int64, 4 decimals of float64,
-//!                     5 bits of float64
-//! (form >> 3) & 0x03  order
+//! +------------------------+--------------+--------------+------------+
+//! | [decimal head]         | base ivarint | [divisor]    | [second]   |
+//! | kinds 1 and 4, see     |              | uvarint      | ivarint    |
+//! | `decimal`              |              | form 0x200   | of order 2 |
+//! +------------------------+--------------+--------------+------------+
+//! form & 0x00f         group
+//! (form >> 4) & 0x007  kind: 0 int32, 1 decimals of float32, 2 bits of float32, 3 int64, 4 decimals of float64,
+//!                      5 bits of float64
+//! (form >> 7) & 0x003  order
 //! ```
 //!
 //! Kinds 0 to 2 have words of 32 bits, whose high halves are 0. Group 0 has no stream: its residuals are all 0. The types of
@@ -30,10 +31,10 @@ const INT64: u8 = 3;
 const DECIMAL64: u8 = 4;
 const BITS64: u8 = 5;
 
-const KIND: u8 = 0x07;
-const ORDER_SHIFT: u8 = 3;
-const ORDER: u8 = 0x18;
-const DIVISOR: u8 = 0x20;
+const KIND_SHIFT: u32 = 4;
+const ORDER_SHIFT: u32 = 7;
+const DIVISOR: u16 = 0x200;
+const ALL: i64 = 0x3ff;
 
 /// A column to encode.
 pub(super) struct Column {
@@ -107,12 +108,16 @@ impl Column {
         &self.residuals
     }
 
+    /// Group, kind, order and whether there is a divisor.
+    pub(super) fn form(&self) -> i64 {
+        let divisor = if self.shape.divisor != 1 { DIVISOR } else { 0 };
+        let (kind, order) = (u16::from(self.kind) << KIND_SHIFT, u16::from(self.shape.order) << ORDER_SHIFT);
+        i64::from(self.group as u16 | kind | order | divisor)
+    }
+
     /// Appends the head.
     pub(super) fn put(&self, out: &mut Vec<u8>) {
         let shape = self.shape;
-        let divisor = if shape.divisor != 1 { DIVISOR } else { 0 };
-        out.push(self.kind | shape.order << ORDER_SHIFT | divisor);
-        out.push(self.group as u8);
         out.extend_from_slice(&self.decimals);
         put_ivarint(out, shape.base);
         if shape.divisor != 1 {
@@ -167,13 +172,14 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Reads the head of a column of `count` words.
-    pub(super) fn get(reader: &mut Reader<'_>, count: usize, wide: bool) -> Result<Self, CodecError> {
-        let form = reader.byte()?;
-        let (kind, order) = (form & KIND, (form & ORDER) >> ORDER_SHIFT);
-        let group = usize::from(reader.byte()?);
-        if form > KIND | ORDER | DIVISOR || order == 3 || kind > BITS64 || group >= GROUPS || (kind >= INT64 && !wide) {
-            return Err(corrupt("a column of an unknown form"));
+    /// Reads the head of a column of this form and `count` words.
+    pub(super) fn get(form: i64, reader: &mut Reader<'_>, count: usize, wide: bool) -> Result<Self, CodecError> {
+        let unknown = || corrupt("a column of an unknown form");
+        let form = u16::try_from(form).ok().filter(|form| i64::from(*form) <= ALL).ok_or_else(unknown)?;
+        let group = usize::from(form & 15);
+        let (kind, order) = ((form >> KIND_SHIFT) as u8 & 7, (form >> ORDER_SHIFT) as u8 & 3);
+        if order == 3 || kind > BITS64 || (kind >= INT64 && !wide) {
+            return Err(unknown());
         }
         let (power, exceptions) = match kind {
             DECIMAL32 => exceptions::<f32>(reader, count)?,

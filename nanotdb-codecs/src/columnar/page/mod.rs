@@ -1,16 +1,16 @@
 //! A raw page: rows of many metrics, taken apart into columns and ticks.
 //!
 //! ```text
-//! +------+------------+---------------+------------------+-----------------+------------------+--------+
-//! | 0x01 | ids        | uvarint ticks | ticks            | rows per tick   | heads            | groups |
-//! |      | sized, see |               | sized, see       | sized numbers   | one per metric,  |        |
-//! |      | `ids`      |               | `timestamps`     |                 | see `head`       |        |
-//! +------+------------+---------------+------------------+-----------------+------------------+--------+
-//! groups: for each group from 1 to 15 that a head names, a sized stream
+//! +------+------------+---------------+-------------+---------------+---------------+----------------+--------+
+//! | 0x01 | ids        | uvarint ticks | ticks       | rows per tick | forms         | heads          | groups |
+//! |      | sized, see |               | sized, see  | sized numbers | sized numbers | one per metric |        |
+//! |      | `ids`      |               | `timestamps`|               | one per metric| see `head`     |        |
+//! +------+------------+---------------+-------------+---------------+---------------+----------------+--------+
+//! groups: for each group from 1 to 15 that has residuals, a sized stream of them
 //!
-//! +------+----------------------------+
+//! +------+-----------------------------+
 //! | 0x00 | the payload as opaque bytes |   of a payload that is no rows of 14 or 18 bytes
-//! +------+----------------------------+
+//! +------+-----------------------------+
 //! ```
 //!
 //! A tick is a run of rows with the same timestamp. The values of one metric, in row order, are one column; metrics come
@@ -73,13 +73,17 @@ fn encode_columns(rows: usize, payload: &[u8], out: &mut Vec<u8>) -> Result<(), 
     }
 
     let mut groups: [Vec<i64>; head::GROUPS] = Default::default();
+    let (mut forms, mut heads) = (Vec::new(), Vec::new());
     for words in &words {
         let column = Column::of(words);
-        column.put(out);
+        forms.push(column.form());
+        column.put(&mut heads);
         if let Some(group) = groups.get_mut(column.group()) {
             group.extend_from_slice(column.residuals());
         }
     }
+    put_sized(out, |out| numbers::encode(&forms, out))?;
+    out.extend_from_slice(&heads);
     for group in groups.iter().skip(1).filter(|group| !group.is_empty()) {
         put_sized(out, |out| stream::encode(group, out))?;
     }
@@ -115,9 +119,10 @@ fn decode_columns(rows: usize, mut reader: Reader<'_>, wide: bool, out: &mut Vec
     decode_timestamps(rows, &mut reader, out)?;
 
     let (column_of_row, counts) = columns_of(&row_ids);
-    let mut heads = Vec::new();
-    for count in &counts {
-        heads.push(Head::get(&mut reader, *count, wide)?);
+    let (mut forms, mut heads) = (Vec::new(), Vec::new());
+    numbers::decode(reader.sized()?, counts.len())?.append(&mut forms, |form| form)?;
+    for (form, count) in forms.into_iter().zip(&counts) {
+        heads.push(Head::get(form, &mut reader, *count, wide)?);
     }
     let mut residuals: [Vec<i64>; head::GROUPS] = Default::default();
     for (group, residuals) in residuals.iter_mut().enumerate().skip(1) {
