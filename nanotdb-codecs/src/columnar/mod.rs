@@ -37,7 +37,7 @@ impl Codec for Columnar {
     }
 
     fn about(&self) -> &'static str {
-        "by type: decimals as integers, differences, dictionaries, then pco, zstd or bit-packing; the smallest"
+        "columns by type: decimals, differences, dictionaries, then pco, zstd or packed bits; the smallest"
     }
 
     fn compress(&self, input: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {

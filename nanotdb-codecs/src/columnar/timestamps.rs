@@ -21,7 +21,7 @@ const LINEAR: u8 = 1;
 
 /// Appends the block of `timestamps`.
 pub(super) fn encode(timestamps: &[i64], out: &mut Vec<u8>) -> Result<(), CodecError> {
-    let differences: Vec<i64> = timestamps.windows(2).map(|pair| difference(pair)).collect();
+    let differences: Vec<i64> = timestamps.windows(2).map(difference).collect();
     let mut best = (estimate(&differences), None);
     for step in steps(timestamps, &differences) {
         let bits = estimate(&residuals(timestamps, step).collect::<Vec<_>>());
