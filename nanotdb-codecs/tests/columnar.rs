@@ -307,13 +307,14 @@ fn damaged_blocks_are_errors_or_of_the_announced_length() {
     }
 }
 
-/// Random changes of several bytes, and random bytes behind every first byte.
+/// Random changes of several bytes, and random bytes behind every first byte. `NANOTDB_FUZZ_ROUNDS` makes it look longer.
 #[test]
 fn corrupt_blocks_are_errors_or_of_the_announced_length() {
-    let mut random = Random(1);
+    let rounds = std::env::var("NANOTDB_FUZZ_ROUNDS").map_or(300, |rounds| rounds.parse().unwrap());
+    let mut random = Random(rounds);
     for (_, input) in examples() {
         let block = input.encode();
-        for _ in 0..300 {
+        for _ in 0..rounds {
             let mut corrupt = block.clone();
             for _ in 0..=random.below(6) {
                 let at = random.below(corrupt.len().max(1) as u64) as usize;
@@ -401,7 +402,7 @@ fn column() -> impl Strategy<Value = Vec<u64>> {
         prop::collection::vec((0..1_000u32, 0..40u8), n).prop_map(|v| {
             let odd = [-0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE / 2.0, 1e300, f64::MAX];
             let float = |(v, k): &(u32, u8)| match odd.get(usize::from(*k)) {
-                Some(odd) => odd.to_bits() | u64::from(*v) % 3,
+                Some(odd) => odd.to_bits() | (u64::from(*v) % 3),
                 None => (f64::from(*v) / 100.0).to_bits(),
             };
             v.iter().map(float).collect()
