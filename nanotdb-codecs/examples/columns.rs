@@ -1,6 +1,8 @@
 //! Sizes and speeds of column codecs over a file of `db/metric value timestamp` lines:
 //! `cargo run --profile bench -p nanotdb-codecs --example columns -- FILE [--each]`.
 //!
+//! `ONLY=columnar` leaves out the others, `--each` lists the columns.
+//!
 //! For whole columns and blocks of 16,384, as native types and widened to 64 bits: bytes per value, and millions of values
 //! encoded and decoded per second, of `columnar`, of pco level 8 alone, and of `zstd_fastest`. Then timestamps, and pages.
 
@@ -244,6 +246,9 @@ fn pages(rows: &[(&str, &str, i64)]) {
     }
     for per_page in [1_000, 3_000, 9_000, 32_000] {
         for codec in ["columnar", "s2", "zstd_fastest", "zstd_max"] {
+            if std::env::var_os("ONLY").is_some_and(|only| only != codec) {
+                continue;
+            }
             let codec: &dyn Codec = registry().codec(codec).unwrap();
             let (mut bytes, mut n, mut encode, mut decode) = (0, 0, 0.0, 0.0);
             // zstd_max is slow: a few pages are enough.

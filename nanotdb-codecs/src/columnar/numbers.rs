@@ -35,7 +35,7 @@ const MAX_DICTIONARY: usize = 1_024;
 /// Columns of fewer numbers are tried in every form, larger ones in those that an estimate finds best.
 const TRY_ALL: usize = 512;
 /// A form is tried if its estimate is at most this many eighths of the best.
-const CLOSE: u64 = 9;
+const CLOSE: u64 = 10;
 
 /// Appends the numbers `values`.
 pub(super) fn encode(values: &[i64], out: &mut Vec<u8>) -> Result<(), CodecError> {

@@ -56,6 +56,9 @@ impl Column {
         let narrow = words.iter().all(|word| *word >> 32 == 0);
         let (int, decimal, bits) = if narrow { (INT32, DECIMAL32, BITS32) } else { (INT64, DECIMAL64, BITS64) };
         let mut best = Self::with(int, Vec::new(), &integers(words, int), &[0, 1, 2]);
+        if !may_be_floats(words, narrow) {
+            return best;
+        }
         let decimals = if narrow { decimals::<f32>(words) } else { decimals::<f64>(words) };
         let doubtful = match decimals.last() {
             Some((d, _)) if narrow => !d.are_certain::<f32>(),
@@ -65,7 +68,9 @@ impl Column {
         for (decimals, head) in decimals {
             best.offer(Self::with(decimal, head, &decimals.numbers, &[0, 1, 2]));
         }
-        if doubtful {
+        // Of positive floats the bits are the integers.
+        let sign = if narrow { 1 << 31 } else { 1 << 63 };
+        if doubtful && words.iter().any(|word| word & sign != 0) {
             best.offer(Self::with(bits, Vec::new(), &integers(words, bits), &[0, 1]));
         }
         best
@@ -77,9 +82,11 @@ impl Column {
             let mut residuals = Vec::new();
             let shape = Shape::take_out(numbers, *order, &mut residuals);
             let bits = estimate(&residuals) + 8 * decimals.len() as u64;
-            if best.as_ref().is_none_or(|best| bits < best.bits) {
-                best = Some(Self { kind, group: 0, decimals: Vec::new(), shape, residuals, bits });
+            if best.as_ref().is_some_and(|best| bits >= best.bits) {
+                // Where an order does not help, the next hardly ever does.
+                break;
             }
+            best = Some(Self { kind, group: 0, decimals: Vec::new(), shape, residuals, bits });
         }
         let mut column = best.unwrap_or_else(|| Self {
             kind,
@@ -127,6 +134,16 @@ impl Column {
             put_ivarint(out, shape.second);
         }
     }
+}
+
+/// Whether some word is, as a float, no less than 2^-31 and finite: integers short of some 800 million are not.
+fn may_be_floats(words: &[u64], narrow: bool) -> bool {
+    let (least, infinity) = match narrow {
+        true => (u64::from((1.0f32 / (1u64 << 31) as f32).to_bits()), u64::from(f32::INFINITY.to_bits())),
+        false => ((1.0f64 / (1u64 << 31) as f64).to_bits(), f64::INFINITY.to_bits()),
+    };
+    let magnitude = if narrow { u64::from(u32::MAX >> 1) } else { u64::MAX >> 1 };
+    words.iter().any(|word| (least..infinity).contains(&(word & magnitude)))
 }
 
 /// Columns of about as many bits per residual share a group.
