@@ -28,7 +28,7 @@ const BITS: u8 = 4;
 const PCO: u8 = 5;
 
 /// Values that are tried in all encodings where the whole column is long.
-const SAMPLE: usize = 2_048;
+const SAMPLE: usize = 1_024;
 
 /// Appends the block of `values`.
 pub(super) fn encode(values: Values<'_>, out: &mut Vec<u8>) -> Result<(), CodecError> {
