@@ -18,7 +18,8 @@ const METRICS: usize = 83;
 const ROWS: [usize; 2] = [3_000, 30_000];
 /// Rows per iteration: several pages, or the branch predictor learns the one by heart.
 const TOTAL: usize = 90_000;
-const CODECS: [&str; 8] = ["s2", "s2_better", "snappy", "lz4", "none", "zstd_fastest", "zstd_default", "zstd_max"];
+const CODECS: [&str; 9] =
+    ["s2", "s2_better", "snappy", "lz4", "none", "zstd_fastest", "zstd_default", "zstd_max", "columnar"];
 
 fn main() {
     for rows in [3_000, 9_000, 30_000] {

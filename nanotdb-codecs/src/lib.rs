@@ -1,5 +1,5 @@
 //! Codecs of NanoTDB, each registered by name: `s2`, `s2_better`, `snappy`, `zstd_fastest`, `zstd_default`,
-//! `zstd_max`, `lz4` and `none`.
+//! `zstd_max`, `lz4`, `none` and `columnar`.
 //!
 //! What it is: block compressors behind [`nanotdb_core::plugin::Codec`]; nothing here is called by name. A binary
 //! names the crate once (`use nanotdb_codecs as _;`) and finds them in [`nanotdb_core::plugin::registry::registry`].
@@ -7,6 +7,7 @@
 
 #![deny(unsafe_code)]
 
+mod columnar;
 mod lz4;
 mod none;
 mod s2;

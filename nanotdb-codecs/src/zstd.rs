@@ -18,7 +18,7 @@ thread_local! {
     static DECODER: RefCell<Option<DCtx<'static>>> = const { RefCell::new(None) };
 }
 
-struct Zstd {
+pub(crate) struct Zstd {
     id: u16,
     name: &'static str,
     about: &'static str,
@@ -116,7 +116,7 @@ static FASTEST: Zstd = Zstd {
     level: 1,
     keep: true,
 };
-static DEFAULT: Zstd = Zstd {
+pub(crate) static DEFAULT: Zstd = Zstd {
     id: 4,
     name: "zstd_default",
     about: "zstd level 3; the original reads it in metric files",

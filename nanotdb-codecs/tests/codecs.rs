@@ -20,6 +20,7 @@ fn the_registry_holds_these_names_and_ids() {
         (17, "lz4", false),
         (18, "none", false),
         (19, "snappy", true),
+        (20, "columnar", false),
     ];
     assert_eq!(found, expected);
     registry().check().unwrap();
@@ -36,7 +37,7 @@ macro_rules! conformance_of {
         }
     };
 }
-conformance_of! { s2 s2_better snappy zstd_fastest zstd_default zstd_max lz4 none }
+conformance_of! { s2 s2_better snappy zstd_fastest zstd_default zstd_max lz4 none columnar }
 
 /// Bytes with the repetition that makes compressors do something: pieces, each repeated.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
