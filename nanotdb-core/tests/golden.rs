@@ -48,11 +48,25 @@ fn recovery_returns_every_sample_and_so_does_a_second_start() {
 }
 
 #[test]
-fn a_metric_file_without_its_raw_file_is_named_in_the_answer() {
-    let root = golden().join("metric-v2-s2").join("root");
-    let engine = Engine::open_read_only(&root, EngineConfig::default()).unwrap();
-    let metric = &engine.metrics("pi").unwrap()[0].name;
-    let report = engine.query_range("pi", metric, i64::MIN, i64::MAX, 1, |_| ControlFlow::Continue(())).unwrap();
-    assert_eq!(report.warnings.len(), 2, "{:?}", report.warnings);
-    assert!(report.warnings[0].contains("metric-2026-05-23.dat"), "{:?}", report.warnings);
+fn a_damaged_metric_file_without_its_raw_file_is_named_in_the_answer() {
+    let scratch = tempfile::tempdir().unwrap();
+    copy_directory(&golden().join("metric-v2-s2/root"), scratch.path());
+    let path = scratch.path().join("pi/metric-2026-05-23.dat");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let engine = Engine::open_read_only(scratch.path(), EngineConfig::default()).unwrap();
+    for ((database, metric), mut rows) in expected("metric-v2-s2") {
+        let mut found = Vec::new();
+        let mut each = |sample| {
+            found.push(sample);
+            ControlFlow::Continue(())
+        };
+        let report = engine.query_range(&database, &metric, i64::MIN, i64::MAX, 1, &mut each).unwrap();
+        assert_eq!(report.warnings.len(), 1, "{:?}", report.warnings);
+        assert!(report.warnings[0].contains("metric-2026-05-23.dat"), "{:?}", report.warnings);
+        // 2026-05-24T00:00:00Z: the other day is read as before.
+        rows.retain(|row| row.timestamp >= 1_779_580_800_000_000_000);
+        assert_eq!(found, rows, "{metric}");
+    }
 }

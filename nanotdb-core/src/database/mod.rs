@@ -4,6 +4,7 @@ mod batch;
 mod commit;
 mod coverage;
 mod flush;
+mod install;
 mod last;
 mod open;
 mod partition;
@@ -88,6 +89,8 @@ pub struct Database {
     /// `None` when it is open for reading only.
     writer: Option<Mutex<Writer>>,
     commit: Option<CommitLog>,
+    /// Held while a metric file is built.
+    building: Mutex<()>,
     state: RwLock<State>,
     /// Why nothing is written any more.
     poisoned: Mutex<Option<String>>,
@@ -142,7 +145,7 @@ impl Database {
         }
     }
 
-    fn check_writable(&self) -> Result<()> {
+    pub(crate) fn check_writable(&self) -> Result<()> {
         match self.failure() {
             Some(reason) => Err(Error::ReadOnly { database: self.name.clone(), reason }),
             None => Ok(()),

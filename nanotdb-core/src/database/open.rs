@@ -218,7 +218,7 @@ fn list_files(vfs: &dyn Vfs, directory: &Path, partitioner: &'static dyn Partiti
                 files.files.insert(kind, PartitionFile { path, index: None });
             }
             None => {
-                state.metric_files.insert(partition, MetricSlot { path, covered: None });
+                state.metric_files.insert(partition, MetricSlot { path, partitioner: owner, covered: None });
             }
         }
     }
@@ -493,6 +493,7 @@ impl Parts {
             manifest: self.manifest,
             writer,
             commit,
+            building: Mutex::new(()),
             state: RwLock::new(self.state),
             poisoned: Mutex::new(None),
         }

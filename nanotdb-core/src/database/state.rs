@@ -69,10 +69,12 @@ pub struct PartitionFiles {
 }
 
 /// The metric file of a partition.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct MetricSlot {
     /// Path.
     pub path: PathBuf,
+    /// Who named it.
+    pub partitioner: &'static dyn Partitioner,
     /// What of the raw files is in it, for the file with this header; `None` until somebody needs to know.
     pub covered: Option<([u8; HEADER_LEN], Covered)>,
 }
@@ -88,6 +90,8 @@ pub struct State {
     pub pages: BTreeMap<Partition, OpenPage>,
     /// Files on disk.
     pub files: BTreeMap<Partition, PartitionFiles>,
+    /// Length of the raw files of partitions that maintenance found nothing to build for.
+    pub built: HashMap<Partition, u64>,
     /// Metric files on disk.
     pub metric_files: BTreeMap<Partition, MetricSlot>,
 }

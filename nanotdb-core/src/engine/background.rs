@@ -1,4 +1,4 @@
-//! The maintenance thread.
+//! The threads that do what must happen without a request.
 
 use super::Inner;
 use crate::{Error, Result};
@@ -7,25 +7,30 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Runs [`super::Engine::tick`] until it is dropped.
+/// Runs one kind of work now and then, until it is dropped.
 pub(super) struct Background {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Background {
-    pub(super) fn start(engine: Weak<Inner>, interval: Duration) -> Result<Self> {
+    pub(super) fn start(
+        name: &'static str,
+        engine: Weak<Inner>,
+        interval: Duration,
+        work: fn(&Inner) -> Result<()>,
+    ) -> Result<Self> {
         let (stop, stopped) = channel::<()>();
         let run = move || {
             while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
                 let Some(engine) = engine.upgrade() else { return };
-                if let Err(error) = engine.tick() {
-                    tracing::error!(%error, "maintenance");
+                if let Err(error) = work(&engine) {
+                    tracing::error!(%error, thread = name, "maintenance");
                 }
             }
         };
         let thread = std::thread::Builder::new()
-            .name("nanotdb-maint".into())
+            .name(name.into())
             .spawn(run)
             .map_err(|e| Error::io("start a thread in", "maintenance", e))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })

@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+/// How often sealed partitions are looked for.
+const BUILD_INTERVAL: Duration = Duration::from_secs(10);
+
 impl Engine {
     /// [`Engine::open`] on another file system or clock.
     pub fn open_with(root: &Path, config: EngineConfig, options: EngineOptions) -> Result<Engine> {
@@ -27,8 +30,14 @@ impl Engine {
             engine.create_database(name)?;
         }
         if options.background {
-            let background = Background::start(Arc::downgrade(&engine.inner), engine.background_interval())?;
-            *engine.inner.background.lock().unwrap_or_else(PoisonError::into_inner) = Some(background);
+            let inner = || Arc::downgrade(&engine.inner);
+            let interval = engine.background_interval();
+            let mut threads = vec![Background::start("nanotdb-maint", inner(), interval, Inner::upkeep)?];
+            if engine.config().metrics.enabled {
+                // On a thread of its own: an fsync that is due does not wait for a month to be rewritten.
+                threads.push(Background::start("nanotdb-build", inner(), BUILD_INTERVAL, Inner::build_sealed)?);
+            }
+            *engine.inner.background.lock().unwrap_or_else(PoisonError::into_inner) = threads;
         }
         Ok(engine)
     }
@@ -87,7 +96,7 @@ impl Engine {
             databases: RwLock::new(databases),
             failed,
             lock: Mutex::new(lock),
-            background: Mutex::new(None),
+            background: Mutex::new(Vec::new()),
             writable,
             closed: AtomicBool::new(false),
             last_sync: Mutex::new(Duration::ZERO),
@@ -129,9 +138,10 @@ impl Engine {
         Ok(database)
     }
 
-    /// What the maintenance thread does, once, now: interval fsync, and the flush of pages past their age.
+    /// What the maintenance threads do, once, now: interval fsync, the flush of pages past their age, and metric files of
+    /// sealed partitions when `[metrics] enabled` says so.
     pub fn tick(&self) -> Result<()> {
-        self.inner.tick()
+        self.inner.upkeep().and(self.inner.build_sealed())
     }
 
     /// Flushes every open page and empties the WALs.
@@ -159,7 +169,7 @@ impl Engine {
 }
 
 impl Inner {
-    pub(super) fn tick(&self) -> Result<()> {
+    fn upkeep(&self) -> Result<()> {
         let wal = &self.environment.config.wal;
         let now = self.environment.clock.monotonic();
         let mut outcomes = Vec::new();
@@ -184,7 +194,7 @@ impl Inner {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let background = self.background.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let background = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
         drop(background);
         let outcome = match self.writable {
             true => first_error(self.all_databases().iter().filter(|d| d.failure().is_none()).map(|d| d.flush())),
@@ -251,7 +261,7 @@ fn names_on_disk(vfs: &dyn Vfs, root: &Path) -> Result<Vec<String>> {
             file == "manifest.toml"
                 || file == "catalog.json"
                 || file == wal
-                || (file.starts_with("data-") && file.ends_with(".dat"))
+                || (["data-", "raw-", "metric-"].iter().any(|kind| file.starts_with(kind)) && file.ends_with(".dat"))
         };
         let files = vfs.read_dir(&directory).map_err(|e| Error::io("list", &directory, e))?;
         if files.iter().any(|f| is_ours(&f.name)) {

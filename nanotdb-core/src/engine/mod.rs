@@ -1,13 +1,17 @@
 //! Many databases under one root: routing, lifecycle, and the embedding API.
 
 mod background;
+mod build;
 mod lifecycle;
+mod metric_files;
 mod read;
 mod write;
 
 pub use crate::database::{Batch, BatchOutcome, MetricInfo, Rejection};
 pub use crate::query::aggregate::{AggregateCallback, Windows};
 pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice, Slices, Stride};
+pub use build::{BuildOptions, BuildProgress, BuildReport};
+pub use metric_files::Selection;
 pub use write::Submitted;
 
 use crate::clock::{Clock, SystemClock};
@@ -77,7 +81,7 @@ struct Inner {
     failed: BTreeMap<String, String>,
     /// `None` when open for reading only, and once closed.
     lock: Mutex<Option<DirectoryLock>>,
-    background: Mutex<Option<background::Background>>,
+    background: Mutex<Vec<background::Background>>,
     writable: bool,
     closed: AtomicBool,
     last_sync: Mutex<std::time::Duration>,

@@ -76,6 +76,17 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// Whether type and every bit are the same, which `==` does not say of NaN and -0.0.
+    pub fn same_bits(&self, other: Values<'_>) -> bool {
+        match (self, other) {
+            (Values::Int32(a), Values::Int32(b)) => *a == b,
+            (Values::Int64(a), Values::Int64(b)) => *a == b,
+            (Values::Float32(a), Values::Float32(b)) => a.iter().map(|v| v.to_bits()).eq(b.iter().map(|v| v.to_bits())),
+            (Values::Float64(a), Values::Float64(b)) => a.iter().map(|v| v.to_bits()).eq(b.iter().map(|v| v.to_bits())),
+            _ => false,
+        }
+    }
+
     /// Appends the values as float64.
     #[inline]
     pub fn extend_f64(&self, out: &mut Vec<f64>) {

@@ -5,7 +5,7 @@ mod partition;
 mod raw;
 
 use crate::Result;
-use crate::database::Database;
+use crate::database::{Database, OpenPartition};
 pub use crate::database::{MetricFiles, ScanReport};
 use crate::format::metric::Rows;
 use crate::model::{MetricId, Sample, Timestamp, Values};
@@ -154,6 +154,18 @@ pub fn scan(
         }
     }
     Ok(report)
+}
+
+/// Scans one partition that is open already, without its open page.
+pub(crate) fn scan_open(
+    database: &Database,
+    metrics: &[(MetricId, crate::model::ValueType)],
+    (from, to): (Timestamp, Timestamp),
+    open: &OpenPartition,
+    report: &mut ScanReport,
+    sink: &mut dyn ScanSink,
+) -> Result<ControlFlow<()>> {
+    Scanner::new(database, metrics, from, to, MetricFiles::Preferred).open(open, report, sink)
 }
 
 /// Rows of all metrics in memory.

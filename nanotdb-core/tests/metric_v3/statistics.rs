@@ -37,8 +37,9 @@ fn check(data: &Data, file: &[u8]) -> (usize, usize) {
             assert_eq!(block.statistics, naive(column.values().slice(at..end)));
             if let Some(of) = &block.parts {
                 let time = &layout.times[block.time.unwrap() as usize];
-                let parts =
-                    v3::Chunk::decode(bytes(file, of.chunk), registry()).and_then(|c| c.parts(series.value_type, block, time)).unwrap();
+                let parts = v3::Chunk::decode(bytes(file, of.chunk), registry())
+                    .and_then(|c| c.parts(series.value_type, block, time))
+                    .unwrap();
                 let chunk = Chunk::decode(bytes(file, of.chunk), registry()).unwrap();
                 assert_eq!(format!("{:?}", chunk.parts(series.value_type, block, time).unwrap()), format!("{parts:?}"));
                 assert_eq!(parts.len(), of.count as usize);

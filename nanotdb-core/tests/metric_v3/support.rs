@@ -1,7 +1,9 @@
 //! Writing and reading whole files, and data to do it with.
 
 use nanotdb_core::format::DecodeError;
-use nanotdb_core::format::metric::{Encoder, Extent, FOOTER_LEN, HEADER_LEN, Layout, Rows, SeriesRows, Source, Tail, v3};
+use nanotdb_core::format::metric::{
+    Encoder, Extent, FOOTER_LEN, HEADER_LEN, Layout, Rows, SeriesRows, Source, Tail, v3,
+};
 use nanotdb_core::model::{Column, Value, ValueType, Values};
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::plugin::{Codec, CodecError};
@@ -80,7 +82,8 @@ pub fn read(file: &[u8]) -> Result<Data, DecodeError> {
             assert!(values.extend(rows.values.values()));
             if let Some(parts) = &block.parts {
                 let chunk = bytes(file, parts.chunk);
-                v3::Chunk::decode(chunk, registry()).and_then(|c| c.parts(series.value_type, block, &layout.times[at]))?;
+                v3::Chunk::decode(chunk, registry())
+                    .and_then(|c| c.parts(series.value_type, block, &layout.times[at]))?;
             }
         }
         data.insert(series.id, (timestamps, values));

@@ -40,8 +40,9 @@ fn check(data: &Data) -> (usize, usize) {
                 continue;
             };
             let time = &layout.times[ours.time.unwrap() as usize];
-            let our_parts =
-                v3::Chunk::decode(bytes(&file, of.chunk), registry()).and_then(|c| c.parts(series.value_type, ours, time)).unwrap();
+            let our_parts = v3::Chunk::decode(bytes(&file, of.chunk), registry())
+                .and_then(|c| c.parts(series.value_type, ours, time))
+                .unwrap();
             assert_eq!(our_parts.len(), theirs.parts.len());
             for (ours, theirs) in our_parts.iter().zip(&theirs.parts) {
                 assert_eq!(ours.count as usize, theirs.rows);

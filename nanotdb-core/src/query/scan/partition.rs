@@ -3,7 +3,7 @@
 use super::raw::RawScanner;
 use super::{ScanSink, emit};
 use crate::Result;
-use crate::database::{Database, MetricFiles, PartitionSnapshot, ScanReport};
+use crate::database::{Database, MetricFiles, OpenPartition, PartitionSnapshot, ScanReport};
 use crate::format::metric::Rows;
 use crate::model::{Column, MetricId, Timestamp, ValueType};
 use crate::storage::BlockReader;
@@ -48,11 +48,21 @@ impl<'a> Scanner<'a> {
         report: &mut ScanReport,
         sink: &mut dyn ScanSink,
     ) -> Result<ControlFlow<()>> {
-        let open =
-            self.database.open_partition(snapshot, self.metrics, (self.from, self.to), self.metric_files, report)?;
+        let range = (self.from, self.to);
+        let open = self.database.open_partition(snapshot, self.metrics, range, self.metric_files, report)?;
+        self.open(&open, report, sink)
+    }
+
+    /// What of an open partition is wanted.
+    pub(super) fn open(
+        &mut self,
+        open: &OpenPartition,
+        report: &mut ScanReport,
+        sink: &mut dyn ScanSink,
+    ) -> Result<ControlFlow<()>> {
         if let Some(file) = &open.metric {
             for (metric, (id, value_type)) in self.metrics.iter().enumerate() {
-                if self.series(&open, file, (metric, *id, *value_type), report, sink)?.is_break() {
+                if self.series(open, file, (metric, *id, *value_type), report, sink)?.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }

@@ -1,0 +1,148 @@
+//! Putting a new metric file in its place, and raw files out of it.
+
+use super::coverage::source_of;
+use super::open::METRIC_PREFIX;
+use super::state::{MetricSlot, PartitionFile};
+use super::{Database, OpenPartition, RawKind, State};
+use crate::config::RawIngestAction;
+use crate::format::metric::Source;
+use crate::plugin::{Partition, Partitioner};
+use crate::storage::RawFile;
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+impl Database {
+    /// Partitions that have files or an open page, oldest first, with their names.
+    pub fn partitions(&self) -> Vec<(Partition, String)> {
+        let state = self.read_state();
+        let files = state.files.keys().chain(state.metric_files.keys());
+        let mut found: Vec<Partition> = files.chain(state.pages.keys()).copied().collect();
+        found.sort();
+        found.dedup();
+        drop(state);
+        found.into_iter().map(|p| (p, self.partitioner_of(p).file_part(p))).collect()
+    }
+
+    /// Whether the partition's time ended more than the grace ago.
+    pub fn is_sealed(&self, partition: Partition) -> bool {
+        let grace = i64::try_from(self.manifest.retention.grace.as_nanos()).unwrap_or(i64::MAX);
+        partition.end.saturating_add(grace) <= self.environment.clock.now()
+    }
+
+    /// Whether nothing came to a partition since [`Database::note_built`].
+    pub(crate) fn is_built(&self, partition: Partition) -> bool {
+        let state = self.read_state();
+        state.built.get(&partition).is_some_and(|len| *len == raw_len(&state, partition))
+    }
+
+    /// Remembers that there is nothing to build for a partition as its raw files are now.
+    pub(crate) fn note_built(&self, partition: Partition) {
+        let mut state = self.write_state();
+        let len = raw_len(&state, partition);
+        state.built.insert(partition, len);
+    }
+
+    /// Whether rows of the partition wait in an open page.
+    pub(crate) fn has_open_page(&self, partition: Partition) -> bool {
+        self.read_state().pages.contains_key(&partition)
+    }
+
+    /// Who named the files of a partition: a partitioner of a former configuration, perhaps.
+    pub(crate) fn partitioner_of(&self, partition: Partition) -> &'static dyn Partitioner {
+        let state = self.read_state();
+        let of_raw = state.files.get(&partition).map(|f| f.partitioner);
+        of_raw.or_else(|| Some(state.metric_files.get(&partition)?.partitioner)).unwrap_or(self.partitioner)
+    }
+
+    /// Where the metric file of a partition is, or belongs.
+    pub(crate) fn metric_path(&self, partition: Partition) -> PathBuf {
+        self.directory.join(format!("{METRIC_PREFIX}{}.dat", self.partitioner_of(partition).file_part(partition)))
+    }
+
+    /// Holds off other builds for this database.
+    pub(crate) fn lock_builds(&self) -> MutexGuard<'_, ()> {
+        self.building.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How much of each raw file a metric file holds that is built from what is open here: all of it.
+    pub(crate) fn sources(&self, open: &OpenPartition) -> Result<Vec<Source>> {
+        let mut sources = Vec::new();
+        for raw in &open.raw {
+            if let Some(last) = raw.index.frames.last() {
+                sources.extend(source_of(self.vfs(), &raw.index, last.end_offset())?);
+            }
+        }
+        Ok(sources)
+    }
+
+    /// Gives the new file its name, durably, and makes it the one that queries read.
+    pub(crate) fn install_metric_file(&self, partition: Partition, temporary: &Path, path: &Path) -> Result<()> {
+        let vfs = self.vfs();
+        let partitioner = self.partitioner_of(partition);
+        // Under the lock of the state, so that no query takes the old name for the new file's rows or the other way round.
+        let mut state = self.write_state();
+        vfs.rename(temporary, path).map_err(|e| Error::io("rename", temporary, e))?;
+        let slot = MetricSlot { path: path.to_owned(), partitioner, covered: None };
+        state.metric_files.insert(partition, slot);
+        drop(state);
+        vfs.sync_dir(self.directory()).map_err(|e| Error::io("fsync", self.directory(), e))
+    }
+
+    /// Does to the raw files what the configuration asks for, unless rows came to them meanwhile. The metric file is
+    /// durable and was compared with them.
+    pub(crate) fn retire_raw_files(
+        &self,
+        partition: Partition,
+        open: &OpenPartition,
+        action: RawIngestAction,
+    ) -> Result<RawIngestAction> {
+        if action == RawIngestAction::Keep || open.raw.is_empty() {
+            return Ok(RawIngestAction::Keep);
+        }
+        // No page is flushed while this is held.
+        let _writer = self.lock_writer()?;
+        let mut state = self.write_state();
+        let Some(files) = state.files.get_mut(&partition) else { return Ok(RawIngestAction::Keep) };
+        let unchanged = files.files.iter().all(|(kind, file)| {
+            let built = open.raw.iter().find(|raw| raw.kind == *kind).map_or(0, |raw| raw.index.len);
+            file.index.as_ref().is_some_and(|index| index.len == built)
+        });
+        if !unchanged {
+            return Ok(RawIngestAction::Keep);
+        }
+        let vfs = self.vfs();
+        match action {
+            RawIngestAction::Rename => {
+                if files.files.contains_key(&RawKind::Raw) {
+                    return Ok(RawIngestAction::Keep);
+                }
+                let Some(data) = files.files.get(&RawKind::Data).cloned() else { return Ok(RawIngestAction::Keep) };
+                let name = format!("{}{}.dat", RawKind::Raw.prefix(), files.partitioner.file_part(partition));
+                let path = self.directory().join(name);
+                vfs.rename(&data.path, &path).map_err(|e| Error::io("rename", &data.path, e))?;
+                let index = data.index.map(|index| Arc::new(RawFile { path: path.clone(), ..(*index).clone() }));
+                files.files.remove(&RawKind::Data);
+                files.files.insert(RawKind::Raw, PartitionFile { path, index });
+            }
+            RawIngestAction::Keep | RawIngestAction::Delete => {
+                for file in files.files.values() {
+                    vfs.remove_file(&file.path).map_err(|e| Error::io("remove", &file.path, e))?;
+                }
+                state.files.remove(&partition);
+            }
+        }
+        if let Some(slot) = state.metric_files.get_mut(&partition) {
+            slot.covered = None;
+        }
+        drop(state);
+        vfs.sync_dir(self.directory()).map_err(|e| Error::io("fsync", self.directory(), e))?;
+        Ok(action)
+    }
+}
+
+/// Bytes of the raw files that are indexed: what is not was never written to by this process.
+fn raw_len(state: &State, partition: Partition) -> u64 {
+    let files = state.files.get(&partition).into_iter().flat_map(|f| f.files.values());
+    files.filter_map(|file| file.index.as_ref()).map(|index| index.len).sum()
+}

@@ -1,0 +1,305 @@
+//! Building the metric file of a partition, and what happens to its raw files then.
+//!
+//! The order that makes a crash harmless: the new file is complete and durable under a temporary name, then it has been
+//! read back and compared, then it gets its name, then raw files go. Between any two of these steps every row is in a
+//! file that queries read, and in one of them only once: a metric file says which raw bytes it was built from.
+
+mod source;
+
+use crate::config::{MetricFileFormat, RawIngestAction};
+use crate::database::{Covered, Database, MetricFiles, OpenPartition, RawKind, ScanReport, Snapshot};
+use crate::format::metric::{Encoder, HEADER_LEN, SeriesRows, Source, v1, v2, v3};
+use crate::model::{MetricId, ValueType};
+use crate::plugin::registry::registry;
+use crate::plugin::{Codec, Partition};
+use crate::storage::vfs::{OpenMode, Vfs, VfsFile};
+use crate::{Error, Result};
+use source::Rewritten;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// Bytes that are written at once.
+const WRITE_CHUNK: usize = 1 << 20;
+
+/// How metric files are built.
+#[derive(Clone, Copy)]
+pub struct BuildOptions {
+    /// Version of the file.
+    pub format: MetricFileFormat,
+    /// Codec of its columns.
+    pub codec: &'static dyn Codec,
+    /// What happens to the raw files.
+    pub raw_ingest_action: RawIngestAction,
+    /// Read the new file back and compare it with what it was built from even when no raw file is to go.
+    pub verify: bool,
+    /// Build again what is built already.
+    pub rebuild: bool,
+}
+
+impl BuildOptions {
+    /// The codec that a format has when none is named.
+    pub fn default_codec(format: MetricFileFormat) -> &'static str {
+        match format {
+            MetricFileFormat::V1 | MetricFileFormat::V2 => "zstd_fastest",
+            MetricFileFormat::V3 => "columnar",
+        }
+    }
+
+    /// As `[metrics]` in engine.toml says. An empty codec name is the format's default.
+    pub fn new(format: MetricFileFormat, codec: &str, raw_ingest_action: RawIngestAction) -> Result<Self> {
+        let name = if codec.is_empty() { Self::default_codec(format) } else { codec };
+        Ok(Self { format, codec: registry().codec(name)?, raw_ingest_action, verify: false, rebuild: false })
+    }
+}
+
+/// What a build did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildReport {
+    /// The partition, as in its file names.
+    pub partition: String,
+    /// The metric file.
+    pub file: PathBuf,
+    /// Metrics in it.
+    pub series: u64,
+    /// Samples in it.
+    pub rows: u64,
+    /// Bytes of the raw files and of the former metric file.
+    pub bytes_before: u64,
+    /// Bytes of the new metric file.
+    pub bytes_after: u64,
+    /// Whether the new file was read back and compared.
+    pub verified: bool,
+    /// What was done with the raw files; `Keep` also when late rows came meanwhile.
+    pub raw_ingest_action: RawIngestAction,
+}
+
+/// Tells how many rows were written so far; `Break` gives up.
+pub type BuildProgress<'c> = dyn FnMut(u64) -> ControlFlow<()> + 'c;
+
+/// Builds metric files of one database.
+pub(super) struct Builder<'a>(pub(super) &'a Database);
+
+impl Builder<'_> {
+    /// Builds the metric file of one partition. `None` when there is nothing to do.
+    ///
+    /// Rows of an open page of the partition are flushed first. Damage in what it would be built from is an error: a file
+    /// that lacks rows must not hide that.
+    pub(super) fn build(
+        &self,
+        partition: Partition,
+        options: BuildOptions,
+        progress: &mut BuildProgress<'_>,
+    ) -> Result<Option<BuildReport>> {
+        let database = self.0;
+        let _one_at_a_time = database.lock_builds();
+        database.check_writable()?;
+        if database.has_open_page(partition) {
+            database.flush()?;
+        }
+        let mut ids: Vec<_> = database.metrics().iter().map(|m| m.id).collect();
+        ids.sort_unstable();
+        let last = partition.end.saturating_sub(1);
+        let Snapshot { metrics, partitions } = database.snapshot(&ids, partition.start, last)?;
+        let Some(snapshot) = partitions.into_iter().find(|p| p.partition == partition) else { return Ok(None) };
+        let mut report = ScanReport::default();
+        let range = (partition.start, last);
+        let open = database.open_partition(snapshot, &metrics, range, MetricFiles::Preferred, &mut report)?;
+        refuse_damage(&report)?;
+        let sources = database.sources(&open)?;
+        if !options.rebuild && self.is_up_to_date(&open, options) {
+            return self.act_on_raw_files(&open, &metrics, options);
+        }
+        let path = database.metric_path(partition);
+        let temporary = temporary(&path);
+        let written = self.write_metric_file(&open, &metrics, options, sources, &temporary, progress);
+        let outcome = written.and_then(|written| match written {
+            None => Ok(None),
+            Some((rows, series, len)) => {
+                let verified = options.verify || options.raw_ingest_action != RawIngestAction::Keep;
+                if verified {
+                    self.compare_with_source(&open, &metrics, &temporary)?;
+                }
+                let bytes_before = self.bytes_of(&open);
+                database.install_metric_file(partition, &temporary, &path)?;
+                let raw_ingest_action = database.retire_raw_files(partition, &open, options.raw_ingest_action)?;
+                let report = BuildReport {
+                    partition: self.part_name(partition),
+                    file: path,
+                    series,
+                    rows,
+                    bytes_before,
+                    bytes_after: len,
+                    verified,
+                    raw_ingest_action,
+                };
+                tracing::info!(
+                    database = database.name(),
+                    file = %report.file.display(),
+                    rows,
+                    bytes = len,
+                    "built a metric file"
+                );
+                Ok(Some(report))
+            }
+        });
+        if !matches!(outcome, Ok(Some(_))) {
+            // Also after an error: a half-written file is of no use, and open() would remove it.
+            let _ = database.vfs().remove_file(&temporary);
+        }
+        outcome
+    }
+
+    fn part_name(&self, partition: Partition) -> String {
+        self.0.partitioner_of(partition).file_part(partition)
+    }
+
+    fn is_up_to_date(&self, open: &OpenPartition, options: BuildOptions) -> bool {
+        let version = match options.format {
+            MetricFileFormat::V1 => 1,
+            MetricFileFormat::V2 => 2,
+            MetricFileFormat::V3 => 3,
+        };
+        let same = open.metric.as_ref().is_some_and(|file| file.layout().version == version);
+        same && open.raw.iter().all(|raw| raw.index.frames.iter().all(|f| f.offset < open.covered.of(raw.kind)))
+    }
+
+    /// Does with the raw files of a metric file that is there what an interrupted build had still to do.
+    fn act_on_raw_files(
+        &self,
+        open: &OpenPartition,
+        metrics: &[(MetricId, ValueType)],
+        options: BuildOptions,
+    ) -> Result<Option<BuildReport>> {
+        let partition = open.snapshot.partition;
+        let Some(file) = open.metric.as_ref().filter(|_| !open.raw.is_empty()) else { return Ok(None) };
+        let to_rename = open.raw.iter().any(|raw| raw.kind == RawKind::Data) && open.raw.len() == 1;
+        match options.raw_ingest_action {
+            RawIngestAction::Keep => return Ok(None),
+            RawIngestAction::Rename if !to_rename => return Ok(None),
+            RawIngestAction::Rename | RawIngestAction::Delete => {}
+        }
+        let mut report = ScanReport::default();
+        let range = (partition.start, partition.end.saturating_sub(1));
+        let mut raw_only =
+            self.0.open_partition(open.snapshot.clone(), metrics, range, MetricFiles::Ignored, &mut report)?;
+        raw_only.covered = Covered::default();
+        refuse_damage(&report)?;
+        self.compare_with_source(&raw_only, metrics, file.path())?;
+        let bytes_before = self.bytes_of(open);
+        let layout = file.layout();
+        let rows = layout.series.iter().flat_map(|s| &s.blocks).map(|b| u64::from(b.count)).sum();
+        let len = self.0.vfs().entry(file.path()).ok().flatten().map_or(0, |e| e.len);
+        let raw_ingest_action = self.0.retire_raw_files(partition, open, options.raw_ingest_action)?;
+        Ok(Some(BuildReport {
+            partition: self.part_name(partition),
+            file: file.path().to_owned(),
+            series: layout.series.len() as u64,
+            rows,
+            bytes_before,
+            bytes_after: len,
+            verified: true,
+            raw_ingest_action,
+        }))
+    }
+
+    fn bytes_of(&self, open: &OpenPartition) -> u64 {
+        let metric = open.metric.as_ref().and_then(|file| self.0.vfs().entry(file.path()).ok().flatten());
+        open.raw.iter().map(|raw| raw.index.len).sum::<u64>() + metric.map_or(0, |entry| entry.len)
+    }
+
+    /// Writes rows, series and length of the new file; `None` when there are no rows.
+    fn write_metric_file(
+        &self,
+        open: &OpenPartition,
+        metrics: &[(MetricId, ValueType)],
+        options: BuildOptions,
+        sources: Vec<Source>,
+        path: &Path,
+        progress: &mut BuildProgress<'_>,
+    ) -> Result<Option<(u64, u64, u64)>> {
+        let kind = self.0.partitioner_of(open.snapshot.partition).kind_id();
+        let mut encoder: Box<dyn Encoder> = match options.format {
+            MetricFileFormat::V1 => Box::new(v1::Writer::new(kind, options.codec)),
+            MetricFileFormat::V2 => Box::new(v2::Writer::new(kind, options.codec)),
+            MetricFileFormat::V3 => Box::new(v3::Writer::new(kind, options.codec, sources)),
+        };
+        let mut rewritten = Rewritten::new(self.0, open, metrics)?;
+        if rewritten.rows() == 0 {
+            return Ok(None);
+        }
+        let mut out = Appender::create(self.0.vfs(), path)?;
+        rewritten.by_size(&mut |id, rows| {
+            encoder.plan(id, &rows.timestamps, &mut out.buffer).map_err(|e| out.refused(&e))?;
+            out.write_if_full()
+        })?;
+        encoder.begin(&mut out.buffer).map_err(|e| out.refused(&e))?;
+        let (mut rows_written, mut series) = (0u64, 0u64);
+        rewritten.by_id(&mut |id, rows| {
+            let values = rows.values.values();
+            let one = SeriesRows { id, timestamps: &rows.timestamps, values };
+            encoder.series(one, &mut out.buffer).map_err(|e| out.refused(&e))?;
+            rows_written = rows_written.saturating_add(rows.timestamps.len() as u64);
+            series = series.saturating_add(1);
+            if progress(rows_written).is_break() {
+                return Err(Error::Cancelled("building a metric file".into()));
+            }
+            out.write_if_full()
+        })?;
+        let header = encoder.finish(&mut out.buffer).map_err(|e| out.refused(&e))?;
+        Ok(Some((rows_written, series, out.complete(&header)?)))
+    }
+}
+
+/// A build must not make the loss permanent that a query would only report.
+fn refuse_damage(report: &ScanReport) -> Result<()> {
+    match report.warnings.first() {
+        None => Ok(()),
+        Some(warning) => Err(Error::BadInput(format!(
+            "no metric file was built, because not everything that it would be built from can be read: {warning}"
+        ))),
+    }
+}
+
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".tmp");
+    path.with_file_name(name)
+}
+
+/// A file that is written from front to end.
+struct Appender {
+    path: PathBuf,
+    file: Box<dyn VfsFile>,
+    buffer: Vec<u8>,
+    at: u64,
+}
+
+impl Appender {
+    fn create(vfs: &dyn Vfs, path: &Path) -> Result<Self> {
+        let file = vfs.open(path, OpenMode::Truncate).map_err(|e| Error::io("create", path, e))?;
+        Ok(Self { path: path.to_owned(), file, buffer: vec![0; HEADER_LEN], at: 0 })
+    }
+
+    fn refused(&self, error: &crate::plugin::CodecError) -> Error {
+        Error::bad_input(format!("{}: {error}", self.path.display()))
+    }
+
+    fn write_if_full(&mut self) -> Result<()> {
+        if self.buffer.len() >= WRITE_CHUNK { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<()> {
+        self.file.write_all_at(&self.buffer, self.at).map_err(|e| Error::io("write", &self.path, e))?;
+        self.at = self.at.saturating_add(self.buffer.len() as u64);
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Writes the header and makes the file durable. Returns its length.
+    fn complete(mut self, header: &[u8; HEADER_LEN]) -> Result<u64> {
+        self.write()?;
+        self.file.write_all_at(header, 0).map_err(|e| Error::io("write", &self.path, e))?;
+        self.file.sync().map_err(|e| Error::io("fsync", &self.path, e))?;
+        Ok(self.at)
+    }
+}

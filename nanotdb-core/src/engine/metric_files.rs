@@ -1,0 +1,109 @@
+//! Metric files: building them by hand, and by themselves when a partition is sealed.
+
+use super::build::Builder;
+use super::{BuildOptions, BuildProgress, BuildReport, Engine, Inner};
+use crate::database::Database;
+use crate::plugin::Partition;
+use crate::{Error, Result};
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+
+/// Which partitions are built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection<'a> {
+    /// Those whose time ended more than the grace ago.
+    Sealed,
+    /// The one with this name, as in its file names, sealed or not.
+    Named(&'a str),
+}
+
+impl Engine {
+    /// Names of a database's partitions that have files, oldest first, as in their file names.
+    pub fn partitions(&self, database: &str) -> Result<Vec<String>> {
+        Ok(self.known_database(database)?.partitions().into_iter().map(|(_, name)| name).collect())
+    }
+
+    /// Builds metric files. Partitions that need none are left out of the answer.
+    ///
+    /// [`Error::NotFound`] for an unknown database or partition. An error of one partition does not keep the others
+    /// from their turn; the first one is returned at the end.
+    pub fn build_metric_files(
+        &self,
+        database: &str,
+        selection: Selection<'_>,
+        options: BuildOptions,
+        progress: &mut BuildProgress<'_>,
+    ) -> Result<Vec<BuildReport>> {
+        let database = self.known_database(database)?;
+        let partitions: Vec<Partition> = match selection {
+            Selection::Sealed => {
+                database.partitions().into_iter().map(|(p, _)| p).filter(|p| database.is_sealed(*p)).collect()
+            }
+            Selection::Named(wanted) => {
+                let known = database.partitions();
+                let Some((partition, _)) = known.iter().find(|(_, name)| name == wanted) else {
+                    let names: Vec<&str> = known.iter().map(|(_, name)| name.as_str()).collect();
+                    return Err(Error::NotFound(format!(
+                        "database {:?} has no partition {wanted:?}; it has {}",
+                        database.name(),
+                        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+                    )));
+                };
+                vec![*partition]
+            }
+        };
+        let mut reports = Vec::new();
+        let mut first_error = Ok(());
+        for partition in partitions {
+            match Builder(&database).build(partition, options, progress) {
+                Ok(report) => reports.extend(report),
+                Err(error @ Error::Cancelled(_)) => return Err(error),
+                Err(error) => {
+                    tracing::error!(database = database.name(), %error, "building a metric file");
+                    first_error = first_error.and(Err(error));
+                }
+            }
+        }
+        first_error.map(|()| reports)
+    }
+}
+
+impl Inner {
+    /// Builds what is sealed and not built, when `[metrics] enabled` says so.
+    pub(super) fn build_sealed(&self) -> Result<()> {
+        let mut first = Ok(());
+        for database in self.all_databases() {
+            first = first.and(self.build_sealed_of(&database));
+        }
+        first
+    }
+
+    fn build_sealed_of(&self, database: &Database) -> Result<()> {
+        let config = &self.environment.config.metrics;
+        if !config.enabled || database.failure().is_some() {
+            return Ok(());
+        }
+        let options = BuildOptions::new(config.format, &config.compression, config.raw_ingest_action)?;
+        for (partition, _) in database.partitions() {
+            if !database.is_sealed(partition) || database.has_open_page(partition) || database.is_built(partition) {
+                continue;
+            }
+            let is_closing = || self.closed.load(Ordering::Acquire);
+            let mut go_on = |_| if is_closing() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            if go_on(0).is_break() {
+                break;
+            }
+            match Builder(database).build(partition, options, &mut go_on) {
+                Ok(_) => {}
+                Err(Error::Cancelled(_)) => break,
+                // Damage does not go away by itself: it is reported once, and tried again when rows come.
+                Err(error @ (Error::BadInput(_) | Error::Corrupt { .. } | Error::Incompatible { .. })) => {
+                    tracing::error!(database = database.name(), %error, "building a metric file");
+                }
+                Err(error) => return Err(error),
+            }
+            database.note_built(partition);
+        }
+        Ok(())
+    }
+}
