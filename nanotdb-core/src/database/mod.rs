@@ -3,6 +3,7 @@
 mod batch;
 mod commit;
 mod flush;
+mod frames;
 mod last;
 mod open;
 mod recovery;
@@ -10,6 +11,8 @@ mod repeats;
 mod snapshot;
 mod state;
 mod writer;
+
+pub(crate) use flush::{next_wal_name, wal_name};
 
 pub use batch::{Batch, BatchOutcome, Rejection};
 pub use snapshot::{PartitionSnapshot, Snapshot, SnapshotFile};
@@ -23,8 +26,9 @@ use crate::plugin::Partitioner;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
 use commit::CommitLog;
+use flush::Flush;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use writer::Writer;
 
@@ -37,24 +41,6 @@ pub struct Environment {
     pub clock: Arc<dyn Clock>,
     /// engine.toml.
     pub config: Arc<EngineConfig>,
-    /// Databases that are flushing pages right now.
-    pub flushes: Arc<AtomicUsize>,
-}
-
-impl Environment {
-    fn flushing(&self) -> Flushing<'_> {
-        self.flushes.fetch_add(1, Ordering::Relaxed);
-        Flushing(&self.flushes)
-    }
-}
-
-/// Counts a flush for as long as it lives.
-struct Flushing<'a>(&'a AtomicUsize);
-
-impl Drop for Flushing<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// A metric as its catalog knows it.
@@ -80,6 +66,9 @@ pub struct Database {
     /// `None` when it is open for reading only.
     writer: Option<Mutex<Writer>>,
     commit: Option<CommitLog>,
+    flush: Mutex<Flush>,
+    /// Whether another thread was asked to flush and has not begun.
+    flush_queued: AtomicBool,
     state: RwLock<State>,
     /// Why nothing is written any more.
     poisoned: Mutex<Option<String>>,

@@ -1,9 +1,10 @@
-//! The maintenance thread.
+//! The threads of an engine: one for maintenance, one that flushes pages.
 
 use super::Inner;
+use crate::database::Database;
 use crate::{Error, Result};
-use std::sync::Weak;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -38,6 +39,40 @@ impl Drop for Background {
         let Some(thread) = self.thread.take() else { return };
         // The thread itself may hold the last reference to the engine.
         if thread.thread().id() != std::thread::current().id() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Flushes pages of the databases that ask for it. Dropped, it ends after what was asked for.
+pub(super) struct Flusher {
+    queue: Option<Sender<Arc<Database>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flusher {
+    pub(super) fn start() -> Result<Self> {
+        let (queue, databases) = channel::<Arc<Database>>();
+        let run = move || databases.into_iter().for_each(|database| database.run_queued_flush());
+        let thread = std::thread::Builder::new()
+            .name("nanotdb-flush".into())
+            .spawn(run)
+            .map_err(|e| Error::io("start a thread in", "flusher", e))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    pub(super) fn wake(&self, database: &Arc<Database>) {
+        if let Some(queue) = self.queue.as_ref().filter(|_| database.queue_flush()) {
+            // The thread lives as long as the queue.
+            let _ = queue.send(Arc::clone(database));
+        }
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.queue.take();
+        if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }

@@ -1,9 +1,9 @@
 //! Opening, maintaining and closing a root.
 
-use super::background::Background;
+use super::background::{Background, Flusher};
 use super::{Engine, EngineOptions, Inner};
 use crate::config::{EngineConfig, FsyncPolicy};
-use crate::database::{Database, Environment};
+use crate::database::{Database, Environment, wal_name};
 use crate::model::name;
 use crate::plugin::registry::registry;
 use crate::storage::DirectoryLock;
@@ -27,6 +27,7 @@ impl Engine {
             engine.create_database(name)?;
         }
         if options.background {
+            *engine.inner.flusher.lock().unwrap_or_else(PoisonError::into_inner) = Some(Flusher::start()?);
             let background = Background::start(Arc::downgrade(&engine.inner), engine.background_interval())?;
             *engine.inner.background.lock().unwrap_or_else(PoisonError::into_inner) = Some(background);
         }
@@ -54,12 +55,8 @@ impl Engine {
         options: &EngineOptions,
         lock: Option<DirectoryLock>,
     ) -> Result<Engine> {
-        let environment = Environment {
-            vfs: Arc::clone(&options.vfs),
-            clock: Arc::clone(&options.clock),
-            config: Arc::new(config),
-            flushes: Arc::default(),
-        };
+        let environment =
+            Environment { vfs: Arc::clone(&options.vfs), clock: Arc::clone(&options.clock), config: Arc::new(config) };
         let mut databases = HashMap::new();
         let mut failed = BTreeMap::new();
         for name in names_on_disk(&*options.vfs, root)? {
@@ -86,6 +83,7 @@ impl Engine {
             failed,
             lock: Mutex::new(lock),
             background: Mutex::new(None),
+            flusher: Mutex::new(None),
             writable,
             closed: AtomicBool::new(false),
             last_sync: Mutex::new(Duration::ZERO),
@@ -137,6 +135,17 @@ impl Engine {
         first_error(self.all_databases().iter().map(|d| d.flush()))
     }
 
+    /// The first half of [`Engine::flush`]: every open page is frozen, and what is written from now on goes to new ones.
+    /// Waits for no disk unless an earlier flush must be finished first.
+    pub fn begin_flush(&self) -> Result<()> {
+        first_error(self.all_databases().iter().map(|d| d.begin_flush()))
+    }
+
+    /// The second half: writes what is frozen, if anything is.
+    pub fn finish_flush(&self) -> Result<()> {
+        first_error(self.all_databases().iter().map(|d| d.finish_flush()))
+    }
+
     /// Why writes are refused, per database that is read-only after an error or could not be opened. Empty when healthy.
     pub fn health(&self) -> Vec<(String, String)> {
         let failed = self.inner.failed.iter().map(|(name, reason)| (name.clone(), reason.clone()));
@@ -184,6 +193,8 @@ impl Inner {
         }
         let background = self.background.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(background);
+        let flusher = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(flusher);
         let outcome = match self.writable {
             true => first_error(self.all_databases().iter().filter(|d| d.failure().is_none()).map(|d| d.flush())),
             false => Ok(()),
@@ -244,7 +255,7 @@ fn names_on_disk(vfs: &dyn Vfs, root: &Path) -> Result<Vec<String>> {
             continue;
         }
         let directory = root.join(&entry.name);
-        let wal = format!("{}.wal", entry.name);
+        let wal = wal_name(&entry.name);
         let is_ours = |file: &str| {
             file == "manifest.toml"
                 || file == "catalog.json"
