@@ -10,8 +10,9 @@
 //!
 //! Locks are taken in this order: flush, writer, commit log or state.
 
+use super::commit::Sequence;
 use super::frames::FrameBuffers;
-use super::writer::Writer;
+use super::writer::{MOST_PAGES, Writer};
 use super::{Database, State};
 use crate::format::catalog;
 use crate::format::page::{MAX_ROWS, NARROW_ROW};
@@ -22,8 +23,6 @@ use crate::{Error, Result};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
-
-use super::commit::Sequence;
 
 /// Records per batch when the WAL is written anew.
 const REWRITE_BATCH: usize = 4_096;
@@ -120,6 +119,23 @@ impl Database {
             // The rows are in the WAL. The next batch asks again, or is refused.
             tracing::error!(database = self.name, %error, "pages could not be flushed");
         }
+    }
+
+    /// Waits for the flush that is under way, and freezes what has come meanwhile, when that is so much that writers must
+    /// wait. Another thread finishes it.
+    pub(super) fn freeze_pressing(&self) -> Result<()> {
+        let mut flush = self.lock_flush();
+        self.check_writable()?;
+        // Of those who waited, the first to come has made room.
+        let is_pressing = {
+            let writer = self.lock_writer()?;
+            self.is_due(&writer, &self.read_state(), MOST_PAGES)
+        };
+        if !is_pressing {
+            return Ok(());
+        }
+        self.finish(&mut flush)?;
+        self.freeze(&mut flush, |writer, state| self.is_due(writer, state, 1))
     }
 
     /// The first half of [`Self::flush`], which waits for no disk unless an earlier flush must be finished first.

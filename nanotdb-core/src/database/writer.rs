@@ -18,7 +18,7 @@ const MAX_UNFLUSHED_ROWS: usize = 1 << 18;
 
 /// How many pages' worth of rows may come while the one before is flushed; then writers wait for the flush. More than one,
 /// so that a slow disk makes pages larger before it makes writers wait.
-const MOST_PAGES: usize = 2;
+pub(super) const MOST_PAGES: usize = 2;
 
 /// What the writer keeps of a metric.
 #[derive(Debug, Clone, Copy)]
@@ -204,21 +204,25 @@ impl Database {
         })
     }
 
-    /// Pays what a receipt owes: waits for the fsync, and flushes pages that are full.
-    pub fn settle(&self, receipt: Receipt) -> Result<()> {
+    /// Pays what a receipt owes: waits for the fsync, and flushes pages. With a `flusher`, another thread that flushes, it only
+    /// makes room; `true` means that this thread must be woken.
+    pub fn settle(&self, receipt: Receipt, flusher: bool) -> Result<bool> {
         if let (Some(sequence), Some(commit)) = (receipt.sync, &self.commit) {
             commit.wait(sequence).inspect_err(|e| self.poison(e))?;
         }
-        if receipt.flush
-            && let Err(error) = self.flush_due()
-        {
+        if !receipt.flush {
+            return Ok(false);
+        }
+        let wake = flusher && !receipt.repeated;
+        let outcome = if wake { self.freeze_pressing() } else { self.flush_due() };
+        if let Err(error) = outcome {
             if receipt.repeated {
                 return Err(error);
             }
             // The rows are in the WAL: the batch stands. The next one tries again, or is refused.
             tracing::error!(database = self.name, %error, "pages could not be flushed");
         }
-        Ok(())
+        Ok(wake)
     }
 
     /// Refuses a batch while pages pile up that cannot be flushed.

@@ -61,10 +61,20 @@ impl Flusher {
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
+    /// Asks for flushes.
+    pub(super) fn queue(&self) -> Option<FlushQueue> {
+        self.queue.clone().map(FlushQueue)
+    }
+}
+
+/// Wakes the [`Flusher`], which lives as long as one of these does.
+pub(super) struct FlushQueue(Sender<Arc<Database>>);
+
+impl FlushQueue {
     pub(super) fn wake(&self, database: &Arc<Database>) {
-        if let Some(queue) = self.queue.as_ref().filter(|_| database.queue_flush()) {
-            // The thread lives as long as the queue.
-            let _ = queue.send(Arc::clone(database));
+        if database.queue_flush() {
+            // The thread cannot have ended.
+            let _ = self.0.send(Arc::clone(database));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Writing: batches, lines, samples.
 
 use super::Engine;
+use super::background::FlushQueue;
 use crate::database::{Batch, BatchOutcome, Database, Receipt};
 use crate::model::{Number, Timestamp};
 use crate::plugin::IngestOptions;
@@ -46,7 +47,11 @@ impl Engine {
     /// came during the last one than it could keep up with, or when no thread of the engine flushes.
     pub fn settle(&self, submitted: Submitted) -> Result<BatchOutcome> {
         for (database, receipt) in submitted.owed {
-            database.settle(receipt)?;
+            let queue = if receipt.flush { self.flush_queue() } else { None };
+            let wake = database.settle(receipt, queue.is_some())?;
+            if let Some(queue) = queue.filter(|_| wake) {
+                queue.wake(&database);
+            }
         }
         Ok(submitted.outcome)
     }
@@ -135,13 +140,18 @@ impl Engine {
         }
     }
 
+    /// `None` when no thread of the engine flushes.
+    fn flush_queue(&self) -> Option<FlushQueue> {
+        self.inner.flusher.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.queue()
+    }
+
     /// Leaves what the flusher can do to it, and notes the rest.
     fn owe(&self, submitted: &mut Submitted, database: Arc<Database>, mut receipt: Receipt) {
         if receipt.flush
             && !receipt.flush_first
-            && let Some(flusher) = &*self.inner.flusher.lock().unwrap_or_else(PoisonError::into_inner)
+            && let Some(queue) = self.flush_queue()
         {
-            flusher.wake(&database);
+            queue.wake(&database);
             receipt.flush = false;
         }
         if receipt.must_wait() {
