@@ -6,13 +6,15 @@ use crate::common::oracle::{ROOT, START as T, content};
 use nanotdb_core::Error;
 use nanotdb_core::config::FsyncPolicy;
 use nanotdb_core::engine::{Batch, Engine, EngineOptions};
+use nanotdb_core::maintenance::{inspect, verify::verify};
 use nanotdb_core::model::{Number, Value};
 use nanotdb_core::storage::vfs::sim::{CrashModel, Fault, SimVfs};
 use nanotdb_core::storage::vfs::{DirEntry, OpenMode, Vfs, VfsFile, VfsLock};
 use std::io;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// Lets fsyncs of data files through, or holds them.
 #[derive(Default)]
@@ -40,7 +42,7 @@ impl Gate {
     }
 
     fn set_closed(&self, closed: bool) {
-        self.state.lock().unwrap().closed = closed;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = closed;
         self.changed.notify_all();
     }
 
@@ -51,6 +53,23 @@ impl Gate {
 
     fn passed(&self) -> usize {
         self.state.lock().unwrap().passed
+    }
+}
+
+/// Opens the gate when a test ends, also by failing: or the engine would wait for its thread for ever.
+struct Opened(Arc<Gate>);
+
+impl Deref for Opened {
+    type Target = Gate;
+
+    fn deref(&self) -> &Gate {
+        &self.0
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.set_closed(false);
     }
 }
 
@@ -124,11 +143,11 @@ impl Vfs for GatedVfs {
 }
 
 /// An engine with its threads on a disk with a gate.
-fn open_gated(bench: &Bench) -> (Engine, Arc<Gate>) {
+fn open_gated(bench: &Bench) -> (Engine, Opened) {
     let gate = Arc::new(Gate::default());
     let vfs = GatedVfs(bench.vfs.process(), Arc::clone(&gate));
     let options = EngineOptions { vfs: Arc::new(vfs), clock: bench.clock.clone(), background: true };
-    (Engine::open_with(Path::new(ROOT), bench.config.clone(), options).unwrap(), gate)
+    (Engine::open_with(Path::new(ROOT), bench.config.clone(), options).unwrap(), Opened(gate))
 }
 
 fn lines(range: std::ops::Range<i32>) -> Vec<Line> {
@@ -276,6 +295,36 @@ fn a_query_sees_each_row_once_at_every_moment_of_a_flush() {
         done.store(true, Ordering::Release);
     });
     engine.close().unwrap();
+}
+
+/// In the middle of a flush, reading commands know both logs.
+#[test]
+fn reading_commands_know_both_logs() {
+    let [before, between, _] = parts();
+    let bench = Bench::new(FsyncPolicy::Segment, 1_000);
+    let engine = bench.open();
+    send(&engine, &before);
+    engine.begin_flush().unwrap();
+    send(&engine, &between);
+    let sent = [&before[..], &between].concat();
+    let unchanged = (bench.vfs.snapshot(), bench.vfs.operation_count());
+    let report = verify(Path::new(ROOT), None, bench.config.clone(), bench.options()).unwrap();
+    assert_eq!((report.problems, report.wal_records, report.rows), (vec![], sent.len() as u64, 0));
+    let logs = inspect::wal_files(&bench.vfs, &bench.path("home"), &[]).unwrap();
+    let records: Vec<_> = logs.iter().map(|log| log.records.len()).collect();
+    assert_eq!(records, [before.len(), between.len()]);
+    assert!(logs.iter().flat_map(|log| &log.records).all(|record| record.name.is_some()));
+    let reader = bench.open_read_only();
+    assert_same(&content(&reader), &wide_content(&sent), "beside the engine");
+    reader.close().unwrap();
+    drop(reader);
+    assert!((bench.vfs.snapshot(), bench.vfs.operation_count()) == unchanged, "a reader changed the root");
+    engine.finish_flush().unwrap();
+    let report = verify(Path::new(ROOT), None, bench.config.clone(), bench.options()).unwrap();
+    let found = (report.problems, report.wal_records, report.rows);
+    assert_eq!(found, (vec![], between.len() as u64, before.len() as u64));
+    bench.kill(engine);
+    assert_same(&content(&bench.open()), &wide_content(&sent), "after a kill");
 }
 
 /// What is written before, between and after the halves of a flush, on both sides of midnight; new metrics, a metric that
