@@ -78,7 +78,7 @@ fn databases(args: &Common) -> anyhow::Result<()> {
         for (name, _) in &names {
             let files = DatabaseFiles { root, name };
             let mut out = output::stdout();
-            write!(out, "\n{}\n{}", render::data_files(&files.data_files()?), render::wals(&[files.wal(false)?]))?;
+            write!(out, "\n{}\n{}", render::data_files(&files.data_files()?), render::wals(&files.wals(false)?))?;
             out.flush()?;
         }
     }
@@ -113,8 +113,10 @@ fn data_files(args: &Common) -> anyhow::Result<()> {
 
 fn wals(args: &Common) -> anyhow::Result<()> {
     let root = &args.databases.root.root;
-    let all =
-        names(args)?.iter().map(|name| DatabaseFiles { root, name }.wal(args.verbose)).collect::<Result<Vec<_>>>()?;
+    let mut all = Vec::new();
+    for name in names(args)? {
+        all.extend(DatabaseFiles { root, name: &name }.wals(args.verbose)?);
+    }
     if args.json {
         return output::print_json(&serde_json::json!({ "wals": all }));
     }

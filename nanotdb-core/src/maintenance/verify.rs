@@ -75,21 +75,23 @@ pub fn verify(
 fn check_database(vfs: &dyn Vfs, root: &Path, name: &str, report: &mut VerifyReport) -> Result<()> {
     let directory = root.join(name);
     let catalog = inspect::read_catalog(vfs, &directory)?;
-    let wal = inspect::wal_file(vfs, &directory.join(format!("{name}.wal")), &catalog)?;
-    report.wal_records = report.wal_records.saturating_add(wal.summary.records);
-    for damage in &wal.summary.damaged {
-        report.problems.push(Problem {
-            file: wal.path.clone(),
-            offset: Some(damage.from),
-            what: format!("{} damaged bytes: {}", damage.to.saturating_sub(damage.from), damage.reason),
-        });
-    }
-    // A torn last write is what a crash, or a server that is writing right now, leaves; recovery cuts it off.
-    if let Some(tail) = wal.summary.tail.as_ref().filter(|t| !t.torn) {
-        report.problems.push(Problem { file: wal.path.clone(), offset: Some(tail.from), what: tail.reason.clone() });
-    }
     let mut known: HashSet<MetricId> = catalog.iter().map(|e| e.id).collect();
-    known.extend(wal.records.iter().filter(|r| r.new_metric).map(|r| r.id));
+    for wal in inspect::wal_files(vfs, &directory, &catalog)? {
+        report.wal_records = report.wal_records.saturating_add(wal.summary.records);
+        for damage in &wal.summary.damaged {
+            report.problems.push(Problem {
+                file: wal.path.clone(),
+                offset: Some(damage.from),
+                what: format!("{} damaged bytes: {}", damage.to.saturating_sub(damage.from), damage.reason),
+            });
+        }
+        // A torn last write is what a crash, or a server that is writing right now, leaves; recovery cuts it off.
+        if let Some(tail) = wal.summary.tail.as_ref().filter(|t| !t.torn) {
+            let what = tail.reason.clone();
+            report.problems.push(Problem { file: wal.path.clone(), offset: Some(tail.from), what });
+        }
+        known.extend(wal.records.iter().filter(|r| r.new_metric).map(|r| r.id));
+    }
     let mut newest: BTreeMap<MetricId, Timestamp> = BTreeMap::new();
     // By time range, then raw- before data-: the order in which rows were written.
     let mut files = Vec::new();
