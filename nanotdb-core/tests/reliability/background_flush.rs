@@ -444,10 +444,11 @@ fn r02_a_page_that_is_sent_again_during_its_flush_counts_twice() {
                     0 => disk.vfs.kill(),
                     _ => disk.vfs.crash(),
                 }
-                let found = content(&disk.open());
+                let engine = disk.open();
+                let found = content(&engine);
                 let context = format!("died at {count}; sent again at {begun}, acknowledged at {acknowledged}");
                 assert!(found == twice || (count < acknowledged && found == once), "{context}: {found:?}");
-                disk.vfs.kill();
+                disk.kill(engine);
                 assert_same(&content(&disk.open()), &found, &format!("{context}; a second start"));
             }
         }
