@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod build;
 mod golden;
 mod helpers;
 mod import_export;
