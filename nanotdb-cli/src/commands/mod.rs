@@ -1,5 +1,6 @@
 //! One file per command: its options and what it does.
 
+pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod export;
 pub(crate) mod import;
@@ -19,6 +20,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Export(args) => export::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Build(args) => build::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Plugins(args) => plugins::run(&args),

@@ -2,11 +2,13 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod bench;
 mod build;
 mod golden;
 mod helpers;
 mod import_export;
 mod inspection;
+mod metric_inspection;
 mod query;
 mod real_input;
 #[path = "../samples/mod.rs"]

@@ -16,6 +16,7 @@ mod writer;
 
 pub use batch::{Batch, BatchOutcome, Rejection};
 pub use coverage::Covered;
+pub(crate) use coverage::{Digest, source_of};
 pub use partition::{MetricFiles, ScanReport};
 pub(crate) use partition::{OpenPartition, OpenRaw};
 pub use snapshot::{PartitionSnapshot, Snapshot};

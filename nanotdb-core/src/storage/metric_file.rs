@@ -149,7 +149,8 @@ impl MetricFile {
         layout.times.iter().map(|t| t.extent).chain(blocks).map(|extent| self.codec_at(extent)).collect()
     }
 
-    fn codec_at(&self, extent: Extent) -> Result<u16> {
+    /// Id of the codec of one time vector or block.
+    pub fn codec_at(&self, extent: Extent) -> Result<u16> {
         // At this offset in the frames of every version.
         const CODEC_AT: u64 = 6;
         let mut id = [0; 2];
