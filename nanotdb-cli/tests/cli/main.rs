@@ -4,6 +4,7 @@
 
 mod bench;
 mod build;
+mod convert;
 mod golden;
 mod helpers;
 mod import_export;

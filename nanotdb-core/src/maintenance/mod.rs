@@ -1,6 +1,7 @@
 //! Work on whole roots: inspection, verification, conversion, and moving samples between an engine and text.
 
 pub mod codecs;
+pub mod convert;
 pub mod export;
 pub mod import;
 pub mod inspect;
