@@ -107,7 +107,10 @@ fn the_originals_own_roots_come_out_in_its_formats_with_every_sample() {
         }
         assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{case}");
         for (metric, samples) in &expected {
-            assert!(found[metric].iter().map(|(at, bits)| (*at, *bits & 0xffff_ffff)).eq(samples.iter().copied()), "{case}: {metric}");
+            assert!(
+                found[metric].iter().map(|(at, bits)| (*at, *bits & 0xffff_ffff)).eq(samples.iter().copied()),
+                "{case}: {metric}"
+            );
         }
     }
 }

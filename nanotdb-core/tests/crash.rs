@@ -50,10 +50,11 @@ fn die_at_every_operation(policy: FsyncPolicy) {
                         let dir = Path::new(ROOT).join(db);
                         let catalog = inspect::read_catalog(&disk, &dir).unwrap_or_default();
                         println!("{db} {catalog:?}");
-                        let w = inspect::wal_file(&disk, &dir.join(format!("{db}.wal")), &catalog).unwrap();
-                        println!("{:?}", w.summary);
-                        for r in w.records {
-                            println!("{r:?}");
+                        for w in inspect::wal_files(&disk, &dir, &catalog).unwrap() {
+                            println!("{:?} {:?}", w.path, w.summary);
+                            for r in w.records {
+                                println!("{r:?}");
+                            }
                         }
                         for f in inspect::data_files(&disk, &dir).unwrap_or_default() {
                             println!("{:?}", inspect::data_file(&disk, &f));

@@ -185,7 +185,9 @@ impl Machine {
         self.engine = Some(self.bench.open());
         for step in 0..steps {
             self.step = step;
-            match self.rng.below(40) {
+            match self.rng.below(44) {
+                40 | 41 => self.engine().begin_flush().unwrap(),
+                42 => self.engine().finish_flush().unwrap(),
                 0 => self.flush(),
                 1 => self.close_and_open(),
                 2 => self.kill(),

@@ -7,7 +7,8 @@ use flate2::{Compression, write::GzEncoder};
 use http::StatusCode;
 use http_body::Frame;
 use http_body_util::BodyDataStream;
-use nanotdb_core::model::{Timestamp, Value, Values, time::write_unix_seconds};
+use nanotdb_core::model::text::ShortText;
+use nanotdb_core::model::{Timestamp, Value, Values};
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -262,12 +263,22 @@ impl MatrixText {
     /// One row of the current series.
     #[inline]
     pub(crate) fn row(&mut self, at: Timestamp, value: Value, out: &mut Vec<u8>) {
-        out.extend_from_slice(if self.rows_in_series == 0 { b"[" } else { b",[" });
-        write_unix_seconds(at, out);
-        out.extend_from_slice(b",\"");
-        value.write_text(out);
-        out.extend_from_slice(b"\"]");
+        let mut row = ShortText::default();
+        if self.rows_in_series > 0 {
+            row.push([b',']);
+        }
         self.rows_in_series += 1;
+        row.push([b'[']);
+        row.unix_seconds(at);
+        row.push([b',', b'"']);
+        if row.value(value) {
+            row.push([b'"', b']']);
+            out.extend_from_slice(row.as_bytes());
+        } else {
+            out.extend_from_slice(row.as_bytes());
+            value.write_text(out);
+            out.extend_from_slice(b"\"]");
+        }
     }
 
     /// Rows of one type. Sends what is full.

@@ -159,6 +159,9 @@ class Nanotdb(Server):
             "raw 1 day": path + span(1),
             "raw 30 days": path + f"start={first}&end={last}&timestamp_unit=ns",
             "avg by 1h, 30 days": path + f"start={first}&end={last}&timestamp_unit=ns&aggregate=avg&window=1h",
+            "avg by 1d, 30 days": path + f"start={first}&end={last}&timestamp_unit=ns&aggregate=avg&window=1d",
+            "p95 by 1h, 30 days": path + f"start={first}&end={last}&timestamp_unit=ns&aggregate=p95&window=1h",
+            "min, max, avg by 5m, 1 day": path + span(1) + "&aggregate=min,max,avg&window=5m",
             "last value": "/api/v1/query?query=pi0/cpu.user",
         }
 
@@ -195,8 +198,14 @@ class VictoriaMetrics(Server):
         return {
             "raw 1 day": f"/api/v1/query?query={quote('cpu_user[1d]')}&time={end}",
             "raw 30 days": f"/api/v1/query?query={quote('cpu_user[30d]')}&time={end}",
-            "avg by 1h, 30 days": "/api/v1/query_range?nocache=1&step=1h"
-                                  f"&query={quote('avg_over_time(cpu_user[1h])')}&start={begin}&end={end}",
+            **{row: f"/api/v1/query_range?nocache=1&step={step}&query={quote(text)}&start={start}&end={end}"
+               for row, step, text, start in [
+                   ("avg by 1h, 30 days", "1h", "avg_over_time(cpu_user[1h])", begin),
+                   ("avg by 1d, 30 days", "1d", "avg_over_time(cpu_user[1d])", begin),
+                   ("p95 by 1h, 30 days", "1h", "quantile_over_time(0.95, cpu_user[1h])", begin),
+                   ("min, max, avg by 5m, 1 day", "5m",
+                    "union(min_over_time(cpu_user[5m]), max_over_time(cpu_user[5m]), avg_over_time(cpu_user[5m]))",
+                    end - 86400)]},
             "last value": f"/api/v1/query?query=cpu_user&time={end}",
         }
 
@@ -252,8 +261,12 @@ bind-address = "127.0.0.1:{free_port()}"
         return {
             "raw 1 day": path(f'SELECT value FROM "cpu.user" WHERE time >= {begin} AND time <= {last}'),
             "raw 30 days": path(f'SELECT value FROM "cpu.user" WHERE time >= {first} AND time <= {last}'),
-            "avg by 1h, 30 days": path(f'SELECT mean(value) FROM "cpu.user" WHERE time >= {first} AND time <= {last} '
-                                       "GROUP BY time(1h)"),
+            **{row: path(f'SELECT {what} FROM "cpu.user" WHERE time >= {start} AND time <= {last} GROUP BY time({step})')
+               for row, step, what, start in [
+                   ("avg by 1h, 30 days", "1h", "mean(value)", first),
+                   ("avg by 1d, 30 days", "1d", "mean(value)", first),
+                   ("p95 by 1h, 30 days", "1h", "percentile(value, 95)", first),
+                   ("min, max, avg by 5m, 1 day", "5m", "min(value), max(value), mean(value)", begin)]},
             "last value": path('SELECT last(value) FROM "cpu.user"'),
         }
 

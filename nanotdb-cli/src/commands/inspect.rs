@@ -97,7 +97,7 @@ fn databases(args: &Common) -> anyhow::Result<()> {
             if !metric_files.is_empty() {
                 write!(out, "\n{}", render::metric_files(&metric_files))?;
             }
-            write!(out, "\n{}", render::wals(&[files.wal(false)?]))?;
+            write!(out, "\n{}", render::wals(&files.wals(false)?))?;
             out.flush()?;
         }
     }
@@ -161,8 +161,10 @@ fn metric_files(args: &Metric) -> anyhow::Result<()> {
 
 fn wals(args: &Common) -> anyhow::Result<()> {
     let root = &args.databases.root.root;
-    let all =
-        names(args)?.iter().map(|name| DatabaseFiles { root, name }.wal(args.verbose)).collect::<Result<Vec<_>>>()?;
+    let mut all = Vec::new();
+    for name in names(args)? {
+        all.extend(DatabaseFiles { root, name: &name }.wals(args.verbose)?);
+    }
     if args.json {
         return output::print_json(&serde_json::json!({ "wals": all }));
     }

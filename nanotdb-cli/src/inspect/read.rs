@@ -41,22 +41,22 @@ impl DatabaseFiles<'_> {
         Ok(views)
     }
 
-    /// Its write-ahead log, with single records when they are wanted.
-    pub fn wal(&self, entries: bool) -> Result<WalView> {
-        Ok(wal(self.root, self.wal_report()?, entries))
+    /// Its write-ahead logs (there are two while pages are being flushed), with single records when they are wanted.
+    pub fn wals(&self, entries: bool) -> Result<Vec<WalView>> {
+        Ok(self.wal_reports()?.into_iter().map(|report| wal(self.root, report, entries)).collect())
     }
 
-    fn wal_report(&self) -> Result<WalReport> {
+    fn wal_reports(&self) -> Result<Vec<WalReport>> {
         let directory = self.root.join(self.name);
         let catalog = inspect::read_catalog(&RealVfs, &directory)?;
-        inspect::wal_file(&RealVfs, &directory.join(format!("{}.wal", self.name)), &catalog)
+        inspect::wal_files(&RealVfs, &directory, &catalog)
     }
 
     /// Its metrics by name: those of the catalog, and those that are in the WAL alone.
     pub fn catalog(&self) -> Result<Vec<MetricView>> {
         let directory = self.root.join(self.name);
         let known = inspect::read_catalog(&RealVfs, &directory)?.into_iter().map(|e| (e.id, e.name, e.value_type));
-        let announced = self.wal_report()?.records.into_iter().filter(|r| r.new_metric);
+        let announced = self.wal_reports()?.into_iter().flat_map(|wal| wal.records).filter(|r| r.new_metric);
         let announced = announced.filter_map(|r| Some((r.id, r.name?, r.value_type)));
         // By id: a metric that the WAL announces again is one that widened.
         let metrics: BTreeMap<_, _> = known
@@ -71,7 +71,7 @@ impl DatabaseFiles<'_> {
     /// One line about it. `health` is why it could not be opened, if it could not.
     pub fn overview(&self, config: &EngineConfig, health: Option<&str>) -> Result<DatabaseView> {
         let files = self.data_files()?;
-        let wal = self.wal(false)?;
+        let wals = self.wals(false)?;
         let directory = self.root.join(self.name);
         let metric_files = self.metric_files(false)?;
         let mut problems: Vec<String> = health.map(str::to_owned).into_iter().collect();
@@ -95,12 +95,15 @@ impl DatabaseFiles<'_> {
             problems.extend(file.problem.as_ref().map(|problem| format!("{}: {problem}", file.file)));
         }
         // A torn end is what a crash, or a server that is writing right now, leaves; recovery cuts it off.
-        let damaged = wal.damaged.iter().filter(|d| !d.torn).count();
-        if damaged > 0 {
-            problems.push(format!("{}: {damaged} damaged ranges; see inspect wal --verbose", wal.file));
+        for wal in &wals {
+            let damaged = wal.damaged.iter().filter(|d| !d.torn).count();
+            if damaged > 0 {
+                problems.push(format!("{}: {damaged} damaged ranges; see inspect wal --verbose", wal.file));
+            }
         }
         let raw = files.iter().flat_map(|f| f.frames.iter().map(|frame| &frame.span));
-        let spans = raw.chain(metric_files.iter().flat_map(|f| f.span.as_ref())).chain(wal.span.as_ref());
+        let built = metric_files.iter().filter_map(|f| f.span.as_ref());
+        let spans = raw.chain(built).chain(wals.iter().filter_map(|wal| wal.span.as_ref()));
         Ok(DatabaseView {
             name: self.name.to_owned(),
             metrics: self.catalog()?.len() as u64,
@@ -109,8 +112,8 @@ impl DatabaseFiles<'_> {
             file_bytes: files.iter().map(|f| f.bytes).chain(metric_files.iter().map(|f| f.bytes)).sum(),
             rows: files.iter().map(|f| f.rows).sum(),
             metric_rows: metric_files.iter().map(|f| f.points).sum(),
-            wal_bytes: wal.bytes,
-            wal_records: wal.records,
+            wal_bytes: wals.iter().map(|wal| wal.bytes).sum(),
+            wal_records: wals.iter().map(|wal| wal.records).sum(),
             partition,
             codec,
             span: Span::hull(spans.map(|s| (s.start_ns, s.end_ns))),

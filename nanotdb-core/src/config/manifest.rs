@@ -23,7 +23,7 @@ pub struct RetentionManifest {
     pub retention_days: u32,
     /// What happens then.
     pub retention_action: RetentionAction,
-    /// Most partitions with an open page; the one written longest ago is flushed beyond that.
+    /// Most partitions with an open page; with one more all of them are flushed.
     pub max_active_days: u32,
     /// Partitioner name.
     pub partition: String,

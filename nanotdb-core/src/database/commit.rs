@@ -1,8 +1,8 @@
 //! Group commit: concurrent writers share one fsync of the WAL.
 
-use crate::storage::vfs::VfsFile;
+use crate::storage::vfs::{Vfs, VfsFile};
 use crate::{Error, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Position of a batch in the order of appends.
@@ -13,21 +13,41 @@ struct Progress {
     durable: Sequence,
     syncing: bool,
     failed: Option<String>,
+    /// What is appended to.
     file: Arc<dyn VfsFile>,
+    /// The file before it, and the last batch in that.
+    older: Option<(Arc<dyn VfsFile>, Sequence)>,
+    /// Whether the name of `file` may not be durable.
+    is_new: bool,
+    /// Counts the files.
+    generation: u64,
 }
 
 /// Tracks what was appended to the WAL and what of it is durable.
+///
+/// Durable up to a batch means: every batch before it too, also those in the file before the present one, because
+/// they may carry the names of metrics that later ones refer to.
 pub(super) struct CommitLog {
     progress: Mutex<Progress>,
     done: Condvar,
+    vfs: Arc<dyn Vfs>,
     path: PathBuf,
 }
 
 impl CommitLog {
-    /// Starts with everything durable.
-    pub(super) fn new(file: Arc<dyn VfsFile>, path: PathBuf) -> Self {
-        let progress = Progress { appended: 0, durable: 0, syncing: false, failed: None, file };
-        Self { progress: Mutex::new(progress), done: Condvar::new(), path }
+    /// Starts with everything durable. `path` is the WAL's.
+    pub(super) fn new(vfs: Arc<dyn Vfs>, file: Arc<dyn VfsFile>, path: PathBuf) -> Self {
+        let progress = Progress {
+            appended: 0,
+            durable: 0,
+            syncing: false,
+            failed: None,
+            file,
+            older: None,
+            is_new: false,
+            generation: 0,
+        };
+        Self { progress: Mutex::new(progress), done: Condvar::new(), vfs, path }
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {
@@ -41,8 +61,25 @@ impl CommitLog {
         progress.appended
     }
 
-    /// Notes that everything appended so far is durable in another way (pages were flushed), and which file the WAL is now.
-    /// The caller holds the writer's lock.
+    /// Notes that later batches go to a new file, whose name is not durable. Returns the last batch of the file before it,
+    /// which must be durable before the next switch. The caller holds the writer's lock.
+    pub(super) fn switch(&self, file: Arc<dyn VfsFile>) -> Sequence {
+        let mut progress = self.lock();
+        let last = progress.appended;
+        let older = std::mem::replace(&mut progress.file, file);
+        progress.older = Some((older, last));
+        progress.is_new = true;
+        progress.generation = progress.generation.saturating_add(1);
+        last
+    }
+
+    /// Notes that the name of the present file was made durable.
+    pub(super) fn has_name(&self) {
+        self.lock().is_new = false;
+    }
+
+    /// Notes that everything appended so far is durable in another way, and which file the WAL is now. The caller holds
+    /// the writer's lock.
     pub(super) fn all_durable(&self, file: Arc<dyn VfsFile>) {
         let mut progress = self.lock();
         progress.durable = progress.appended;
@@ -77,19 +114,44 @@ impl CommitLog {
                 continue;
             }
             progress.syncing = true;
-            let target = progress.appended;
-            let file = Arc::clone(&progress.file);
+            let older = progress.older.clone().filter(|(_, last)| progress.durable < *last);
+            // Who waits for the older file alone, as a page flush does, leaves the present one alone.
+            let (newer, target) = match &older {
+                Some((_, last)) if sequence <= *last => (None, *last),
+                _ => (Some((Arc::clone(&progress.file), progress.is_new)), progress.appended),
+            };
+            let generation = progress.generation;
             drop(progress);
-            let outcome = file.sync();
+            let outcome = self.sync_files(older.as_ref().map(|(file, _)| file), newer.as_ref());
             progress = self.lock();
             progress.syncing = false;
             match outcome {
-                Ok(()) => progress.durable = progress.durable.max(target),
+                Ok(()) => {
+                    progress.durable = progress.durable.max(target);
+                    if newer.is_some() && progress.generation == generation {
+                        progress.is_new = false;
+                        progress.older = None;
+                    }
+                }
                 // Trying again could succeed although the kernel dropped the dirty pages: never do.
                 Err(e) => progress.failed = Some(e.to_string()),
             }
             self.done.notify_all();
         }
+    }
+
+    fn sync_files(
+        &self,
+        older: Option<&Arc<dyn VfsFile>>,
+        newer: Option<&(Arc<dyn VfsFile>, bool)>,
+    ) -> std::io::Result<()> {
+        if let Some(file) = older {
+            file.sync()?;
+        }
+        let Some((file, is_new)) = newer else { return Ok(()) };
+        file.sync()?;
+        // A file without a name is gone after a power cut.
+        if *is_new { self.vfs.sync_dir(self.path.parent().unwrap_or(Path::new("."))) } else { Ok(()) }
     }
 
     /// Makes everything appended so far durable.

@@ -1,28 +1,50 @@
 //! From open pages to data files, and what that means for the WAL.
 //!
-//! The order that makes a crash harmless: the WAL is forced to the device, so that it holds all rows of a page or
-//! the page was never written; then catalog.json, then the frames; then their rows leave the WAL.
+//! A flush has two halves. [`Database::freeze`] holds the writer's lock, for microseconds: the open pages become frozen
+//! ones, which queries still see, and a second WAL, `<db>.wal.next`, is begun for the rows that come from then on.
+//! [`Database::finish`] does all that takes time, and nobody but the next flush waits for it. Its order makes a crash
+//! harmless: the WAL is forced to the device, so that it holds all rows of a page or the page was never written;
+//! then catalog.json, then the frames; then one rename puts the second WAL in the place of the first.
+//!
+//! All open pages are frozen at once, so that every row of the first WAL is in a frame when it is dropped.
+//!
+//! Locks are taken in this order: flush, writer, commit log or state.
 
-use super::state::{PartitionFile, PartitionFiles, RawKind};
-use super::writer::Writer;
+use super::commit::Sequence;
+use super::frames::FrameBuffers;
+use super::writer::{MOST_PAGES, Writer};
 use super::{Database, State};
-use crate::config::{DurabilityProfile, FsyncPolicy};
 use crate::format::catalog;
-use crate::format::frame::{self, FrameHeader};
-use crate::format::page::{self, MAX_ROWS, NARROW_ROW};
+use crate::format::page::{MAX_ROWS, NARROW_ROW};
 use crate::format::wal::BatchEncoder;
-use crate::plugin::Partition;
-use crate::plugin::registry::registry;
-use crate::storage::vfs::{OpenMode, VfsFile};
-use crate::storage::{FrameEntry, OpenPage, RawFile};
+use crate::model::{MetricId, ValueType};
+use crate::storage::{OpenPage, WalFile};
 use crate::{Error, Result};
-use std::collections::BTreeMap;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 /// Records per batch when the WAL is written anew.
 const REWRITE_BATCH: usize = 4_096;
+
+/// Names, ids and types that catalog.json is to hold.
+pub(super) type Names = Vec<(Arc<str>, MetricId, ValueType)>;
+
+/// What a flush has frozen and not finished. Its pages are [`State::frozen`].
+#[derive(Default)]
+pub(super) struct Generation {
+    /// The last batch of the WAL that holds its rows, while `<db>.wal.next` is still to take that one's place.
+    pub(super) wal: Option<Sequence>,
+    /// What catalog.json lacks.
+    pub(super) names: Option<Names>,
+}
+
+/// What only the holder of the flush lock touches: there is one flush at a time.
+#[derive(Default)]
+pub(super) struct Flush {
+    pub(super) generation: Option<Generation>,
+    buffers: FrameBuffers,
+}
 
 impl Database {
     /// Rows after which a page is flushed.
@@ -32,60 +54,45 @@ impl Database {
         (page.max_records as usize).min(by_bytes).clamp(1, MAX_ROWS)
     }
 
-    pub(super) fn is_flush_due(&self, writer: &Writer) -> bool {
-        if writer.wal.len() >= self.environment.config.wal.max_segment_size {
-            return true;
-        }
-        let rows = self.page_rows();
-        let state = self.read_state();
-        state.pages.len() > self.max_open_pages() || state.pages.values().any(|p| p.len() >= rows)
+    /// Whether there is so much that is not flushed: `times` 1 is when a flush should begin.
+    pub(super) fn is_due(&self, writer: &Writer, state: &State, times: usize) -> bool {
+        let most_pages = (self.manifest.retention.max_active_days as usize).max(1);
+        let rows = self.page_rows().saturating_mul(times);
+        writer.wal.len() >= self.environment.config.wal.max_segment_size.saturating_mul(times as u64)
+            || state.pages.len() > most_pages.saturating_mul(times)
+            || state.pages.values().any(|page| page.len() >= rows)
     }
 
-    fn max_open_pages(&self) -> usize {
-        (self.manifest.retention.max_active_days as usize).max(1)
-    }
-
-    /// Flushes what is full: pages of enough rows; the pages written longest ago when too many are open; all of them
-    /// when the WAL has grown past its size.
+    /// Flushes when a page has enough rows, too many are open, or the WAL has grown past its size.
     pub fn flush_due(&self) -> Result<()> {
-        let mut writer = self.lock_writer()?;
-        self.check_writable()?;
-        let everything = writer.wal.len() >= self.environment.config.wal.max_segment_size;
-        let rows = self.page_rows();
-        let surplus: Vec<Partition> = {
-            let state = self.read_state();
-            let mut by_age: Vec<_> = state.pages.iter().map(|(p, page)| (page.written, *p)).collect();
-            by_age.sort_by(|a, b| b.cmp(a));
-            by_age.into_iter().skip(self.max_open_pages()).map(|(_, p)| p).collect()
-        };
-        self.flush_pages(&mut writer, |partition, page| {
-            everything || page.repeats_disk || page.len() >= rows || surplus.contains(partition)
+        self.run_flush(|writer, state| {
+            self.is_due(writer, state, 1) || state.pages.values().any(|page| page.repeats_disk)
         })
     }
 
-    /// Flushes pages whose first row is older than `page.max_age`, or whose partition ended more than the grace ago.
+    /// Flushes when the first row of a page is older than `page.max_age`, or its partition ended more than the grace ago.
     pub fn flush_aged(&self) -> Result<()> {
         let now = self.environment.clock.monotonic();
         let wall = self.environment.clock.now();
         let max_age = self.manifest.page.max_age;
         let grace = i64::try_from(self.manifest.retention.grace.as_nanos()).unwrap_or(i64::MAX);
-        let is_aged = |partition: &Partition, page: &OpenPage| {
+        let is_aged = |end: i64, page: &OpenPage| {
             let idle = now.saturating_sub(page.written) >= self.manifest.retention.grace;
-            now.saturating_sub(page.opened) >= max_age || (idle && partition.end.saturating_add(grace) <= wall)
+            now.saturating_sub(page.opened) >= max_age || (idle && end.saturating_add(grace) <= wall)
         };
-        if !self.read_state().pages.iter().any(|(partition, page)| is_aged(partition, page)) {
+        let has_aged = |state: &State| {
+            let frozen = state.frozen.iter().map(|(partition, page)| (partition, &**page));
+            frozen.chain(&state.pages).any(|(partition, page)| is_aged(partition.end, page))
+        };
+        if !has_aged(&self.read_state()) {
             return Ok(());
         }
-        let mut writer = self.lock_writer()?;
-        self.check_writable()?;
-        self.flush_pages(&mut writer, is_aged)
+        self.run_flush(|_, state| has_aged(state))
     }
 
-    /// Flushes every page; the WAL is empty afterwards.
+    /// Flushes every page; the WAL is empty afterwards, unless rows came meanwhile.
     pub fn flush(&self) -> Result<()> {
-        let mut writer = self.lock_writer()?;
-        self.check_writable()?;
-        self.flush_pages(&mut writer, |_, _| true)
+        self.run_flush(|_, _| true)
     }
 
     /// Forces the WAL to the device when something in it is not there yet.
@@ -99,173 +106,164 @@ impl Database {
         }
     }
 
-    pub(super) fn flush_pages(&self, writer: &mut Writer, which: impl Fn(&Partition, &OpenPage) -> bool) -> Result<()> {
-        let due: Vec<Partition> =
-            self.read_state().pages.iter().filter(|(p, page)| which(p, page)).map(|(p, _)| *p).collect();
-        if due.is_empty() {
-            // Names may still be known to the WAL alone when it is about to be closed.
-            return self.save_catalog(writer);
+    /// Asks for a flush by another thread: `true` for the first to ask since the last [`Self::run_queued_flush`].
+    pub fn queue_flush(&self) -> bool {
+        !self.flush_queued.swap(true, Ordering::AcqRel)
+    }
+
+    /// The flush that was asked for.
+    pub fn run_queued_flush(&self) {
+        // Before it begins: whoever asks from now on may have come too late for this one.
+        self.flush_queued.store(false, Ordering::Release);
+        if let Err(error) = self.flush_due() {
+            // The rows are in the WAL. The next batch asks again, or is refused.
+            tracing::error!(database = self.name, %error, "pages could not be flushed");
         }
-        let _flushing = self.environment.flushing();
-        self.sync_wal()?;
-        self.save_catalog(writer)?;
-        let mut outcome = Ok(());
-        for partition in &due {
-            outcome = self.write_frames(writer, *partition);
-            if outcome.is_err() {
-                break;
-            }
-        }
-        // Also after an error: pages flushed before it have left the WAL's charge.
+    }
+
+    /// Waits for the flush that is under way, and freezes what has come meanwhile, when that is so much that writers must
+    /// wait. Another thread finishes it.
+    pub(super) fn freeze_pressing(&self) -> Result<()> {
+        let mut flush = self.lock_flush();
         self.check_writable()?;
-        match self.reset_wal(writer) {
-            // The old WAL stands: it holds flushed rows besides, which recovery finds in the data files.
-            Err(error @ Error::Full { .. }) => {
+        // Of those who waited, the first to come has made room.
+        let is_pressing = {
+            let writer = self.lock_writer()?;
+            self.is_due(&writer, &self.read_state(), MOST_PAGES)
+        };
+        if !is_pressing {
+            return Ok(());
+        }
+        self.finish(&mut flush)?;
+        self.freeze(&mut flush, |writer, state| self.is_due(writer, state, 1))
+    }
+
+    /// The first half of [`Self::flush`], which waits for no disk unless an earlier flush must be finished first.
+    pub fn begin_flush(&self) -> Result<()> {
+        let mut flush = self.lock_flush();
+        self.check_writable()?;
+        self.finish(&mut flush)?;
+        self.freeze(&mut flush, |_, _| true)
+    }
+
+    /// The second half.
+    pub fn finish_flush(&self) -> Result<()> {
+        self.finish(&mut self.lock_flush())
+    }
+
+    fn run_flush(&self, is_due: impl FnOnce(&Writer, &State) -> bool) -> Result<()> {
+        let mut flush = self.lock_flush();
+        self.check_writable()?;
+        // What an earlier flush could not finish goes first.
+        self.finish(&mut flush)?;
+        self.freeze(&mut flush, is_due)?;
+        match self.finish(&mut flush) {
+            Err(error @ Error::Full { .. })
+                if self.read_state().frozen.is_empty()
+                    && flush.generation.as_ref().is_none_or(|generation| generation.names.is_none()) =>
+            {
+                // Recovery would find them in the data files. The next flush gets rid of it first.
                 tracing::error!(database = self.name, %error, "the WAL keeps rows that are flushed already");
+                Ok(())
             }
-            Err(error) => {
-                self.poison(&error);
-                return Err(error);
-            }
-            Ok(()) => {}
+            outcome => outcome,
         }
-        outcome
     }
 
-    /// Makes catalog.json hold every metric. Names are in the WAL as well until then.
-    pub(super) fn save_catalog(&self, writer: &mut Writer) -> Result<()> {
-        if !writer.catalog_dirty {
-            return Ok(());
-        }
-        let bytes = {
+    pub(super) fn lock_flush(&self) -> MutexGuard<'_, Flush> {
+        self.flush.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Freezes the open pages, if they are due, and begins the WAL of those that come. Nothing is frozen already.
+    pub(super) fn freeze(&self, flush: &mut Flush, is_due: impl FnOnce(&Writer, &State) -> bool) -> Result<()> {
+        let mut writer = self.lock_writer()?;
+        self.check_writable()?;
+        let writer = &mut *writer;
+        let has_pages = {
             let state = self.read_state();
-            catalog::encode(state.iter_metrics().map(|(id, m)| (&*m.name, id, m.value_type)))
-        };
-        let path = self.directory.join(CATALOG_FILE);
-        self.environment.vfs.replace(&path, &bytes).map_err(|e| Error::io("write", &path, e))?;
-        writer.catalog_dirty = false;
-        for metric in writer.metrics.iter_mut().flatten() {
-            metric.announce = 0;
-        }
-        Ok(())
-    }
-
-    /// Appends the rows of one open page to its data file, durably as the profile says, and moves it from the pages to
-    /// the index.
-    ///
-    /// A page becomes one frame, so that after a crash it is there or not. Only a page of more rows than a frame can
-    /// count becomes several, each durable before the next is written.
-    fn write_frames(&self, writer: &mut Writer, partition: Partition) -> Result<()> {
-        let vfs = &*self.environment.vfs;
-        let mut index = self.data_index_for_append(partition)?;
-        let path = index.path.clone();
-        let old_len = index.len;
-        let file = vfs.open(&path, OpenMode::Create).map_err(|e| Error::io("open", &path, e))?;
-        let rows = self.read_state().pages.get(&partition).map_or(0, OpenPage::len);
-        let mut from = 0usize;
-        while from < rows {
-            let to = from.saturating_add(MAX_ROWS).min(rows);
-            let written = self.encode_frame(writer, partition, from..to, index.len).and_then(|entry| {
-                file.write_all_at(&writer.frames, index.len).map_err(|e| Error::io("append to", &path, e))?;
-                Ok(entry)
-            });
-            let entry = match written {
-                Ok(entry) => entry,
-                Err(error) => {
-                    if file.set_len(old_len).is_err() {
-                        self.poison(&error);
-                    }
-                    return Err(error);
-                }
-            };
-            if let Err(error) = self.sync_data(&*file, &path, index.frames.is_empty()) {
-                // What is durable is unknown now: nothing is written any more, and the WAL keeps the rows.
-                self.poison(&error);
-                return Err(error);
+            if !is_due(writer, &state) || (state.pages.is_empty() && !writer.catalog_dirty) {
+                return Ok(());
             }
-            index.len = entry.end_offset();
-            writer.disk_end = writer.disk_end.max(Some(entry.header.end));
-            index.frames.push(entry);
-            from = to;
+            !state.pages.is_empty()
+        };
+        let mut wal = None;
+        // Pages whose rows do not go through the WAL leave it empty.
+        if let Some(commit) = self.commit.as_ref().filter(|_| has_pages && !writer.wal.is_empty()) {
+            writer.wal = WalFile::create(&*self.environment.vfs, &self.next_wal_path())?;
+            wal = Some(commit.switch(writer.wal.handle()));
         }
-        let bytes = index.len.saturating_sub(old_len);
-        tracing::debug!(database = self.name, file = %path.display(), rows, bytes, "flushed a page");
         let mut state = self.write_state();
-        state.pages.remove(&partition);
-        self.put_index(&mut state, partition, RawKind::Data, index);
+        state.freeze();
+        let names = std::mem::take(&mut writer.catalog_dirty).then(|| names(&state));
+        flush.generation = Some(Generation { wal, names });
         Ok(())
     }
 
-    /// Encodes some rows of a page, in arrival order, as the frame at `offset`, into the writer's buffer.
-    fn encode_frame(
-        &self,
-        writer: &mut Writer,
-        partition: Partition,
-        range: Range<usize>,
-        offset: u64,
-    ) -> Result<FrameEntry> {
-        let codec = registry().codec(&self.manifest.page.codec)?;
-        let failed = |reason: String| Error::bad_input(format!("codec {}: {reason}", codec.name()));
-        let state = self.read_state();
-        let page = state.pages.get(&partition).ok_or_else(|| failed("the page is gone".into()))?;
-        let rows = writer.sorted.sort(page.rows(), range);
-        let is_wide = |id: &u16| state.metric(*id).is_some_and(|m| m.value_type.is_wide());
-        let wide = rows.ids.iter().any(is_wide);
-        writer.payload.clear();
-        page::encode(rows, wide, codec, &mut writer.columns, &mut writer.payload).map_err(|e| failed(e.to_string()))?;
-        let (Some(start), Some(end)) = (rows.timestamps.first(), rows.timestamps.last()) else {
-            return Err(failed("no rows".into()));
-        };
-        writer.frames.clear();
-        frame::encode(*start, *end, rows.ids.len() as u16, &writer.payload, &mut writer.frames);
-        match FrameHeader::decode(&writer.frames) {
-            Ok(Some(header)) => Ok(FrameEntry { offset, header, verified: true }),
-            _ => Err(failed("it made a page that cannot be read back".into())),
+    /// Writes what is frozen. After an error that the database survives, it is tried again by the next flush, from where it
+    /// failed.
+    pub(super) fn finish(&self, flush: &mut Flush) -> Result<()> {
+        let Some(generation) = &mut flush.generation else { return Ok(()) };
+        self.check_writable()?;
+        if let (Some(last), Some(commit)) = (generation.wal, &self.commit) {
+            commit.wait(last).inspect_err(|e| self.poison(e))?;
         }
-    }
-
-    fn sync_data(&self, file: &dyn VfsFile, path: &Path, is_new: bool) -> Result<()> {
-        let config = &self.environment.config;
-        if config.durability == DurabilityProfile::Throughput && config.wal.fsync_policy != FsyncPolicy::Always {
-            return Ok(());
+        if let Some(names) = &generation.names {
+            self.save_catalog(names)?;
+            generation.names = None;
         }
-        file.sync().map_err(|e| Error::io("fsync", path, e))?;
-        if is_new {
-            let directory = &self.directory;
-            self.environment.vfs.sync_dir(directory).map_err(|e| Error::io("fsync", directory, e))?;
+        let frozen: Vec<_> = self.read_state().frozen.keys().copied().collect();
+        for partition in frozen {
+            self.check_writable()?;
+            self.write_frames(&mut flush.buffers, partition)?;
         }
+        if generation.wal.is_some() {
+            self.check_writable()?;
+            self.drop_frozen_wal()?;
+        }
+        flush.generation = None;
         Ok(())
     }
 
-    pub(super) fn raw_path(&self, partition: Partition, kind: RawKind, files: Option<&PartitionFiles>) -> PathBuf {
-        let partitioner = files.map_or(self.partitioner, |f| f.partitioner);
-        self.directory.join(format!("{}{}.dat", kind.prefix(), partitioner.file_part(partition)))
-    }
-
-    /// The index of a partition's data file, checked for appending once per process.
-    fn data_index_for_append(&self, partition: Partition) -> Result<RawFile> {
-        let (path, known) = {
-            let state = self.read_state();
-            let files = state.files.get(&partition);
-            let file = files.and_then(|f| f.files.get(&RawKind::Data));
-            let known = file.and_then(|f| f.index.as_deref().cloned());
-            (self.raw_path(partition, RawKind::Data, files), known)
-        };
-        match known {
-            Some(index) if index.appendable => Ok(index),
-            _ => RawFile::open_for_append(&*self.environment.vfs, &path, partition),
+    /// The rows of the first WAL are all in data files: the second takes its name.
+    fn drop_frozen_wal(&self) -> Result<()> {
+        let vfs = &*self.environment.vfs;
+        let path = self.wal_path();
+        let mut outcome = vfs.rename(&self.next_wal_path(), &path).map_err(|e| Error::io("replace", &path, e));
+        if outcome.is_ok() {
+            self.lock_writer()?.wal.moved_to(&path);
+            // Before anything is frozen again: the name of the next WAL is this one's until then.
+            let sync = vfs.sync_dir(&self.directory);
+            outcome = sync.map_err(|source| Error::Io { op: "fsync", path: self.directory.clone(), source });
         }
+        if let Err(error) = outcome {
+            if !matches!(error, Error::Full { .. }) {
+                self.poison(&error);
+            }
+            return Err(error);
+        }
+        if let Some(commit) = &self.commit {
+            commit.has_name();
+        }
+        tracing::debug!(database = self.name, "dropped the WAL of flushed pages");
+        Ok(())
     }
 
-    pub(super) fn put_index(&self, state: &mut State, partition: Partition, kind: RawKind, index: RawFile) {
-        let files = state
-            .files
-            .entry(partition)
-            .or_insert_with(|| PartitionFiles { partitioner: self.partitioner, files: BTreeMap::new() });
-        files.files.insert(kind, PartitionFile { path: index.path.clone(), index: Some(Arc::new(index)) });
+    /// Makes catalog.json hold these metrics. They are in the WAL as well until then.
+    pub(super) fn save_catalog(&self, names: &Names) -> Result<()> {
+        let bytes = catalog::encode(names.iter().map(|(name, id, value_type)| (&**name, *id, *value_type)));
+        let path = self.directory.join(CATALOG_FILE);
+        self.environment.vfs.replace(&path, &bytes).map_err(|e| Error::io("write", &path, e))
     }
 
-    /// Takes the rows that are in data files now out of the WAL: empties it, or writes it anew with what the open pages hold.
+    fn wal_path(&self) -> PathBuf {
+        self.directory.join(wal_name(&self.name))
+    }
+
+    fn next_wal_path(&self) -> PathBuf {
+        self.directory.join(next_wal_name(&self.name))
+    }
+
+    /// Writes the WAL anew with what the open pages hold, or empties it. No page is frozen.
     pub(super) fn reset_wal(&self, writer: &mut Writer) -> Result<()> {
         writer.wal_buffer.clear();
         {
@@ -290,8 +288,23 @@ impl Database {
 /// Name of the catalog within a database's directory.
 pub(super) const CATALOG_FILE: &str = "catalog.json";
 
+/// Name of a database's WAL.
+pub(crate) fn wal_name(database: &str) -> String {
+    format!("{database}.wal")
+}
+
+/// Name of the WAL of what was written since a flush began. Its rows came after all of the other's.
+pub(crate) fn next_wal_name(database: &str) -> String {
+    format!("{database}.wal.next")
+}
+
+/// All metrics, as catalog.json is to hold them.
+pub(super) fn names(state: &State) -> Names {
+    state.iter_metrics().map(|(id, m)| (Arc::clone(&m.name), id, m.value_type)).collect()
+}
+
 /// The WAL that holds exactly the rows of the open pages. Names are in catalog.json.
-pub(super) fn encode_pages(state: &State, out: &mut Vec<u8>) {
+fn encode_pages(state: &State, out: &mut Vec<u8>) {
     let mut in_batch = 0usize;
     let mut pages = state.pages.values().filter(|p| p.in_wal && !p.is_empty()).peekable();
     if pages.peek().is_none() {

@@ -17,7 +17,7 @@ impl Database {
     pub fn partitions(&self) -> Vec<(Partition, String)> {
         let state = self.read_state();
         let files = state.files.keys().chain(state.metric_files.keys());
-        let mut found: Vec<Partition> = files.chain(state.pages.keys()).copied().collect();
+        let mut found: Vec<Partition> = files.chain(state.frozen.keys()).chain(state.pages.keys()).copied().collect();
         found.sort();
         found.dedup();
         drop(state);
@@ -43,9 +43,9 @@ impl Database {
         state.built.insert(partition, len);
     }
 
-    /// Whether rows of the partition wait in an open page.
+    /// Whether rows of the partition are in no file yet.
     pub(crate) fn has_open_page(&self, partition: Partition) -> bool {
-        self.read_state().pages.contains_key(&partition)
+        self.read_state().unflushed(partition).next().is_some()
     }
 
     /// Who named the files of a partition: a partitioner of a former configuration, perhaps.
@@ -100,8 +100,12 @@ impl Database {
         if action == RawIngestAction::Keep || open.raw.is_empty() {
             return Ok(RawIngestAction::Keep);
         }
-        // No page is flushed while this is held.
-        let _writer = self.lock_writer()?;
+        // No page is flushed while this is held. What a flush has written and not taken out of the WAL yet must stay: after
+        // a crash it is by these frames that recovery knows the rows to be on disk.
+        let flush = self.lock_flush();
+        if flush.generation.is_some() {
+            return Ok(RawIngestAction::Keep);
+        }
         let mut state = self.write_state();
         let Some(files) = state.files.get_mut(&partition) else { return Ok(RawIngestAction::Keep) };
         let unchanged = files.files.iter().all(|(kind, file)| {

@@ -31,6 +31,8 @@ impl Database {
     /// Walks the files backwards until the metric is found. Other metrics met in raw pages on the way are remembered as
     /// well, so that a database is walked once, not once per metric.
     pub(super) fn look_up_last(&self, wanted: MetricId) -> Result<Last> {
+        // Before the files: a page that is flushed meanwhile is seen twice then, and not missed.
+        let open = self.newest_unflushed();
         // Index everything first: the walk itself needs no lock.
         let Snapshot { mut partitions, .. } = self.snapshot(&[], Timestamp::MIN, Timestamp::MAX)?;
         let overlap = partitions.windows(2).any(|w| match w {
@@ -60,15 +62,13 @@ impl Database {
         let Walk { mut found, others, .. } = walk;
         let mut state = self.write_state();
         // Rows of an open page came after the files of its partition, but not after those of younger ones.
-        for page in state.pages.values() {
-            for ((id, timestamp), bits) in page.ids.iter().zip(&page.timestamps).zip(&page.bits) {
-                if (stopped_early || !others) && *id != wanted && !found.contains_key(id) {
-                    continue;
-                }
-                let newest = found.entry(*id).or_insert((*timestamp, *bits));
-                if *timestamp >= newest.0 {
-                    *newest = (*timestamp, *bits);
-                }
+        for (id, (timestamp, bits)) in open {
+            if (stopped_early || !others) && id != wanted && !found.contains_key(&id) {
+                continue;
+            }
+            let newest = found.entry(id).or_insert((timestamp, bits));
+            if timestamp >= newest.0 {
+                *newest = (timestamp, bits);
             }
         }
         for (id, (timestamp, bits)) in &found {
@@ -80,6 +80,21 @@ impl Database {
             metric.last = Last::Never;
         }
         Ok(state.metric(wanted).map_or(Last::Never, |m| m.last))
+    }
+
+    /// The newest row of each metric in the pages that are in no file yet.
+    fn newest_unflushed(&self) -> HashMap<MetricId, (Timestamp, u64)> {
+        let mut found: HashMap<MetricId, (Timestamp, u64)> = HashMap::new();
+        let state = self.read_state();
+        for page in state.frozen.values().map(|page| &**page).chain(state.pages.values()) {
+            for ((id, timestamp), bits) in page.ids.iter().zip(&page.timestamps).zip(&page.bits) {
+                let newest = found.entry(*id).or_insert((*timestamp, *bits));
+                if *timestamp >= newest.0 {
+                    *newest = (*timestamp, *bits);
+                }
+            }
+        }
+        found
     }
 }
 

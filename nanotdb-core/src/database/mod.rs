@@ -4,6 +4,7 @@ mod batch;
 mod commit;
 mod coverage;
 mod flush;
+mod frames;
 mod install;
 mod last;
 mod open;
@@ -13,6 +14,8 @@ mod repeats;
 mod snapshot;
 mod state;
 mod writer;
+
+pub(crate) use flush::{next_wal_name, wal_name};
 
 pub use batch::{Batch, BatchOutcome, Rejection};
 pub use coverage::Covered;
@@ -31,8 +34,9 @@ use crate::storage::MetricCache;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
 use commit::CommitLog;
+use flush::Flush;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use writer::Writer;
 
@@ -47,24 +51,6 @@ pub struct Environment {
     pub config: Arc<EngineConfig>,
     /// What was decoded of metric files.
     pub metric_cache: Arc<MetricCache>,
-    /// Databases that are flushing pages right now.
-    pub flushes: Arc<AtomicUsize>,
-}
-
-impl Environment {
-    fn flushing(&self) -> Flushing<'_> {
-        self.flushes.fetch_add(1, Ordering::Relaxed);
-        Flushing(&self.flushes)
-    }
-}
-
-/// Counts a flush for as long as it lives.
-struct Flushing<'a>(&'a AtomicUsize);
-
-impl Drop for Flushing<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// A metric as its catalog knows it.
@@ -90,6 +76,9 @@ pub struct Database {
     /// `None` when it is open for reading only.
     writer: Option<Mutex<Writer>>,
     commit: Option<CommitLog>,
+    flush: Mutex<Flush>,
+    /// Whether another thread was asked to flush and has not begun.
+    flush_queued: AtomicBool,
     /// Held while a metric file is built.
     building: Mutex<()>,
     state: RwLock<State>,

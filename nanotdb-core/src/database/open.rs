@@ -1,8 +1,8 @@
 //! Opening a database: for writing, with recovery; or for reading beside a running server, without writing a byte.
 
 use super::commit::CommitLog;
-use super::flush::CATALOG_FILE;
-use super::recovery::{rows_on_disk, without_first};
+use super::flush::{CATALOG_FILE, Generation, names, next_wal_name, wal_name};
+use super::recovery::{Written, rows_on_disk, without_first};
 use super::state::{Last, MetricSlot, PartitionFile, PartitionFiles, RawKind, State};
 use super::writer::{Writer, WriterMetric};
 use super::{Database, Environment};
@@ -16,7 +16,7 @@ use crate::storage::{MetricFile, OpenPage, RawFile, WalFile, keep_damaged};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 /// Name of the manifest within a database's directory.
@@ -27,7 +27,7 @@ pub(crate) const METRIC_PREFIX: &str = "metric-";
 const MAX_TEXT_FILE: u64 = 64 << 20;
 /// Largest WAL that is read.
 const MAX_WAL: u64 = 8 << 30;
-/// How often a reader starts over when the server resets the WAL under it.
+/// How often a reader starts over when the server flushes pages under it.
 const READ_ATTEMPTS: usize = 200;
 
 static INSTANCES: AtomicU64 = AtomicU64::new(1);
@@ -49,14 +49,14 @@ impl Database {
         remove_leftovers(directory, &environment)?;
         let mut parts = Parts::read(name, directory, environment)?;
         parts.manifest.check_plugins(&directory.join(MANIFEST_FILE))?;
-        let wal_path = directory.join(format!("{name}.wal"));
+        let wal_path = directory.join(wal_name(name));
         let vfs = Arc::clone(&parts.environment.vfs);
         let wal = WalFile::open(&*vfs, &wal_path)?;
-        let replay = parts.replay(&wal_path)?;
-        let mut rewrite = replay.rewrite;
+        let next = WalFile::open_existing(&*vfs, &directory.join(next_wal_name(name)))?;
+        let mut replay = parts.replay(wal.path())?;
         let mut durable_files = Vec::new();
         for (partition, dropped) in parts.drop_durable_rows()? {
-            rewrite |= dropped > 0;
+            replay.rewrite |= dropped > 0;
             if dropped > 0 {
                 durable_files.push(partition);
                 tracing::info!(
@@ -67,19 +67,32 @@ impl Database {
                 );
             }
         }
+        if let Some(next) = &next {
+            // The flush that began it goes on where it was interrupted: none of its rows are in a data file.
+            parts.state.freeze();
+            let later = parts.replay(next.path())?;
+            replay = Replay { new_names: replay.new_names || later.new_names, ..later };
+        }
         let disk_end = parts.index_newest()?;
         parts.forget_superseded(disk_end);
         let metrics = parts.writer_metrics();
-        let rows: usize = parts.state.pages.values().map(OpenPage::len).sum();
+        let frozen: usize = parts.state.frozen.values().map(|page| page.len()).sum();
+        let rows = frozen + parts.state.pages.values().map(OpenPage::len).sum::<usize>();
         if rows > 0 {
             tracing::info!(database = name, rows, "replayed the WAL");
         }
         let is_new = parts.state.metrics.is_empty() && parts.state.files.is_empty();
-        let durable = parts.make_durable(&wal, &durable_files);
-        let commit = CommitLog::new(wal.handle(), wal_path);
-        let writer = Writer::new(wal, metrics, disk_end, replay.new_names);
+        let durable = parts.make_durable(&wal, next.as_ref(), &durable_files);
+        let generation = Generation {
+            // Everything that was replayed is durable.
+            wal: next.as_ref().map(|_| 0),
+            names: replay.new_names.then(|| names(&parts.state)),
+        };
+        let wal = next.unwrap_or(wal);
+        let commit = CommitLog::new(vfs, wal.handle(), wal_path);
+        let writer = Writer::new(wal, metrics, disk_end);
         let this = parts.finish(Some(Mutex::new(writer)), Some(commit));
-        let mended = durable.and_then(|()| this.mend(rewrite, replay.cut_to));
+        let mended = durable.and_then(|()| this.mend(generation, &replay));
         match mended {
             Ok(()) => Ok(this),
             Err(error) if is_new => Err(error),
@@ -92,39 +105,61 @@ impl Database {
     }
 
     /// Makes the WAL what it would be without the crash, and catalog.json hold the names that were in the WAL alone.
-    fn mend(&self, rewrite: bool, cut_to: Option<u64>) -> Result<()> {
-        let mut writer = self.lock_writer()?;
-        match (rewrite, cut_to) {
-            (true, _) => {
-                self.save_catalog(&mut writer)?;
-                return self.reset_wal(&mut writer);
-            }
-            (false, Some(whole_len)) => writer.wal.truncate(whole_len)?,
-            (false, None) => {}
+    fn mend(&self, generation: Generation, replay: &Replay) -> Result<()> {
+        let flush = &mut *self.lock_flush();
+        let is_interrupted = generation.wal.is_some();
+        flush.generation = Some(generation);
+        if let Some(whole_len) = replay.cut_to.filter(|_| is_interrupted || !replay.rewrite) {
+            self.lock_writer()?.wal.truncate(whole_len)?;
         }
-        match self.save_catalog(&mut writer) {
-            // The names are in the WAL as before.
-            Err(Error::Full { .. }) => Ok(()),
-            saved => saved,
+        match self.finish(flush) {
+            // Names and rows are in the WALs as before, and the next flush tries again.
+            Err(Error::Full { .. }) if is_interrupted || !replay.rewrite => return Ok(()),
+            finished => finished?,
         }
+        if replay.rewrite {
+            self.reset_wal(&mut *self.lock_writer()?)?;
+        }
+        if !is_interrupted {
+            return Ok(());
+        }
+        // What was told from the rows of the flushed pages by its file would not be so at the next start.
+        let pages: Vec<_> = self.read_state().pages.keys().map(|partition| (*partition, 0)).collect();
+        if self.find_repeated_pages(&pages) {
+            self.freeze(flush, |_, _| true)?;
+            self.finish(flush)?;
+        }
+        Ok(())
     }
 
     /// Opens a database for reading only. Sees what is on disk now, rows in the WAL included.
     pub fn open_read_only(name: &str, directory: &Path, environment: Environment) -> Result<Self> {
-        let wal_path = directory.join(format!("{name}.wal"));
+        let wal_path = directory.join(wal_name(name));
+        let next_path = directory.join(next_wal_name(name));
         for _ in 0..READ_ATTEMPTS {
             let mut parts = Parts::read(name, directory, environment.clone())?;
             parts.index_everything()?;
-            let Some(wal) = read_wal(&environment, &wal_path)? else { continue };
-            // Read in the middle of a reset, it may be partly the old one, partly the new.
-            let is_whole = read_wal(&environment, &wal_path)?.is_some_and(|again| again.starts_with(&wal));
-            // When no page was flushed meanwhile, each row is in the files just indexed, or in this WAL, or in both at once
-            // as after a crash.
+            // The younger file first: so that no row is missed which was written between two that are seen.
+            let read_both = || -> Result<_> {
+                let next = read_wal(&environment, &next_path)?;
+                Ok(read_wal(&environment, &wal_path)?.zip(next))
+            };
+            let Some((wal, next)) = read_both()? else { continue };
+            // Read in the middle of a change of files, they may be partly the old ones, partly the new.
+            let is_whole = read_both()?.is_some_and(|(wal_again, next_again)| {
+                let has_next = next.is_none() || next_again.is_some();
+                let (next, next_again) = (next.as_deref().unwrap_or_default(), next_again.unwrap_or_default());
+                let wal_again = wal_again.unwrap_or_default();
+                has_next && wal_again.starts_with(wal.as_deref().unwrap_or_default()) && next_again.starts_with(next)
+            });
+            // When no page was flushed meanwhile, each row is in the files just indexed, or in these WALs, or in both at
+            // once as after a crash.
             if !is_whole || !parts.is_current()? {
                 continue;
             }
-            parts.replay_bytes(&wal);
+            parts.replay_bytes(wal.as_deref().unwrap_or_default());
             parts.drop_durable_rows_read_only()?;
+            parts.replay_bytes(next.as_deref().unwrap_or_default());
             let disk_end = parts.index_newest()?;
             parts.forget_superseded(disk_end);
             return Ok(parts.finish(None, None));
@@ -149,11 +184,11 @@ impl Database {
     }
 }
 
-/// `None` when it was truncated between asking for its length and reading it.
-fn read_wal(environment: &Environment, path: &Path) -> Result<Option<Vec<u8>>> {
+/// `None` when it was cut between asking for its length and reading it; the inner `None` when there is no such file.
+fn read_wal(environment: &Environment, path: &Path) -> Result<Option<Option<Vec<u8>>>> {
     match environment.vfs.read(path, MAX_WAL) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Some(Vec::new())),
+        Ok(bytes) => Ok(Some(Some(bytes))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Some(None)),
         Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
         Err(e) => Err(Error::io("read", path, e)),
     }
@@ -363,7 +398,8 @@ impl Parts {
         }
         let file = self.environment.vfs.open(&index.path, OpenMode::Read);
         let file = file.map_err(|e| Error::io("open", &index.path, e))?;
-        let count = rows_on_disk(page, index, &*file, &|id| self.state.type_of(id))?;
+        let written = Written { frames: &index.frames, file: Some((&*file, &index.path)), frozen: None };
+        let count = rows_on_disk(page, &written, &|id| self.state.type_of(id))?;
         if count > 0 {
             let rest = without_first(page, count, self.environment.clock.monotonic());
             match rest.is_empty() {
@@ -393,7 +429,7 @@ impl Parts {
     /// What this process found may have been written by one that was killed, and be in no more than the page cache. Before
     /// anything is acknowledged or taken out of the WAL on the strength of it, it is forced to the device: names, the WAL,
     /// and the data files that hold rows of the WAL.
-    fn make_durable(&self, wal: &WalFile, partitions: &[Partition]) -> Result<()> {
+    fn make_durable(&self, wal: &WalFile, next: Option<&WalFile>, partitions: &[Partition]) -> Result<()> {
         let vfs = &*self.environment.vfs;
         let sync_dir = |path: &Path| vfs.sync_dir(path).map_err(|e| Error::io("fsync", path, e));
         sync_dir(self.directory.parent().unwrap_or(Path::new(".")))?;
@@ -404,7 +440,10 @@ impl Parts {
             let sync = || vfs.open(path, OpenMode::Write)?.sync();
             sync().map_err(|e| Error::io("fsync", path, e))?;
         }
-        if wal.is_empty() { Ok(()) } else { wal.sync() }
+        for wal in [Some(wal), next].into_iter().flatten().filter(|wal| !wal.is_empty()) {
+            wal.sync()?;
+        }
+        Ok(())
     }
 
     /// Whether names, files and their lengths are still what was read.
@@ -493,6 +532,8 @@ impl Parts {
             manifest: self.manifest,
             writer,
             commit,
+            flush: Mutex::default(),
+            flush_queued: AtomicBool::new(false),
             building: Mutex::new(()),
             state: RwLock::new(self.state),
             poisoned: Mutex::new(None),

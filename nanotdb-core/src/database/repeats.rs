@@ -3,15 +3,15 @@
 //! Recovery tells flushed rows of the WAL by content ([`super::recovery`]). So the rows of a page that was just flushed, sent
 //! again exactly as they were, would be taken for the first sending after a crash, and lost. That can only happen to
 //! small pages (each metric at one timestamp, or the second sending would be out of order), and it is made impossible by
-//! flushing such a page before it is acknowledged: then both are frames, and the WAL is empty.
+//! flushing such a page before it is acknowledged: then both are frames, and the WAL is empty. A frozen page counts as
+//! the frame that it becomes.
 
 use super::Database;
-use super::recovery::rows_on_disk;
+use super::recovery::{Written, rows_on_disk};
 use super::state::RawKind;
 use crate::plugin::Partition;
 use crate::storage::vfs::OpenMode;
 use crate::{Error, Result};
-use std::sync::Arc;
 
 impl Database {
     /// Marks pages that have just come to repeat the last frames of their file. `before` is how many rows they had.
@@ -45,23 +45,27 @@ impl Database {
         let state = self.read_state();
         let Some(page) = state.pages.get(&partition) else { return Ok(false) };
         let data = state.files.get(&partition).and_then(|f| f.files.get(&RawKind::Data));
-        let Some(index) = data.and_then(|f| f.index.as_ref()).map(Arc::clone) else { return Ok(false) };
-        let Some(last) = index.frames.last() else { return Ok(false) };
+        let index = data.and_then(|f| f.index.as_deref());
+        let frames = index.map(|index| index.frames.as_slice()).unwrap_or_default();
+        let frozen = state.frozen.get(&partition).map(|page| &**page);
         // The usual case: everything in the page is younger than the file. An unverified header is not trusted.
-        if last.verified && page.earliest > last.header.end {
+        if frozen.is_none() && frames.last().is_none_or(|last| last.verified && page.earliest > last.header.end) {
             return Ok(false);
         }
         // Only when the page has just grown to the rows of the last frames, or past them.
-        let mut rows = 0usize;
-        let reached = index.frames.iter().rev().any(|frame| {
-            rows = rows.saturating_add(usize::from(frame.header.rows));
-            rows_before < rows && rows <= page.len()
-        });
-        if !reached {
+        let mut written = Written { frames, file: None, frozen };
+        if !written.is_reached(rows_before, page.len()) {
             return Ok(false);
         }
         let vfs = &*self.environment.vfs;
-        let file = vfs.open(&index.path, OpenMode::Read).map_err(|e| Error::io("open", &index.path, e))?;
-        Ok(rows_on_disk(page, &index, &*file, &|id| state.type_of(id))? > rows_before)
+        let file = match index.filter(|index| !index.frames.is_empty()) {
+            Some(index) => Some((
+                vfs.open(&index.path, OpenMode::Read).map_err(|e| Error::io("open", &index.path, e))?,
+                index.path.as_path(),
+            )),
+            None => None,
+        };
+        written.file = file.as_ref().map(|(file, path)| (&**file, *path));
+        Ok(rows_on_disk(page, &written, &|id| state.type_of(id))? > rows_before)
     }
 }

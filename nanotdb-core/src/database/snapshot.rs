@@ -10,7 +10,8 @@ use crate::storage::{MetricCache, OpenPage, RawFile, keep_damaged};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// One partition to read: its metric file, raw files in the order in which they were written, then the open page.
+/// One partition to read: its metric file, raw files in the order in which they were written, then the pages that are in
+/// no file yet.
 #[derive(Debug, Clone)]
 pub struct PartitionSnapshot {
     /// Its time range.
@@ -19,7 +20,7 @@ pub struct PartitionSnapshot {
     pub metric_file: Option<PathBuf>,
     /// Raw files.
     pub files: Vec<(RawKind, Arc<RawFile>)>,
-    /// Rows of the open page, per wanted metric: timestamps and row bits in arrival order, which is time order.
+    /// Rows of the frozen and of the open page, per wanted metric: timestamps and row bits in arrival order, which is time order.
     pub open: Vec<(Vec<Timestamp>, Vec<u64>)>,
 }
 
@@ -94,15 +95,17 @@ impl Database {
     /// Indexes a file outside the lock. When a writer indexed it meanwhile, the writer's index stands.
     pub(super) fn index_file(&self, partition: Partition, kind: RawKind, path: &std::path::Path) -> Result<()> {
         let vfs = &*self.environment.vfs;
-        let index = RawFile::index(vfs, path, partition)?;
+        let index = Arc::new(RawFile::index(vfs, path, partition)?);
+        {
+            let mut state = self.write_state();
+            match state.files.get_mut(&partition).and_then(|f| f.files.get_mut(&kind)) {
+                Some(file) if file.index.is_none() => file.index = Some(Arc::clone(&index)),
+                // What looks like damage may be a frame that was being written.
+                _ => return Ok(()),
+            }
+        }
         if self.writer.is_some() {
             keep_damage(vfs, &index);
-        }
-        let mut state = self.write_state();
-        if let Some(file) = state.files.get_mut(&partition).and_then(|f| f.files.get_mut(&kind))
-            && file.index.is_none()
-        {
-            file.index = Some(Arc::new(index));
         }
         Ok(())
     }
@@ -145,7 +148,8 @@ fn keep_damage(vfs: &dyn Vfs, index: &RawFile) {
 }
 
 fn overlapping(state: &State, from: Timestamp, to: Timestamp) -> Vec<Partition> {
-    let files = state.files.keys().chain(state.metric_files.keys()).chain(state.pages.keys());
+    let files =
+        state.files.keys().chain(state.metric_files.keys()).chain(state.frozen.keys()).chain(state.pages.keys());
     let mut partitions: Vec<Partition> = files.copied().filter(|p| p.overlaps(from, to)).collect();
     partitions.sort();
     partitions.dedup();
@@ -174,25 +178,32 @@ fn take(
     to: Timestamp,
 ) -> PartitionSnapshot {
     let files = state.files.get(&partition).into_iter().flat_map(|f| &f.files);
+    let mut open = Vec::new();
+    for page in state.unflushed(partition) {
+        open.resize_with(metrics.len(), Default::default);
+        for (id, rows) in metrics.iter().zip(&mut open) {
+            add_matching_rows(page, *id, from, to, rows);
+        }
+    }
     PartitionSnapshot {
         partition,
         metric_file: state.metric_files.get(&partition).map(|slot| slot.path.clone()),
         files: files.filter_map(|(kind, file)| Some((*kind, Arc::clone(file.index.as_ref()?)))).collect(),
-        open: match state.pages.get(&partition) {
-            Some(page) => metrics.iter().map(|id| matching_rows(page, *id, from, to)).collect(),
-            None => Vec::new(),
-        },
+        open,
     }
 }
 
-fn matching_rows(page: &OpenPage, id: MetricId, from: Timestamp, to: Timestamp) -> (Vec<Timestamp>, Vec<u64>) {
-    let mut timestamps = Vec::new();
-    let mut bits = Vec::new();
+fn add_matching_rows(
+    page: &OpenPage,
+    id: MetricId,
+    from: Timestamp,
+    to: Timestamp,
+    (timestamps, bits): &mut (Vec<Timestamp>, Vec<u64>),
+) {
     for ((row_id, ts), value) in page.ids.iter().zip(&page.timestamps).zip(&page.bits) {
         if *row_id == id && from <= *ts && *ts <= to {
             timestamps.push(*ts);
             bits.push(*value);
         }
     }
-    (timestamps, bits)
 }

@@ -86,8 +86,11 @@ pub struct State {
     pub metrics: Vec<Option<MetricEntry>>,
     /// Ids by name.
     pub names: HashMap<Arc<str>, MetricId, foldhash::fast::RandomState>,
-    /// Open pages.
+    /// Open pages: what is written now goes here.
     pub pages: BTreeMap<Partition, OpenPage>,
+    /// Pages that a flush took, until their frame is in the index. Their rows came before those of the open page of the
+    /// same partition.
+    pub frozen: BTreeMap<Partition, Arc<OpenPage>>,
     /// Files on disk.
     pub files: BTreeMap<Partition, PartitionFiles>,
     /// Length of the raw files of partitions that maintenance found nothing to build for.
@@ -97,6 +100,17 @@ pub struct State {
 }
 
 impl State {
+    /// Freezes the open pages. Those of the last time were flushed.
+    pub fn freeze(&mut self) {
+        let pages = std::mem::take(&mut self.pages).into_iter();
+        self.frozen.extend(pages.filter(|(_, page)| !page.is_empty()).map(|(p, page)| (p, Arc::new(page))));
+    }
+
+    /// Pages of a partition that are not in a data file, in the order in which their rows came.
+    pub fn unflushed(&self, partition: Partition) -> impl Iterator<Item = &OpenPage> {
+        self.frozen.get(&partition).map(|page| &**page).into_iter().chain(self.pages.get(&partition))
+    }
+
     /// A metric by id.
     pub fn metric(&self, id: MetricId) -> Option<&MetricEntry> {
         self.metrics.get(usize::from(id))?.as_ref()

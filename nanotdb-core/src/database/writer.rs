@@ -7,7 +7,6 @@ use crate::config::{FsyncPolicy, ValueWidth};
 use crate::format::wal::BatchEncoder;
 use crate::model::{MetricId, Number, NumberKind, Timestamp, Value, ValueType};
 use crate::plugin::Partition;
-use crate::storage::open_page::SortedRows;
 use crate::storage::{OpenPage, WalFile};
 use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
@@ -17,13 +16,17 @@ use std::time::Duration;
 /// Rows that a page may hold while it cannot be flushed; beyond that, writes are refused.
 const MAX_UNFLUSHED_ROWS: usize = 1 << 18;
 
+/// How many pages' worth of rows may come while the one before is flushed; then writers wait for the flush. More than one,
+/// so that a slow disk makes pages larger before it makes writers wait.
+pub(super) const MOST_PAGES: usize = 2;
+
 /// What the writer keeps of a metric.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WriterMetric {
     pub(super) value_type: ValueType,
     pub(super) last: Last,
     /// How many more batches of the WAL must carry its name and type.
-    pub(super) announce: u8,
+    announce: u8,
     epoch: u32,
 }
 
@@ -50,14 +53,11 @@ pub(super) struct Writer {
     pub(super) wal: WalFile,
     /// By id.
     pub(super) metrics: Vec<Option<WriterMetric>>,
-    /// Newest timestamp in any data file, so that younger samples need no look-up.
+    /// Newest timestamp in any data file when the database was opened. Metrics that were not written since then need
+    /// no look-up for younger samples.
     pub(super) disk_end: Option<Timestamp>,
     /// Whether catalog.json lacks a metric or a type.
     pub(super) catalog_dirty: bool,
-    pub(super) frames: Vec<u8>,
-    pub(super) payload: Vec<u8>,
-    pub(super) columns: Vec<u8>,
-    pub(super) sorted: SortedRows,
     pub(super) wal_buffer: Vec<u8>,
     staged: Vec<StagedRow>,
     partitions: Vec<(Partition, bool)>,
@@ -73,21 +73,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(
-        wal: WalFile,
-        metrics: Vec<Option<WriterMetric>>,
-        disk_end: Option<Timestamp>,
-        catalog_dirty: bool,
-    ) -> Self {
+    pub(super) fn new(wal: WalFile, metrics: Vec<Option<WriterMetric>>, disk_end: Option<Timestamp>) -> Self {
         Self {
             wal,
             metrics,
             disk_end,
-            catalog_dirty,
-            frames: Vec::new(),
-            payload: Vec::new(),
-            columns: Vec::new(),
-            sorted: SortedRows::default(),
+            catalog_dirty: false,
             wal_buffer: Vec::new(),
             staged: Vec::new(),
             partitions: Vec::new(),
@@ -153,7 +144,10 @@ pub struct Receipt {
     pub sync: Option<Sequence>,
     /// Pages are due to be flushed.
     pub flush: bool,
-    /// One of them must be: its rows repeat what is on disk.
+    /// That must happen before the batch is acknowledged: so much came during the last flush that there could be no end
+    /// of it, or a page repeats what is on disk.
+    pub flush_first: bool,
+    /// One of them repeats what is on disk.
     pub repeated: bool,
 }
 
@@ -168,9 +162,9 @@ impl Database {
     /// Stores the rows `which` (indices, in order; `None` = all) of a batch: one WAL write, then the open pages. Bad rows
     /// are counted in `outcome` and never block the good ones. On an error nothing was stored.
     pub fn submit(&self, batch: &mut Batch, which: Option<&[u32]>, outcome: &mut BatchOutcome) -> Result<Receipt> {
+        self.make_room()?;
         let mut writer = self.lock_writer()?;
         self.check_writable()?;
-        self.make_room(&mut writer)?;
         let writer = &mut *writer;
         writer.begin();
         let mut stage = Stage {
@@ -201,33 +195,41 @@ impl Database {
         self.apply(writer);
         let repeated = self.find_repeated_pages(&lengths);
         let always = self.environment.config.wal.fsync_policy == FsyncPolicy::Always;
-        Ok(Receipt { sync: sync.filter(|_| always), flush: repeated || self.is_flush_due(writer), repeated })
+        let state = self.read_state();
+        Ok(Receipt {
+            sync: sync.filter(|_| always),
+            flush: repeated || self.is_due(writer, &state, 1),
+            flush_first: repeated || self.is_due(writer, &state, MOST_PAGES),
+            repeated,
+        })
     }
 
-    /// Pays what a receipt owes: waits for the fsync, and flushes pages that are full.
-    pub fn settle(&self, receipt: Receipt) -> Result<()> {
+    /// Pays what a receipt owes: waits for the fsync, and flushes pages. With a `flusher`, another thread that flushes, it only
+    /// makes room; `true` means that this thread must be woken.
+    pub fn settle(&self, receipt: Receipt, flusher: bool) -> Result<bool> {
         if let (Some(sequence), Some(commit)) = (receipt.sync, &self.commit) {
             commit.wait(sequence).inspect_err(|e| self.poison(e))?;
         }
-        if receipt.flush
-            && let Err(error) = self.flush_due()
-        {
+        if !receipt.flush {
+            return Ok(false);
+        }
+        let wake = flusher && !receipt.repeated;
+        let outcome = if wake { self.freeze_pressing() } else { self.flush_due() };
+        if let Err(error) = outcome {
             if receipt.repeated {
                 return Err(error);
             }
             // The rows are in the WAL: the batch stands. The next one tries again, or is refused.
             tracing::error!(database = self.name, %error, "pages could not be flushed");
         }
-        Ok(())
+        Ok(wake)
     }
 
     /// Refuses a batch while pages pile up that cannot be flushed.
-    fn make_room(&self, writer: &mut Writer) -> Result<()> {
-        let full = |rows: usize| rows >= MAX_UNFLUSHED_ROWS.max(self.page_rows().saturating_mul(4));
-        if self.read_state().pages.values().any(|p| full(p.len())) {
-            self.flush_pages(writer, |_, _| true)?;
-        }
-        Ok(())
+    fn make_room(&self) -> Result<()> {
+        let most = MAX_UNFLUSHED_ROWS.max(self.page_rows().saturating_mul(4));
+        let is_full = self.read_state().pages.values().any(|page| page.len() >= most);
+        if is_full { self.flush() } else { Ok(()) }
     }
 
     /// One write for the whole batch.

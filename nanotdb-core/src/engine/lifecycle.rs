@@ -1,9 +1,9 @@
 //! Opening, maintaining and closing a root.
 
-use super::background::Background;
+use super::background::{Background, Flusher};
 use super::{Engine, EngineOptions, Inner};
 use crate::config::{EngineConfig, FsyncPolicy};
-use crate::database::{Database, Environment};
+use crate::database::{Database, Environment, wal_name};
 use crate::model::name;
 use crate::plugin::registry::registry;
 use crate::storage::vfs::Vfs;
@@ -30,6 +30,7 @@ impl Engine {
             engine.create_database(name)?;
         }
         if options.background {
+            *engine.inner.flusher.lock().unwrap_or_else(PoisonError::into_inner) = Some(Flusher::start()?);
             let inner = || Arc::downgrade(&engine.inner);
             let interval = engine.background_interval();
             let mut threads = vec![Background::start("nanotdb-maint", inner(), interval, Inner::upkeep)?];
@@ -69,7 +70,6 @@ impl Engine {
             clock: Arc::clone(&options.clock),
             metric_cache: Arc::new(MetricCache::new(cache_bytes)),
             config: Arc::new(config),
-            flushes: Arc::default(),
         };
         let mut databases = HashMap::new();
         let mut failed = BTreeMap::new();
@@ -97,6 +97,7 @@ impl Engine {
             failed,
             lock: Mutex::new(lock),
             background: Mutex::new(Vec::new()),
+            flusher: Mutex::new(None),
             writable,
             closed: AtomicBool::new(false),
             last_sync: Mutex::new(Duration::ZERO),
@@ -149,6 +150,17 @@ impl Engine {
         first_error(self.all_databases().iter().map(|d| d.flush()))
     }
 
+    /// The first half of [`Engine::flush`]: every open page is frozen, and what is written from now on goes to new ones.
+    /// Waits for no disk unless an earlier flush must be finished first.
+    pub fn begin_flush(&self) -> Result<()> {
+        first_error(self.all_databases().iter().map(|d| d.begin_flush()))
+    }
+
+    /// The second half: writes what is frozen, if anything is.
+    pub fn finish_flush(&self) -> Result<()> {
+        first_error(self.all_databases().iter().map(|d| d.finish_flush()))
+    }
+
     /// Why writes are refused, per database that is read-only after an error or could not be opened. Empty when healthy.
     pub fn health(&self) -> Vec<(String, String)> {
         let failed = self.inner.failed.iter().map(|(name, reason)| (name.clone(), reason.clone()));
@@ -196,6 +208,8 @@ impl Inner {
         }
         let background = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
         drop(background);
+        let flusher = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(flusher);
         let outcome = match self.writable {
             true => first_error(self.all_databases().iter().filter(|d| d.failure().is_none()).map(|d| d.flush())),
             false => Ok(()),
@@ -256,7 +270,7 @@ fn names_on_disk(vfs: &dyn Vfs, root: &Path) -> Result<Vec<String>> {
             continue;
         }
         let directory = root.join(&entry.name);
-        let wal = format!("{}.wal", entry.name);
+        let wal = wal_name(&entry.name);
         let is_ours = |file: &str| {
             file == "manifest.toml"
                 || file == "catalog.json"

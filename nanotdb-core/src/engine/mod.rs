@@ -35,7 +35,8 @@ pub struct EngineOptions {
     pub vfs: Arc<dyn Vfs>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
-    /// Whether a maintenance thread runs (flush of old pages, interval fsync). Without it, call [`Engine::tick`].
+    /// Whether threads of the engine do maintenance (flush of old pages, interval fsync) and flush full pages. Without them,
+    /// call [`Engine::tick`], and [`Engine::settle`] flushes full pages.
     pub background: bool,
 }
 
@@ -82,6 +83,8 @@ struct Inner {
     /// `None` when open for reading only, and once closed.
     lock: Mutex<Option<DirectoryLock>>,
     background: Mutex<Vec<background::Background>>,
+    /// Without one, whoever fills a page flushes it.
+    flusher: Mutex<Option<background::Flusher>>,
     writable: bool,
     closed: AtomicBool,
     last_sync: Mutex<std::time::Duration>,

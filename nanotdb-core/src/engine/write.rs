@@ -1,12 +1,13 @@
 //! Writing: batches, lines, samples.
 
 use super::Engine;
+use super::background::FlushQueue;
 use crate::database::{Batch, BatchOutcome, Database, Receipt};
 use crate::model::{Number, Timestamp};
 use crate::plugin::IngestOptions;
 use crate::plugin::registry::registry;
 use crate::{Error, Result};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// A batch that is in the WAL and in the open pages, but whose fsync or page flush may still be owed.
 #[must_use = "settle it before acknowledging"]
@@ -16,7 +17,7 @@ pub struct Submitted {
 }
 
 impl Submitted {
-    /// Whether [`Engine::settle`] will flush pages, which takes much longer than the fsync of a batch.
+    /// Whether [`Engine::settle`] will flush pages, or wait for a flush, which takes much longer than the fsync of a batch.
     pub fn must_flush(&self) -> bool {
         self.owed.iter().any(|(_, receipt)| receipt.flush)
     }
@@ -42,15 +43,15 @@ impl Engine {
         Ok(submitted)
     }
 
-    /// Whether pages are being written to data files right now, so that [`Engine::submit`] may have to wait for the disk.
-    pub fn is_flushing(&self) -> bool {
-        self.inner.environment.flushes.load(std::sync::atomic::Ordering::Relaxed) > 0
-    }
-
-    /// Second step: waits until the batch is as durable as `wal.fsync_policy` promises, and flushes pages that are due.
+    /// Second step: waits until the batch is as durable as `wal.fsync_policy` promises; and for the flush of pages when more
+    /// came during the last one than it could keep up with, or when no thread of the engine flushes.
     pub fn settle(&self, submitted: Submitted) -> Result<BatchOutcome> {
         for (database, receipt) in submitted.owed {
-            database.settle(receipt)?;
+            let queue = if receipt.flush { self.flush_queue() } else { None };
+            let wake = database.settle(receipt, queue.is_some())?;
+            if let Some(queue) = queue.filter(|_| wake) {
+                queue.wake(&database);
+            }
         }
         Ok(submitted.outcome)
     }
@@ -100,7 +101,7 @@ impl Engine {
             other => other?,
         };
         let receipt = database.submit(batch, None, &mut submitted.outcome)?;
-        owe(submitted, database, receipt);
+        self.owe(submitted, database, receipt);
         Ok(())
     }
 
@@ -126,7 +127,7 @@ impl Engine {
                 Ok((database, receipt))
             });
             match stored {
-                Ok((database, receipt)) => owe(submitted, database, receipt),
+                Ok((database, receipt)) => self.owe(submitted, database, receipt),
                 Err(error) => {
                     reject_all(batch, Some(&rows), &error, &mut submitted.outcome);
                     failure = Some(error);
@@ -138,11 +139,24 @@ impl Engine {
             _ => Ok(()),
         }
     }
-}
 
-fn owe(submitted: &mut Submitted, database: Arc<Database>, receipt: Receipt) {
-    if receipt.must_wait() {
-        submitted.owed.push((database, receipt));
+    /// `None` when no thread of the engine flushes.
+    fn flush_queue(&self) -> Option<FlushQueue> {
+        self.inner.flusher.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.queue()
+    }
+
+    /// Leaves what the flusher can do to it, and notes the rest.
+    fn owe(&self, submitted: &mut Submitted, database: Arc<Database>, mut receipt: Receipt) {
+        if receipt.flush
+            && !receipt.flush_first
+            && let Some(queue) = self.flush_queue()
+        {
+            queue.wake(&database);
+            receipt.flush = false;
+        }
+        if receipt.must_wait() {
+            submitted.owed.push((database, receipt));
+        }
     }
 }
 

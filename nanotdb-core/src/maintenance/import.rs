@@ -4,6 +4,7 @@ use crate::engine::{Batch, BatchOutcome, Engine, Rejection};
 use crate::plugin::{IngestFormat, IngestOptions};
 use crate::{Error, Result};
 use std::io::Read;
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
 /// The format when none is named.
 pub const DEFAULT_FORMAT: &str = "line_protocol";
@@ -38,7 +39,7 @@ impl ImportReport {
 }
 
 /// Reads `input` to its end and stores its samples. A bad line never keeps the good ones out. `progress` is called
-/// with the report so far.
+/// with the report so far. One batch is parsed while the one before it is stored, on another thread.
 ///
 /// When it fails, the samples counted in `report` are stored all the same.
 pub fn import(
@@ -49,23 +50,64 @@ pub fn import(
     report: &mut ImportReport,
     progress: &mut dyn FnMut(&ImportReport),
 ) -> Result<()> {
-    let mut parser = format.parser(options);
-    let mut batch = Batch::new();
-    let mut pending = Pending::new(engine.config().limits.max_decoded_body_bytes);
-    loop {
-        let end = pending.fill(input)?;
-        let used = parser
-            .parse(pending.bytes(), end, &mut batch)
-            .map_err(|e| Error::bad_input(format!("not {}: {e}", format.name())))?;
-        report.bytes += used as u64;
-        pending.consume(used);
-        if end || batch.len() >= BATCH_SAMPLES {
-            report.add(engine.write_batch(&mut batch)?);
-            batch.clear();
-            progress(report);
+    std::thread::scope(|scope| {
+        let (to_store, batches) = sync_channel::<Batch>(1);
+        let (to_parse, stored) = channel();
+        scope.spawn(move || store(engine, &batches, &to_parse));
+        let mut parser = format.parser(options);
+        let mut pending = Pending::new(engine.config().limits.max_decoded_body_bytes);
+        let mut batch = Batch::new();
+        let mut spare = Some(Batch::new());
+        let mut parse = || -> Result<()> {
+            loop {
+                let end = pending.fill(input)?;
+                let used = parser
+                    .parse(pending.bytes(), end, &mut batch)
+                    .map_err(|e| Error::bad_input(format!("not {}: {e}", format.name())))?;
+                report.bytes += used as u64;
+                pending.consume(used);
+                if end || batch.len() >= BATCH_SAMPLES {
+                    let next = match spare.take() {
+                        Some(empty) => empty,
+                        None => {
+                            let Ok((empty, outcome)) = stored.recv() else { return Ok(()) };
+                            report.add(outcome?);
+                            progress(report);
+                            empty
+                        }
+                    };
+                    // It takes no more after an error, which is what is received then.
+                    let _ = to_store.send(std::mem::replace(&mut batch, next));
+                }
+                if end {
+                    return Ok(());
+                }
+            }
+        };
+        let parsed = parse();
+        drop(to_store);
+        let mut outcome = parsed;
+        for (_, stored) in stored {
+            match stored {
+                Ok(stored) => {
+                    report.add(stored);
+                    progress(report);
+                }
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
         }
-        if end {
-            return Ok(());
+        outcome
+    })
+}
+
+/// Stores batches as they come, and hands them back empty, until one fails.
+fn store(engine: &Engine, batches: &Receiver<Batch>, done: &Sender<(Batch, Result<BatchOutcome>)>) {
+    for mut batch in batches {
+        let outcome = engine.write_batch(&mut batch);
+        let failed = outcome.is_err();
+        batch.clear();
+        if done.send((batch, outcome)).is_err() || failed {
+            return;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What files hold, read from their bytes, beside a running server and without writing.
 
+use crate::database::{next_wal_name, wal_name};
 use crate::format::page::Envelope;
 use crate::format::{catalog, wal};
 use crate::model::{MetricId, Timestamp, ValueType};
@@ -161,6 +162,25 @@ pub fn data_file(vfs: &dyn Vfs, path: &Path) -> Result<DataFileReport> {
         frames.push(report);
     }
     Ok(DataFileReport { path: path.to_owned(), len: index.len, partition, frames, damaged: index.damaged })
+}
+
+/// Reads the WALs of a database: one, and while pages are being flushed another, whose rows came after all of the first.
+pub fn wal_files(vfs: &dyn Vfs, directory: &Path, catalog: &[catalog::CatalogEntry]) -> Result<Vec<WalReport>> {
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    let first = wal_file(vfs, &directory.join(wal_name(&name)), catalog)?;
+    let next = directory.join(next_wal_name(&name));
+    if vfs.entry(&next).map_err(|e| Error::io("look up", &next, e))?.is_none() {
+        return Ok(vec![first]);
+    }
+    // The second knows the names of the first. A later record wins: a metric that is named again has widened.
+    let mut known = catalog.to_vec();
+    for record in first.records.iter().filter(|record| record.new_metric) {
+        if let Some(name) = record.name.clone() {
+            known.push(catalog::CatalogEntry { name, id: record.id, value_type: record.value_type });
+        }
+    }
+    let next = wal_file(vfs, &next, &known)?;
+    Ok(vec![first, next])
 }
 
 /// Reads a WAL. `catalog` gives names and types of metrics that it does not announce itself.

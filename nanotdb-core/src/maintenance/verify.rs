@@ -85,22 +85,29 @@ pub fn verify(
 fn check_database(vfs: &dyn Vfs, root: &Path, name: &str, report: &mut VerifyReport) -> Result<()> {
     let directory = root.join(name);
     let catalog = inspect::read_catalog(vfs, &directory)?;
-    let wal = inspect::wal_file(vfs, &directory.join(format!("{name}.wal")), &catalog)?;
-    report.wal_records = report.wal_records.saturating_add(wal.summary.records);
-    for damage in &wal.summary.damaged {
-        report.problems.push(Problem {
-            file: wal.path.clone(),
-            offset: Some(damage.from),
-            what: format!("{} damaged bytes: {}", damage.to.saturating_sub(damage.from), damage.reason),
-        });
-    }
-    // A torn last write is what a crash, or a server that is writing right now, leaves; recovery cuts it off.
-    if let Some(tail) = wal.summary.tail.as_ref().filter(|t| !t.torn) {
-        report.problems.push(Problem { file: wal.path.clone(), offset: Some(tail.from), what: tail.reason.clone() });
-    }
     let mut types: HashMap<MetricId, ValueType> = catalog.iter().map(|e| (e.id, e.value_type)).collect();
-    // In order: a metric that is announced again is one that widened.
-    types.extend(wal.records.iter().filter(|r| r.new_metric).map(|r| (r.id, r.value_type)));
+    for wal in inspect::wal_files(vfs, &directory, &catalog)? {
+        report.wal_records = report.wal_records.saturating_add(wal.summary.records);
+        for damage in &wal.summary.damaged {
+            report.problems.push(Problem {
+                file: wal.path.clone(),
+                offset: Some(damage.from),
+                what: format!("{} damaged bytes: {}", damage.to.saturating_sub(damage.from), damage.reason),
+            });
+        }
+        // A torn last write is what a crash, or a server that is writing right now, leaves; recovery cuts it off.
+        if let Some(tail) = wal.summary.tail.as_ref().filter(|t| !t.torn) {
+            let what = tail.reason.clone();
+            report.problems.push(Problem { file: wal.path.clone(), offset: Some(tail.from), what });
+        }
+        for record in wal.records.iter().filter(|r| r.new_metric) {
+            // A metric that is announced again is one that widened; the catalog may know that before an old record does.
+            let known = types.entry(record.id).or_insert(record.value_type);
+            if *known == ValueType::Int32 {
+                *known = record.value_type;
+            }
+        }
+    }
     let mut built = BTreeMap::new();
     for path in metric_files::metric_files(vfs, &directory)? {
         built.extend(metric::check(vfs, &path, &types, report)?);

@@ -3,6 +3,7 @@
 pub mod column;
 pub mod duration;
 pub mod name;
+pub mod text;
 pub mod time;
 pub mod value;
 

@@ -1,5 +1,6 @@
 //! The four value types, their bit representation, and their text form.
 
+use super::text::ShortText;
 use std::fmt;
 
 /// The type of a metric, fixed at its first sample (an `Int32` metric may widen to `Int64`).
@@ -137,19 +138,15 @@ impl Value {
     /// Appends the shortest decimal that reads back as the same value, never with an exponent:
     /// `21.5`, `48`, `0.0000001`. Infinities and NaN (which only the original wrote) become `+Inf`, `-Inf`, `NaN`.
     pub fn write_text(self, out: &mut Vec<u8>) {
+        let mut short = ShortText::default();
+        if short.value(self) {
+            out.extend_from_slice(short.as_bytes());
+            return;
+        }
         match self {
-            Value::Int32(v) => out.extend_from_slice(itoa::Buffer::new().format(v).as_bytes()),
-            Value::Int64(v) => out.extend_from_slice(itoa::Buffer::new().format(v).as_bytes()),
-            Value::Float32(v) if v.is_finite() => {
-                if !write_small_float(f64::from(v), out) {
-                    write_plain(zmij::Buffer::new().format_finite(v), out);
-                }
-            }
-            Value::Float64(v) if v.is_finite() => {
-                if !write_small_float(v, out) {
-                    write_plain(zmij::Buffer::new().format_finite(v), out);
-                }
-            }
+            Value::Int32(_) | Value::Int64(_) => {}
+            Value::Float32(v) if v.is_finite() => write_plain(zmij::Buffer::new().format_finite(v), out),
+            Value::Float64(v) if v.is_finite() => write_plain(zmij::Buffer::new().format_finite(v), out),
             Value::Float32(v) => write_non_finite(f64::from(v), out),
             Value::Float64(v) => write_non_finite(v, out),
         }
@@ -173,20 +170,6 @@ impl fmt::Display for Value {
         self.write_text(&mut text);
         f.pad(std::str::from_utf8(&text).unwrap_or("?"))
     }
-}
-
-/// Integral floats below 2^24 print as integers; the caller falls back when this returns false.
-fn write_small_float(v: f64, out: &mut Vec<u8>) -> bool {
-    const LIMIT: f64 = 16_777_216.0;
-    if v.abs() >= LIMIT {
-        return false;
-    }
-    let whole = v as i32;
-    if f64::from(whole).to_bits() != v.to_bits() {
-        return false;
-    }
-    out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
-    true
 }
 
 fn write_non_finite(v: f64, out: &mut Vec<u8>) {

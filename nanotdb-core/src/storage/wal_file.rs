@@ -25,6 +25,28 @@ impl WalFile {
         Ok(Self { path: path.to_owned(), file: Arc::from(file), len })
     }
 
+    /// Opens the WAL if there is one.
+    pub fn open_existing(vfs: &dyn Vfs, path: &Path) -> Result<Option<Self>> {
+        let file = match vfs.open(path, OpenMode::Write) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::io("open", path, e)),
+        };
+        let len = file.len().map_err(|e| Error::io("stat", path, e))?;
+        Ok(Some(Self { path: path.to_owned(), file: Arc::from(file), len }))
+    }
+
+    /// Makes an empty WAL where there is none. Its name is not durable yet.
+    pub fn create(vfs: &dyn Vfs, path: &Path) -> Result<Self> {
+        let file = vfs.open(path, OpenMode::CreateNew).map_err(|e| Error::io("create", path, e))?;
+        Ok(Self { path: path.to_owned(), file: Arc::from(file), len: 0 })
+    }
+
+    /// Notes that the file was renamed. The handle goes on working.
+    pub fn moved_to(&mut self, path: &Path) {
+        path.clone_into(&mut self.path);
+    }
+
     /// Bytes in it.
     pub fn len(&self) -> u64 {
         self.len

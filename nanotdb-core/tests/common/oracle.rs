@@ -90,14 +90,18 @@ impl Run {
         self.engine.as_ref().unwrap()
     }
 
-    /// Some hundred operations: batches over several databases and both sides of midnight, flushes, ticks, restarts.
+    /// Some hundred operations: batches over several databases and both sides of midnight, flushes (whole, or begun here and
+    /// finished some batches later), ticks, restarts.
     pub fn script(&mut self, steps: usize) {
         self.open();
         for _ in 0..steps {
-            match self.rng.below(20) {
+            match self.rng.below(24) {
                 0 => self.flush(),
                 1 | 2 => self.tick(),
                 3 => self.reopen(),
+                // As when a thread of the engine flushes. A page that fills up meanwhile finishes it too.
+                4..=6 => self.engine().begin_flush().unwrap(),
+                7 => self.engine().finish_flush().unwrap(),
                 _ => self.write(),
             }
         }
@@ -193,7 +197,9 @@ impl Run {
         let report = verify(Path::new(ROOT), None, self.config.clone(), self.options(vfs)).unwrap();
         assert_eq!(report.problems, [], "{context}: verify");
         for (path, bytes) in vfs.snapshot() {
-            assert!(!path.to_string_lossy().ends_with(".wal") || bytes.is_empty(), "{context}: {path:?} after close");
+            let path = path.to_string_lossy();
+            assert!(!path.ends_with(".wal") || bytes.is_empty(), "{context}: {path:?} after close");
+            assert!(!path.ends_with(".next"), "{context}: {path:?} after close");
         }
         let engine = Engine::open_with(Path::new(ROOT), self.config.clone(), self.options(vfs)).unwrap();
         super::assert_same(&self::content(&engine), &more, &format!("{context}: after writing on"));

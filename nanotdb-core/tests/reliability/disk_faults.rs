@@ -103,6 +103,7 @@ fn run_script(bench: &Bench, engine: &Engine) -> Sent {
         // Reading works whatever happened.
         sent.check(&content(engine), &format!("while running, after batch {i}"));
         match i {
+            0 | 5 => drop(engine.begin_flush()),
             2 => drop(engine.flush()),
             4 | 6 => drop(engine.tick()),
             _ => {}

@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod background_flush;
 mod damage_contained;
 mod disk_faults;
 mod power;

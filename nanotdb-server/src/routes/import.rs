@@ -263,19 +263,7 @@ impl<'a> Import<'a> {
         let mut submitted = Ok(());
         if (all && !(buffers.batch.is_empty() && buffers.batch.rejected() == 0)) || buffers.batch.len() >= BATCH_SAMPLES
         {
-            let result = if engine.is_flushing() {
-                let engine = engine.clone();
-                let (returned, result) = blocking(move || {
-                    let result = engine.submit(&mut buffers.batch);
-                    (buffers, result)
-                })
-                .await?;
-                buffers = returned;
-                result
-            } else {
-                engine.submit(&mut buffers.batch)
-            };
-            submitted = result.map(|submitted| self.owed.push(submitted));
+            submitted = engine.submit(&mut buffers.batch).map(|submitted| self.owed.push(submitted));
         }
         self.buffers = Some(buffers);
         submitted?;

@@ -2,6 +2,7 @@
 
 use super::{DAY, SECOND, civil_from_days};
 use crate::model::Timestamp;
+use crate::model::text::ShortText;
 
 /// The two digits of a number below 100.
 #[inline]
@@ -79,13 +80,9 @@ pub fn format_rfc3339(ts: Timestamp) -> String {
 /// ```
 #[inline]
 pub fn write_unix_seconds(ts: Timestamp, out: &mut Vec<u8>) {
-    let magnitude = ts.unsigned_abs();
-    if ts < 0 {
-        out.push(b'-');
-    }
-    let (seconds, nanos) = (magnitude / SECOND as u64, (magnitude % SECOND as u64) as u32);
-    out.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
-    write_fraction(nanos, out);
+    let mut text = ShortText::default();
+    text.unix_seconds(ts);
+    out.extend_from_slice(text.as_bytes());
 }
 
 #[cfg(test)]

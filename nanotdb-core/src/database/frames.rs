@@ -1,0 +1,151 @@
+//! One frozen page into its data file.
+
+use super::state::{PartitionFile, PartitionFiles, RawKind};
+use super::{Database, State};
+use crate::config::{DurabilityProfile, FsyncPolicy};
+use crate::format::frame::{self, FrameHeader};
+use crate::format::page::{self, MAX_ROWS};
+use crate::plugin::Partition;
+use crate::plugin::registry::registry;
+use crate::storage::open_page::SortedRows;
+use crate::storage::vfs::{OpenMode, VfsFile};
+use crate::storage::{FrameEntry, OpenPage, RawFile};
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What encoding a page needs, kept for the next one.
+#[derive(Default)]
+pub(super) struct FrameBuffers {
+    frame: Vec<u8>,
+    payload: Vec<u8>,
+    columns: Vec<u8>,
+    sorted: SortedRows,
+}
+
+impl Database {
+    /// Appends the rows of one frozen page to its data file, durably as the profile says, and moves it from the frozen pages
+    /// to the index. The caller holds the flush lock; no other lock is held while the page is encoded and written.
+    ///
+    /// A page becomes one frame, so that after a crash it is there or not. Only a page of more rows than a frame can
+    /// count becomes several, each durable before the next is written.
+    pub(super) fn write_frames(&self, buffers: &mut FrameBuffers, partition: Partition) -> Result<()> {
+        let vfs = &*self.environment.vfs;
+        let Some(page) = self.read_state().frozen.get(&partition).map(Arc::clone) else { return Ok(()) };
+        let mut index = self.data_index_for_append(partition)?;
+        let path = index.path.clone();
+        let old_len = index.len;
+        let file = vfs.open(&path, OpenMode::Create).map_err(|e| Error::io("open", &path, e))?;
+        let rows = page.len();
+        let mut from = 0usize;
+        while from < rows {
+            let to = from.saturating_add(MAX_ROWS).min(rows);
+            let written = self.encode_frame(buffers, &page, from..to, index.len).and_then(|entry| {
+                file.write_all_at(&buffers.frame, index.len).map_err(|e| Error::io("append to", &path, e))?;
+                Ok(entry)
+            });
+            let entry = match written {
+                Ok(entry) => entry,
+                Err(error) => {
+                    if file.set_len(old_len).is_err() {
+                        self.poison(&error);
+                    }
+                    return Err(error);
+                }
+            };
+            if let Err(error) = self.sync_data(&*file, &path, index.frames.is_empty()) {
+                // What is durable is unknown now: nothing is written any more, and the WAL keeps the rows.
+                self.poison(&error);
+                return Err(error);
+            }
+            index.len = entry.end_offset();
+            index.frames.push(entry);
+            from = to;
+        }
+        let bytes = index.len.saturating_sub(old_len);
+        tracing::debug!(database = self.name, file = %path.display(), rows, bytes, "flushed a page");
+        let mut state = self.write_state();
+        state.frozen.remove(&partition);
+        self.put_index(&mut state, partition, RawKind::Data, index);
+        Ok(())
+    }
+
+    /// Encodes some rows of a page, in arrival order, as the frame at `offset`, into the buffer.
+    fn encode_frame(
+        &self,
+        buffers: &mut FrameBuffers,
+        page: &OpenPage,
+        range: Range<usize>,
+        offset: u64,
+    ) -> Result<FrameEntry> {
+        let codec = registry().codec(&self.manifest.page.codec)?;
+        let failed = |reason: String| Error::bad_input(format!("codec {}: {reason}", codec.name()));
+        let rows = buffers.sorted.sort(page.rows(), range);
+        let wide = {
+            let state = self.read_state();
+            rows.ids.iter().any(|id| state.metric(*id).is_some_and(|m| m.value_type.is_wide()))
+        };
+        buffers.payload.clear();
+        page::encode(rows, wide, codec, &mut buffers.columns, &mut buffers.payload)
+            .map_err(|e| failed(e.to_string()))?;
+        let (Some(start), Some(end)) = (rows.timestamps.first(), rows.timestamps.last()) else {
+            return Err(failed("no rows".into()));
+        };
+        buffers.frame.clear();
+        frame::encode(*start, *end, rows.ids.len() as u16, &buffers.payload, &mut buffers.frame);
+        match FrameHeader::decode(&buffers.frame) {
+            Ok(Some(header)) => Ok(FrameEntry { offset, header, verified: true }),
+            _ => Err(failed("it made a page that cannot be read back".into())),
+        }
+    }
+
+    fn sync_data(&self, file: &dyn VfsFile, path: &Path, is_new: bool) -> Result<()> {
+        let config = &self.environment.config;
+        if config.durability == DurabilityProfile::Throughput && config.wal.fsync_policy != FsyncPolicy::Always {
+            return Ok(());
+        }
+        file.sync().map_err(|e| Error::io("fsync", path, e))?;
+        if is_new {
+            let directory = &self.directory;
+            self.environment.vfs.sync_dir(directory).map_err(|e| Error::io("fsync", directory, e))?;
+        }
+        Ok(())
+    }
+
+    fn raw_path(&self, partition: Partition, kind: RawKind, files: Option<&PartitionFiles>) -> PathBuf {
+        let partitioner = files.map_or(self.partitioner, |f| f.partitioner);
+        self.directory.join(format!("{}{}.dat", kind.prefix(), partitioner.file_part(partition)))
+    }
+
+    /// The index of a partition's data file, checked for appending once per process.
+    fn data_index_for_append(&self, partition: Partition) -> Result<RawFile> {
+        let (path, exists, known) = {
+            let state = self.read_state();
+            let files = state.files.get(&partition);
+            let file = files.and_then(|f| f.files.get(&RawKind::Data));
+            let known = file.and_then(|f| f.index.as_deref().cloned());
+            (self.raw_path(partition, RawKind::Data, files), file.is_some(), known)
+        };
+        match known {
+            Some(index) if index.appendable => Ok(index),
+            _ => {
+                let index = RawFile::open_for_append(&*self.environment.vfs, &path, partition)?;
+                if exists {
+                    // Or a reader could index the file by itself, and find the frame before its page is gone.
+                    self.put_index(&mut self.write_state(), partition, RawKind::Data, index.clone());
+                }
+                Ok(index)
+            }
+        }
+    }
+
+    fn put_index(&self, state: &mut State, partition: Partition, kind: RawKind, index: RawFile) {
+        let files = state
+            .files
+            .entry(partition)
+            .or_insert_with(|| PartitionFiles { partitioner: self.partitioner, files: BTreeMap::new() });
+        files.files.insert(kind, PartitionFile { path: index.path.clone(), index: Some(Arc::new(index)) });
+    }
+}

@@ -1,0 +1,241 @@
+//! Numbers and times as text, on the stack: what a row of an answer is made of.
+
+use super::{Timestamp, Value};
+
+/// Room for any timestamp, any value that [`ShortText::value`] takes, and what stands between them.
+const ROOM: usize = 80;
+/// Every pair of digits.
+const PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819\
+2021222324252627282930313233343536373839\
+4041424344454647484950515253545556575859\
+6061626364656667686970717273747576777879\
+8081828384858687888990919293949596979899";
+const SECOND: u64 = 1_000_000_000;
+/// Powers of ten up to the most decimals that are tried.
+const POWERS: [u32; 5] = [1, 10, 100, 1_000, 10_000];
+/// Decimals of at most seven digits are told apart from the next float32 with certainty.
+const MOST_DIGITS_32: f64 = 1e7;
+/// As of fifteen digits from the next float64.
+const MOST_DIGITS_64: f64 = 1e15;
+
+/// A short text that is appended to an answer at once. What does not fit is left out, which nothing here comes near.
+pub struct ShortText {
+    bytes: [u8; ROOM],
+    len: usize,
+}
+
+impl Default for ShortText {
+    fn default() -> Self {
+        Self { bytes: [0; ROOM], len: 0 }
+    }
+}
+
+impl ShortText {
+    /// The text.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// Appends a few bytes.
+    #[inline]
+    pub fn push<const N: usize>(&mut self, text: [u8; N]) {
+        if let Some(room) = self.bytes.get_mut(self.len..).and_then(|rest| rest.first_chunk_mut::<N>()) {
+            *room = text;
+            self.len += N;
+        }
+    }
+
+    /// Appends a number without sign.
+    #[inline]
+    pub fn integer(&mut self, mut v: u64) {
+        let mut digits = [0u8; 20];
+        let mut at = digits.len();
+        while v >= 100 {
+            let pair = (v % 100) as usize;
+            v /= 100;
+            at -= 2;
+            put_pair(&mut digits, at, pair);
+        }
+        if v >= 10 {
+            at -= 2;
+            put_pair(&mut digits, at, v as usize);
+        } else {
+            at -= 1;
+            if let Some(digit) = digits.get_mut(at) {
+                *digit = b'0' + v as u8;
+            }
+        }
+        self.slice(digits.get(at..).unwrap_or_default());
+    }
+
+    #[inline]
+    fn slice(&mut self, text: &[u8]) {
+        if let Some(room) = self.bytes.get_mut(self.len..self.len + text.len()) {
+            room.copy_from_slice(text);
+            self.len += text.len();
+        }
+    }
+
+    /// Appends Unix seconds with as many decimals as it takes: see [`super::time::write_unix_seconds`].
+    #[inline]
+    pub fn unix_seconds(&mut self, at: Timestamp) {
+        if at < 0 {
+            self.push([b'-']);
+        }
+        let magnitude = at.unsigned_abs();
+        self.integer(magnitude / SECOND);
+        let nanos = (magnitude % SECOND) as u32;
+        if nanos != 0 {
+            self.fraction(nanos, 9);
+        }
+    }
+
+    /// Appends a point and `value` as `digits` decimals, without the zeros at the end. `value` is not zero.
+    #[inline]
+    fn fraction(&mut self, mut value: u32, digits: usize) {
+        let mut text = [b'0'; 10];
+        let mut at = digits + 1;
+        while at > 2 {
+            at -= 2;
+            put_pair(&mut text, at, (value % 100) as usize);
+            value /= 100;
+        }
+        if at == 2 {
+            text[1] = b'0' + (value % 10) as u8;
+        }
+        text[0] = b'.';
+        let mut len = digits + 1;
+        while len > 2 && text.get(len - 1) == Some(&b'0') {
+            len -= 1;
+        }
+        self.slice(text.get(..len).unwrap_or_default());
+    }
+
+    /// Appends a value as [`Value::write_text`] does, if it is an integer or has few decimals. Otherwise nothing is
+    /// appended, and the answer is `false`.
+    #[inline]
+    pub fn value(&mut self, value: Value) -> bool {
+        match value {
+            Value::Int32(v) => self.signed(i64::from(v)),
+            Value::Int64(v) => self.signed(v),
+            Value::Float32(v) => {
+                let wide = f64::from(v);
+                return self.decimal(wide, MOST_DIGITS_32, |decimal| (decimal as f32).to_bits() == v.to_bits());
+            }
+            Value::Float64(v) => return self.decimal(v, MOST_DIGITS_64, |decimal| decimal.to_bits() == v.to_bits()),
+        }
+        true
+    }
+
+    #[inline]
+    fn signed(&mut self, v: i64) {
+        if v < 0 {
+            self.push([b'-']);
+        }
+        self.integer(v.unsigned_abs());
+    }
+
+    /// The fewest decimals that read back as `v`: the quotient of two integers below 2^53 is rounded correctly, so that it
+    /// is what reading the text gives.
+    #[inline]
+    fn decimal(&mut self, v: f64, most: f64, is_same: impl Fn(f64) -> bool) -> bool {
+        for (decimals, power) in POWERS.into_iter().enumerate() {
+            let scaled = (v * f64::from(power)).round();
+            if scaled.is_nan() || scaled.abs() >= most {
+                return false;
+            }
+            if !is_same(scaled / f64::from(power)) {
+                continue;
+            }
+            // Minus zero is the same as no quotient of an integer that is made here.
+            let integer = scaled as i64;
+            if integer < 0 {
+                self.push([b'-']);
+            } else if integer == 0 && v.is_sign_negative() {
+                return false;
+            }
+            let (whole, rest) = (integer.unsigned_abs() / u64::from(power), integer.unsigned_abs() % u64::from(power));
+            self.integer(whole);
+            if rest != 0 {
+                self.fraction(rest as u32, decimals);
+            }
+            return true;
+        }
+        false
+    }
+}
+
+#[inline]
+fn put_pair<const N: usize>(text: &mut [u8; N], at: usize, pair: usize) {
+    let digits = PAIRS.get(pair * 2..).and_then(|rest| rest.first_chunk::<2>());
+    let room = text.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<2>());
+    if let (Some(digits), Some(room)) = (digits, room) {
+        *room = *digits;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn seconds(at: Timestamp) -> String {
+        let mut text = ShortText::default();
+        text.unix_seconds(at);
+        String::from_utf8(text.as_bytes().to_vec()).unwrap()
+    }
+
+    fn value(value: Value) -> Option<String> {
+        let mut text = ShortText::default();
+        text.value(value).then(|| String::from_utf8(text.as_bytes().to_vec()).unwrap())
+    }
+
+    #[test]
+    fn usual_values_are_short() {
+        for (v, text) in [(0.0, "0"), (21.5, "21.5"), (-0.07, "-0.07"), (1.0625, "1.0625"), (99_999.25, "99999.25")] {
+            assert_eq!(value(Value::Float32(v)).as_deref(), Some(text));
+            assert_eq!(value(Value::Float64(text.parse().unwrap())).as_deref(), Some(text));
+        }
+        for v in [-0.0, f32::NAN, f32::INFINITY, 1e-5, 1e20] {
+            assert_eq!(value(Value::Float32(v)), None);
+        }
+        assert_eq!(value(Value::Int64(i64::MIN)).as_deref(), Some("-9223372036854775808"));
+        assert_eq!(value(Value::Int32(-7)).as_deref(), Some("-7"));
+        assert_eq!(seconds(1_715_000_000_010_203_040), "1715000000.01020304");
+        assert_eq!(seconds(i64::MIN), "-9223372036.854775808");
+    }
+
+    proptest! {
+        #[test]
+        fn times_are_exact(at: i64) {
+            let (whole, nanos) = (at.unsigned_abs() / SECOND, at.unsigned_abs() % SECOND);
+            let text = format!("{}{whole}.{nanos:09}", if at < 0 { "-" } else { "" });
+            prop_assert_eq!(seconds(at), text.trim_end_matches('0').trim_end_matches('.'));
+        }
+
+        #[test]
+        fn decimals_are_the_shortest_that_read_back(digits in -200_000_000i64..200_000_000, decimals in 0u32..7) {
+            let wide = digits as f64 / 10f64.powi(decimals as i32);
+            // The standard library prints the shortest text that reads back, without exponent.
+            if let Some(text) = value(Value::Float64(wide)) {
+                prop_assert_eq!(text, format!("{wide}"));
+            }
+            let narrow = wide as f32;
+            if let Some(text) = value(Value::Float32(narrow)) {
+                prop_assert_eq!(text, format!("{narrow}"));
+            }
+        }
+
+        #[test]
+        fn any_bits_are_the_shortest_or_left_alone(narrow: u32, wide: u64) {
+            let (narrow, wide) = (f32::from_bits(narrow), f64::from_bits(wide));
+            if let Some(text) = value(Value::Float32(narrow)) {
+                prop_assert_eq!(text, format!("{narrow}"));
+            }
+            if let Some(text) = value(Value::Float64(wide)) {
+                prop_assert_eq!(text, format!("{wide}"));
+            }
+        }
+    }
+}
