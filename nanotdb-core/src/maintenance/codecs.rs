@@ -9,6 +9,7 @@ use crate::model::{Column, MetricId, Timestamp, ValueType};
 use crate::plugin::registry::registry;
 use crate::plugin::{Codec, CodecError};
 use crate::{Error, Result};
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -166,16 +167,16 @@ impl Sample {
             kinds.push((value_type.name(), columns.collect()));
         }
         // Metrics share vectors of timestamps, so each is measured once.
-        let mut vectors: Vec<&[Timestamp]> = Vec::new();
+        let (mut vectors, mut known) = (Vec::new(), HashSet::new());
         for (_, rows) in &self.metrics {
             for (from, to) in segments(rows.timestamps.len()) {
                 let vector = rows.timestamps.get(from..to).unwrap_or_default();
-                if !vectors.contains(&vector) {
-                    vectors.push(vector);
+                if known.insert(vector) {
+                    vectors.push(Block::Timestamps(vector.to_vec()));
                 }
             }
         }
-        kinds.push(("timestamps", vectors.into_iter().map(|v| Block::Timestamps(v.to_vec())).collect()));
+        kinds.push(("timestamps", vectors));
         kinds
     }
 
