@@ -31,7 +31,8 @@ Examples:
 
 The newest samples are measured, as many as --rows says, on one core and in memory. `page` is what data-
 files are made of ([page] codec in manifest.toml), the others are columns of metric files ([metrics]
-compression in engine.toml). * marks the best of a column. Nothing is written.";
+compression in engine.toml). * marks the smallest, and the fastest of those that make the samples smaller.
+Nothing is written.";
 
 #[derive(Debug, clap::Args)]
 struct Codecs {
@@ -87,7 +88,7 @@ fn per_value(codec: &CodecReport, kind: &KindReport) -> f64 {
     if kind.values == 0 { 0.0 } else { codec.bytes as f64 / kind.values as f64 }
 }
 
-/// The codecs that are best by size, encoding and decoding.
+/// The codecs that are best by size, and by speed of those that make their input smaller.
 struct Best<'a> {
     size: Option<&'a str>,
     encode: Option<&'a str>,
@@ -97,10 +98,12 @@ struct Best<'a> {
 impl<'a> Best<'a> {
     fn of(kind: &'a KindReport) -> Self {
         let usable = || kind.codecs.iter().filter(|c| c.problem.is_none());
+        // Copying is always the fastest, and no answer to the question.
+        let compressing = || usable().filter(|c| c.bytes < kind.decoded_bytes);
         Self {
             size: usable().min_by_key(|c| c.bytes).map(|c| c.codec),
-            encode: usable().min_by_key(|c| c.encode).map(|c| c.codec),
-            decode: usable().min_by_key(|c| c.decode).map(|c| c.codec),
+            encode: compressing().min_by_key(|c| c.encode).map(|c| c.codec),
+            decode: compressing().min_by_key(|c| c.decode).map(|c| c.codec),
         }
     }
 }

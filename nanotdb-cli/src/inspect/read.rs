@@ -9,7 +9,7 @@ use nanotdb_core::config::{EngineConfig, Manifest};
 use nanotdb_core::maintenance::inspect::{self, DataFileReport, WalReport};
 use nanotdb_core::maintenance::metric_files::{self, MetricFileReport};
 use nanotdb_core::maintenance::verify::Problem;
-use nanotdb_core::model::Value;
+use nanotdb_core::model::{Value, ValueType};
 use nanotdb_core::storage::vfs::RealVfs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -122,6 +122,14 @@ impl DatabaseFiles<'_> {
     }
 }
 
+/// A float32 as the number that its shortest decimal is, not as the one nearest to it in binary.
+fn shortest(value_type: ValueType, value: f64) -> f64 {
+    match value_type {
+        ValueType::Float32 => (value as f32).to_string().parse().unwrap_or(value),
+        _ => value,
+    }
+}
+
 fn metric_file(root: &Path, report: MetricFileReport, names: &BTreeMap<u16, String>, details: bool) -> MetricFileView {
     let per_point = |bytes: u64, points: u64| (points > 0).then(|| bytes as f64 / points as f64);
     let codecs = report.series.iter().map(|s| &s.codec).chain(report.times.iter().map(|t| &t.codec));
@@ -150,8 +158,8 @@ fn metric_file(root: &Path, report: MetricFileReport, names: &BTreeMap<u16, Stri
                 points: s.rows,
                 bytes: s.bytes,
                 bytes_per_point: per_point(s.bytes, s.rows),
-                min: s.extremes.map(|(min, _)| min),
-                max: s.extremes.map(|(_, max)| max),
+                min: s.extremes.map(|(min, _)| shortest(s.value_type, min)),
+                max: s.extremes.map(|(_, max)| shortest(s.value_type, max)),
                 span: Span::new(s.start, s.end),
             })
             .collect(),
