@@ -1,13 +1,13 @@
 //! The command line's grammar: global options and the list of commands.
 
-use crate::commands::{export, import, inspect, plugins, query, verify};
+use crate::commands::{bench, build, convert, export, import, inspect, plugins, query, verify};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Offline tool for NanoTDB data directories: import, export, query and inspect without a server.
 ///
-/// Reading commands (export, query, inspect, verify) take no lock, never write, and work on the directory of a running
-/// server. Writing commands (import) need the directory for themselves.
+/// Reading commands (export, query, inspect, verify, bench, convert) take no lock, never write, and work on the directory of a running
+/// server. Writing commands (import, build) need the directory for themselves.
 #[derive(Debug, Parser)]
 #[command(name = "nanocli", version, propagate_version = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
@@ -28,6 +28,7 @@ Examples:
   nanocli import --root ./nanotdb-data --in backup.lp.zst
   nanocli query  --root ./nanotdb-data --db sensors --metric '^temp\\.' --start -1h
   nanocli export --root ./nanotdb-data --db sensors --out sensors.lp.zst
+  nanocli build metric --root ./nanotdb-data --db sensors
   nanocli inspect db --root ./nanotdb-data
   nanocli verify --root ./nanotdb-data
 
@@ -55,6 +56,9 @@ pub(crate) enum Command {
     Import(import::Args),
     Export(export::Args),
     Query(query::Args),
+    Build(build::Args),
+    Bench(bench::Args),
+    Convert(convert::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
     Plugins(plugins::Args),

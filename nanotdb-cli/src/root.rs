@@ -20,9 +20,25 @@ pub(crate) fn open_for_reading(root: &Path) -> Result<Engine> {
 
 /// Opens a root for writing, made when missing. The engine's own metrics stay off: this process is no server.
 pub(crate) fn open_for_writing(root: &Path) -> Result<Engine> {
-    let mut config = load_config(root)?;
+    open_with(root, load_config(root)?)
+}
+
+/// The same with this configuration.
+pub(crate) fn open_with(root: &Path, mut config: EngineConfig) -> Result<Engine> {
     config.stats.enabled = false;
     Engine::open(root, config)
+}
+
+/// Whether engine.toml sets anything in this section.
+pub(crate) fn has_section(root: &Path, section: &str) -> Result<bool> {
+    let path = root.join(CONFIG_FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(Error::io("read", path, e)),
+    };
+    // The engine's own reader refuses what is no TOML, with a better message.
+    Ok(text.parse::<toml::Table>().is_ok_and(|table| table.contains_key(section)))
 }
 
 /// Fails with `NotFound` unless `root` is a directory.

@@ -4,11 +4,11 @@ use crate::cli::DatabasesArgs;
 use crate::inspect::read::DatabaseFiles;
 use crate::inspect::render;
 use crate::{output, root, text};
-use nanotdb_core::Result;
+use nanotdb_core::{Error, Result};
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Show what the files of a data directory hold: databases, raw files, catalogs, write-ahead logs.
+/// Show what the files of a data directory hold: databases, raw files, metric files, catalogs, write-ahead logs.
 ///
 /// Files are read as they are, whole or damaged, and never written. Tables are for people: start plus length, rounded
 /// sizes. --json has the exact figures, timestamps in nanoseconds.
@@ -23,15 +23,18 @@ const AFTER_HELP: &str = "\
 Examples:
   nanocli inspect db --root ./nanotdb-data
   nanocli inspect dat --root ./nanotdb-data --db sensors --verbose
+  nanocli inspect metric --root ./nanotdb-data --db sensors --part 2026-05-24 --verbose
   nanocli inspect wal --root ./nanotdb-data --db sensors --verbose
   nanocli inspect catalog --root ./nanotdb-data --db sensors --json";
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// One line per database; with --verbose also its raw files and its WAL
+    /// One line per database; with --verbose also its raw files, its metric files and its WAL
     Db(Common),
     /// Raw files; with --verbose each page frame: size, ratio, codec, damage
     Dat(Common),
+    /// Metric files; with --verbose each metric and time vector: size, values from and to, times
+    Metric(Metric),
     /// Metrics: id, name, type, those in the WAL alone too
     Catalog(Common),
     /// Write-ahead logs; with --verbose each record, and what is wrong at the tail
@@ -52,10 +55,21 @@ struct Common {
     json: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct Metric {
+    #[command(flatten)]
+    common: Common,
+
+    /// Only the file of this partition, named as in its file name: 2026-05-24, 2026-05, 2026 or forever
+    #[arg(long, value_name = "PARTITION")]
+    part: Option<String>,
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.what {
         What::Db(common) => databases(common)?,
         What::Dat(common) => data_files(common)?,
+        What::Metric(args) => metric_files(args)?,
         What::Catalog(common) => catalog(common)?,
         What::Wal(common) => wals(common)?,
     }
@@ -78,7 +92,12 @@ fn databases(args: &Common) -> anyhow::Result<()> {
         for (name, _) in &names {
             let files = DatabaseFiles { root, name };
             let mut out = output::stdout();
-            write!(out, "\n{}\n{}", render::data_files(&files.data_files()?), render::wals(&files.wals(false)?))?;
+            write!(out, "\n{}", render::data_files(&files.data_files()?))?;
+            let metric_files = files.metric_files(false)?;
+            if !metric_files.is_empty() {
+                write!(out, "\n{}", render::metric_files(&metric_files))?;
+            }
+            write!(out, "\n{}", render::wals(&files.wals(false)?))?;
             out.flush()?;
         }
     }
@@ -106,6 +125,35 @@ fn data_files(args: &Common) -> anyhow::Result<()> {
     if args.verbose {
         for file in &all {
             write!(out, "\n{}", render::frames(file))?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+fn metric_files(args: &Metric) -> anyhow::Result<()> {
+    let Metric { common, part } = args;
+    let root = &common.databases.root.root;
+    let mut all = Vec::new();
+    for name in names(common)? {
+        all.extend(DatabaseFiles { root, name: &name }.metric_files(common.verbose)?);
+    }
+    if let Some(part) = part {
+        let known: Vec<_> = all.iter().map(|f| f.partition.clone()).collect();
+        all.retain(|f| f.partition == *part);
+        if all.is_empty() {
+            let known =
+                if known.is_empty() { "there is none".to_owned() } else { format!("there are {}", known.join(", ")) };
+            return Err(Error::NotFound(format!("--part {part}: no metric file of this partition; {known}")).into());
+        }
+    }
+    if common.json {
+        return output::print_json(&serde_json::json!({ "files": all }));
+    }
+    let mut out = output::stdout();
+    out.write_all(render::metric_files(&all).as_bytes())?;
+    if common.verbose {
+        for file in &all {
+            write!(out, "\n{}", render::series(file))?;
         }
     }
     Ok(out.flush()?)

@@ -7,7 +7,7 @@ use nanotdb_core::engine::EngineOptions;
 use nanotdb_core::maintenance::verify::verify;
 use std::process::ExitCode;
 
-/// Check every byte of a data directory: checksums, time order, known metrics.
+/// Check every byte of a data directory: checksums, time order, known metrics, statistics.
 ///
 /// Nothing is written or repaired. On the directory of a running server, rows that are being written at this moment are
 /// no problem.
@@ -45,6 +45,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             "frames": report.frames,
             "rows": report.rows,
             "wal_records": report.wal_records,
+            "metric_files": report.metric_files,
+            "metric_blocks": report.metric_blocks,
+            "metric_rows": report.metric_rows,
             "problems": problems,
         }))?;
     } else {
@@ -52,8 +55,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             0 => "no problems".to_owned(),
             n => text::counted(n as u64, "problem"),
         };
+        let metric_files = match report.metric_files {
+            0 => String::new(),
+            files => format!(
+                ", {}, {}, {}",
+                text::counted(files, "metric file"),
+                text::counted(report.metric_blocks, "block"),
+                text::counted(report.metric_rows, "point"),
+            ),
+        };
         output::print_text(&format!(
-            "{}{}, {}, {}, {}, {}: {found}\n",
+            "{}{}, {}, {}, {}, {}{metric_files}: {found}\n",
             render::problems(&problems),
             text::counted(report.databases, "database"),
             text::counted(report.files, "file"),

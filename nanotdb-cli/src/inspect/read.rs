@@ -1,14 +1,16 @@
 //! From the engine's reports to what is shown. Reads files only, never writes.
 
 use super::view::{
-    DamageView, DataFileView, DatabaseView, FrameView, MetricView, ProblemView, Span, WalRecordView, WalView,
+    DamageView, DataFileView, DatabaseView, FrameView, MetricFileView, MetricView, ProblemView, SeriesView, Span,
+    TimesView, WalRecordView, WalView,
 };
+use nanotdb_core::Result;
 use nanotdb_core::config::{EngineConfig, Manifest};
 use nanotdb_core::maintenance::inspect::{self, DataFileReport, WalReport};
+use nanotdb_core::maintenance::metric_files::{self, MetricFileReport};
 use nanotdb_core::maintenance::verify::Problem;
-use nanotdb_core::model::Value;
-use nanotdb_core::storage::vfs::{RealVfs, Vfs};
-use nanotdb_core::{Error, Result};
+use nanotdb_core::model::{Value, ValueType};
+use nanotdb_core::storage::vfs::RealVfs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -26,6 +28,17 @@ impl DatabaseFiles<'_> {
     pub fn data_files(&self) -> Result<Vec<DataFileView>> {
         let paths = inspect::data_files(&RealVfs, &self.root.join(self.name))?;
         paths.iter().map(|path| Ok(data_file(self.root, inspect::data_file(&RealVfs, path)?))).collect()
+    }
+
+    /// Its metric files, with single metrics and time vectors when they are wanted.
+    pub fn metric_files(&self, details: bool) -> Result<Vec<MetricFileView>> {
+        let names: BTreeMap<u16, String> = self.catalog()?.into_iter().map(|m| (m.id, m.name)).collect();
+        let mut views = Vec::new();
+        for path in metric_files::metric_files(&RealVfs, &self.root.join(self.name))? {
+            let report = metric_files::metric_file(&RealVfs, &path)?;
+            views.extend(report.map(|report| metric_file(self.root, report, &names, details)));
+        }
+        Ok(views)
     }
 
     /// Its write-ahead logs (there are two while pages are being flushed), with single records when they are wanted.
@@ -60,7 +73,7 @@ impl DatabaseFiles<'_> {
         let files = self.data_files()?;
         let wals = self.wals(false)?;
         let directory = self.root.join(self.name);
-        let (metric_files, metric_bytes) = metric_files(&directory)?;
+        let metric_files = self.metric_files(false)?;
         let mut problems: Vec<String> = health.map(str::to_owned).into_iter().collect();
         let manifest = directory.join("manifest.toml");
         let manifest = if manifest.exists() {
@@ -78,6 +91,9 @@ impl DatabaseFiles<'_> {
         for file in files.iter().filter(|f| f.problems() > 0) {
             problems.push(format!("{}: {} problems; see inspect dat --verbose", file.file, file.problems()));
         }
+        for file in &metric_files {
+            problems.extend(file.problem.as_ref().map(|problem| format!("{}: {problem}", file.file)));
+        }
         // A torn end is what a crash, or a server that is writing right now, leaves; recovery cuts it off.
         for wal in &wals {
             let damaged = wal.damaged.iter().filter(|d| !d.torn).count();
@@ -85,17 +101,17 @@ impl DatabaseFiles<'_> {
                 problems.push(format!("{}: {damaged} damaged ranges; see inspect wal --verbose", wal.file));
             }
         }
-        let spans = files
-            .iter()
-            .flat_map(|f| f.frames.iter().map(|frame| &frame.span))
-            .chain(wals.iter().filter_map(|wal| wal.span.as_ref()));
+        let raw = files.iter().flat_map(|f| f.frames.iter().map(|frame| &frame.span));
+        let built = metric_files.iter().filter_map(|f| f.span.as_ref());
+        let spans = raw.chain(built).chain(wals.iter().filter_map(|wal| wal.span.as_ref()));
         Ok(DatabaseView {
             name: self.name.to_owned(),
             metrics: self.catalog()?.len() as u64,
             raw_files: files.len() as u64,
-            metric_files,
-            file_bytes: files.iter().map(|f| f.bytes).sum::<u64>() + metric_bytes,
+            metric_files: metric_files.len() as u64,
+            file_bytes: files.iter().map(|f| f.bytes).chain(metric_files.iter().map(|f| f.bytes)).sum(),
             rows: files.iter().map(|f| f.rows).sum(),
+            metric_rows: metric_files.iter().map(|f| f.points).sum(),
             wal_bytes: wals.iter().map(|wal| wal.bytes).sum(),
             wal_records: wals.iter().map(|wal| wal.records).sum(),
             partition,
@@ -106,11 +122,62 @@ impl DatabaseFiles<'_> {
     }
 }
 
-fn metric_files(directory: &Path) -> Result<(u64, u64)> {
-    let entries = RealVfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))?;
-    let is_metric = |name: &str| name.starts_with("metric-") && name.ends_with(".dat");
-    let lengths = entries.iter().filter(|e| !e.is_dir && is_metric(&e.name)).map(|e| e.len);
-    Ok((lengths.clone().count() as u64, lengths.sum()))
+/// A float32 as the number that its shortest decimal is, not as the one nearest to it in binary.
+fn shortest(value_type: ValueType, value: f64) -> f64 {
+    match value_type {
+        ValueType::Float32 => (value as f32).to_string().parse().unwrap_or(value),
+        _ => value,
+    }
+}
+
+fn metric_file(root: &Path, report: MetricFileReport, names: &BTreeMap<u16, String>, details: bool) -> MetricFileView {
+    let per_point = |bytes: u64, points: u64| (points > 0).then(|| bytes as f64 / points as f64);
+    let codecs = report.series.iter().map(|s| &s.codec).chain(report.times.iter().map(|t| &t.codec));
+    let points = report.series.iter().map(|s| s.rows).sum();
+    MetricFileView {
+        file: relative(root, &report.path),
+        partition: metric_files::part_of(&report.path).unwrap_or_default().to_owned(),
+        bytes: report.len,
+        format: if report.version == 0 { "?".to_owned() } else { format!("v{}", report.version) },
+        codecs: codecs.cloned().collect::<BTreeSet<_>>().into_iter().collect(),
+        points,
+        series: report.series.len() as u64,
+        time_vectors: report.times.len() as u64,
+        bytes_per_point: per_point(report.len, points),
+        span: report.span.map(|(start, end)| Span::new(start, end)),
+        metrics: report
+            .series
+            .into_iter()
+            .filter(|_| details)
+            .map(|s| SeriesView {
+                id: s.id,
+                metric: names.get(&s.id).cloned(),
+                value_type: s.value_type.to_string(),
+                codec: s.codec,
+                blocks: s.blocks,
+                points: s.rows,
+                bytes: s.bytes,
+                bytes_per_point: per_point(s.bytes, s.rows),
+                min: s.extremes.map(|(min, _)| shortest(s.value_type, min)),
+                max: s.extremes.map(|(_, max)| shortest(s.value_type, max)),
+                span: Span::new(s.start, s.end),
+            })
+            .collect(),
+        times: report
+            .times
+            .into_iter()
+            .filter(|_| details)
+            .map(|t| TimesView {
+                offset: t.offset,
+                bytes: t.len,
+                codec: t.codec,
+                timestamps: t.count,
+                blocks: t.blocks,
+                span: Span::new(t.start, t.end),
+            })
+            .collect(),
+        problem: report.problem,
+    }
 }
 
 /// A finding of `verify`, its file relative to the root.

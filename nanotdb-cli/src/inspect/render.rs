@@ -1,7 +1,9 @@
 //! The views as aligned tables: human start plus duration, sizes and ratios. Exact figures are in the JSON.
 
 use super::table::Table;
-use super::view::{DamageView, DataFileView, DatabaseView, MetricView, ProblemView, Span, WalRecordView, WalView};
+use super::view::{
+    DamageView, DataFileView, DatabaseView, MetricFileView, MetricView, ProblemView, Span, WalRecordView, WalView,
+};
 use crate::text;
 use std::io::{self, Write};
 
@@ -106,6 +108,79 @@ pub fn frames(file: &DataFileView) -> String {
         ]);
     }
     format!("{}\n{}{}", file.file, table.render(), damage(&file.damaged))
+}
+
+/// `inspect metric`: one line per file.
+pub fn metric_files(files: &[MetricFileView]) -> String {
+    let headings =
+        ["FILE", "FORMAT", "CODEC", ">POINTS", ">SERIES", ">TIMES", ">SIZE", ">B/POINT", "START", "LENGTH", "STATE"];
+    let mut table = Table::new(&headings);
+    for file in files {
+        let (start, length) = span(file.span.as_ref());
+        table.row(vec![
+            file.file.clone(),
+            file.format.clone(),
+            if file.codecs.is_empty() { NOTHING.into() } else { file.codecs.join(",") },
+            text::count(file.points),
+            text::count(file.series),
+            text::count(file.time_vectors),
+            text::bytes(file.bytes),
+            per_point(file.bytes_per_point),
+            start,
+            length,
+            file.problem.clone().unwrap_or_else(|| "ok".into()),
+        ]);
+    }
+    table.render()
+}
+
+/// `inspect metric --verbose`: one line per metric of a file, then one per time vector.
+pub fn series(file: &MetricFileView) -> String {
+    let headings = [
+        ">ID", "METRIC", "TYPE", "CODEC", ">BLOCKS", ">POINTS", ">SIZE", ">B/POINT", ">MIN", ">MAX", "START", "LENGTH",
+    ];
+    let mut table = Table::new(&headings);
+    let value = |v: Option<f64>| v.map_or_else(|| NOTHING.to_owned(), |v| v.to_string());
+    for one in &file.metrics {
+        let (start, length) = span(Some(&one.span));
+        table.row(vec![
+            one.id.to_string(),
+            one.metric.clone().unwrap_or_else(|| "?".into()),
+            one.value_type.clone(),
+            one.codec.clone(),
+            text::count(one.blocks),
+            text::count(one.points),
+            text::bytes(one.bytes),
+            per_point(one.bytes_per_point),
+            value(one.min),
+            value(one.max),
+            start,
+            length,
+        ]);
+    }
+    let mut out = format!("{}\n{}", file.file, table.render());
+    if !file.times.is_empty() {
+        let mut table = Table::new(&[">OFFSET", ">TIMESTAMPS", "CODEC", ">BLOCKS", ">SIZE", "START", "LENGTH"]);
+        for time in &file.times {
+            let (start, length) = span(Some(&time.span));
+            table.row(vec![
+                time.offset.to_string(),
+                text::count(time.timestamps),
+                time.codec.clone(),
+                text::count(time.blocks),
+                text::bytes(time.bytes),
+                start,
+                length,
+            ]);
+        }
+        out.push('\n');
+        out.push_str(&table.render());
+    }
+    out
+}
+
+fn per_point(bytes: Option<f64>) -> String {
+    bytes.map_or_else(|| NOTHING.to_owned(), |bytes| format!("{bytes:.3}"))
 }
 
 /// `inspect wal`: one line per log.
@@ -326,6 +401,7 @@ torn tail: 4 bytes at 56: ends inside a record
             metric_files: 0,
             file_bytes: 0,
             rows: 0,
+            metric_rows: 0,
             wal_bytes: 0,
             wal_records: 0,
             partition: "day".into(),

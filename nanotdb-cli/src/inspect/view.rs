@@ -44,6 +44,8 @@ pub struct DatabaseView {
     pub file_bytes: u64,
     /// Rows in whole frames of the raw files.
     pub rows: u64,
+    /// Samples in metric files. Those whose raw files were kept are in both.
+    pub metric_rows: u64,
     /// Bytes of its WAL.
     pub wal_bytes: u64,
     /// Records in it. Those of a crash between page and WAL may be in a page too, until the next start.
@@ -52,7 +54,7 @@ pub struct DatabaseView {
     pub partition: String,
     /// Codec of new pages.
     pub codec: String,
-    /// Time that raw files and WAL cover; `None` when they are empty.
+    /// Time that files and WAL cover; `None` when they are empty.
     #[serde(flatten)]
     pub span: Option<Span>,
     /// What is wrong with it.
@@ -93,6 +95,87 @@ impl DataFileView {
     pub fn problems(&self) -> usize {
         self.frames.iter().filter(|f| f.problem.is_some()).count() + self.damaged.len()
     }
+}
+
+/// One metric file: `inspect metric`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MetricFileView {
+    /// Path relative to the root.
+    pub file: String,
+    /// Partition, as in its name.
+    pub partition: String,
+    /// Length.
+    pub bytes: u64,
+    /// `v1`, `v2` or `v3`; `?` when it cannot be opened.
+    pub format: String,
+    /// Names of its codecs.
+    pub codecs: Vec<String>,
+    /// Samples.
+    pub points: u64,
+    /// Metrics.
+    pub series: u64,
+    /// Time vectors.
+    pub time_vectors: u64,
+    /// Bytes of the whole file per sample.
+    pub bytes_per_point: Option<f64>,
+    /// Time it covers.
+    #[serde(flatten)]
+    pub span: Option<Span>,
+    /// Its metrics, by id; only with `--verbose`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<SeriesView>,
+    /// Its time vectors; only with `--verbose`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub times: Vec<TimesView>,
+    /// Why nothing of it can be read.
+    pub problem: Option<String>,
+}
+
+/// One metric in a metric file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SeriesView {
+    /// Id in its database.
+    pub id: u16,
+    /// Name; `null` when the catalog does not have it.
+    pub metric: Option<String>,
+    /// Type as written.
+    #[serde(rename = "type")]
+    pub value_type: String,
+    /// Codec name.
+    pub codec: String,
+    /// Blocks.
+    pub blocks: u64,
+    /// Samples.
+    pub points: u64,
+    /// Bytes of its blocks.
+    pub bytes: u64,
+    /// Those per sample.
+    pub bytes_per_point: Option<f64>,
+    /// Smallest value, where the file has statistics.
+    pub min: Option<f64>,
+    /// Largest value, where the file has statistics.
+    pub max: Option<f64>,
+    /// Time it covers.
+    #[serde(flatten)]
+    pub span: Span,
+}
+
+/// One time vector of a metric file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TimesView {
+    /// Offset of its first byte.
+    pub offset: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Codec name.
+    pub codec: String,
+    /// Timestamps.
+    pub timestamps: u64,
+    /// Blocks of values that refer to it.
+    pub blocks: u64,
+    /// Time it covers.
+    #[serde(flatten)]
+    pub span: Span,
 }
 
 /// One frame of a raw file.

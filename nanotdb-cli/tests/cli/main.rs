@@ -2,10 +2,14 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod bench;
+mod build;
+mod convert;
 mod golden;
 mod helpers;
 mod import_export;
 mod inspection;
+mod metric_inspection;
 mod query;
 mod real_input;
 #[path = "../samples/mod.rs"]

@@ -87,11 +87,21 @@ fn wrong_aggregate_queries_say_what_is_missing() {
 }
 
 #[test]
-fn metric_files_can_be_asked_for_but_not_refused() {
+fn without_metric_files_raw_pages_alone_answer_and_what_is_missing_is_said() {
     let bench = bench();
-    query(&bench, &["--metric", "temp", "--metric-files", "on"]).ok();
-    let e = query(&bench, &["--metric", "temp", "--metric-files", "off"]).fails(2);
-    assert!(e.contains("config and on"), "{e}");
+    let args = ["--metric", "temp", "--format", "csv"];
+    let whole = query(&bench, &args).ok();
+    let build = ["build", "metric", "--root", "root", "--db", "s", "--part", "2026-05-24"];
+    bench.run(&build).ok();
+    for mode in ["config", "on", "off"] {
+        let answer = query(&bench, &[&args[..], &["--metric-files", mode]].concat()).ok();
+        assert_eq!(answer, whole, "{mode}, with raw pages and a metric file");
+    }
+    bench.run(&[&build[..], &["--raw-ingest-action", "delete"]].concat()).ok();
+    assert_eq!(query(&bench, &[&args[..], &["--metric-files", "on"]].concat()).ok(), whole);
+    let off = query(&bench, &[&args[..], &["--metric-files", "off"]].concat());
+    assert_eq!((off.code, off.stdout.lines().count()), (1, 1), "{}", off.stdout);
+    assert!(off.stderr.contains("metric-2026-05-24.dat") && off.stderr.contains("left out"), "{}", off.stderr);
 }
 
 #[test]

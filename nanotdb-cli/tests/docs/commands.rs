@@ -44,6 +44,11 @@ fn recovery_goes_as_documented() {
 }
 
 #[test]
+fn metric_files_are_made_and_converted_as_documented() {
+    run("docs/METRIC_FILES.md", 5);
+}
+
+#[test]
 fn a_failing_command_is_a_failure() {
     let place = Place::new();
     assert!(place.run("echo fine").is_ok());

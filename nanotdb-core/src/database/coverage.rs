@@ -47,7 +47,7 @@ impl Covered {
 }
 
 /// What a version 3 file remembers of a raw file that it was built from.
-pub(super) fn source_of(vfs: &dyn crate::storage::vfs::Vfs, index: &RawFile, len: u64) -> Result<Option<Source>> {
+pub(crate) fn source_of(vfs: &dyn crate::storage::vfs::Vfs, index: &RawFile, len: u64) -> Result<Option<Source>> {
     let Some(last) = index.frames.iter().rev().find(|f| f.end_offset() == len) else { return Ok(None) };
     let file = match vfs.open(&index.path, OpenMode::Read) {
         Ok(file) => file,
@@ -188,13 +188,19 @@ fn rows_of(layout: &Layout) -> u64 {
 
 /// Number and sum of hashes of rows: equal for equal rows in whatever order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Digest {
+pub(crate) struct Digest {
     rows: u64,
     sum: u64,
 }
 
 impl Digest {
-    fn add(&mut self, id: MetricId, timestamp: Timestamp, value: Value) {
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Adds a row.
+    pub(crate) fn add(&mut self, id: MetricId, timestamp: Timestamp, value: Value) {
         let mut hasher = foldhash::quality::FixedState::with_seed(0).build_hasher();
         hasher.write_u16(id);
         hasher.write_i64(timestamp);

@@ -19,6 +19,7 @@ pub(crate) use flush::{next_wal_name, wal_name};
 
 pub use batch::{Batch, BatchOutcome, Rejection};
 pub use coverage::Covered;
+pub(crate) use coverage::{Digest, source_of};
 pub use partition::{MetricFiles, ScanReport};
 pub(crate) use partition::{OpenPartition, OpenRaw};
 pub use snapshot::{PartitionSnapshot, Snapshot};

@@ -23,6 +23,13 @@ impl Engine {
         Ok(self.known_database(database)?.partitions().into_iter().map(|(_, name)| name).collect())
     }
 
+    /// Those of them whose time ended more than the grace ago.
+    pub fn sealed_partitions(&self, database: &str) -> Result<Vec<String>> {
+        let database = self.known_database(database)?;
+        let sealed = database.partitions().into_iter().filter(|(partition, _)| database.is_sealed(*partition));
+        Ok(sealed.map(|(_, name)| name).collect())
+    }
+
     /// Builds metric files. Partitions that need none are left out of the answer.
     ///
     /// [`Error::NotFound`] for an unknown database or partition. An error of one partition does not keep the others

@@ -123,7 +123,7 @@ impl Engine {
         self.inner.all_databases()
     }
 
-    fn known_database(&self, name: &str) -> Result<Arc<Database>> {
+    pub(crate) fn known_database(&self, name: &str) -> Result<Arc<Database>> {
         self.database(name).ok_or_else(|| {
             if let Some(reason) = self.inner.failed.get(name) {
                 return Error::ReadOnly { database: name.to_owned(), reason: reason.clone() };

@@ -1,8 +1,11 @@
-//! Work on whole roots: inspection, verification, and moving samples between an engine and text.
+//! Work on whole roots: inspection, verification, conversion, and moving samples between an engine and text.
 
+pub mod codecs;
+pub mod convert;
 pub mod export;
 pub mod import;
 pub mod inspect;
+pub mod metric_files;
 mod transfer;
 pub mod verify;
 mod window;

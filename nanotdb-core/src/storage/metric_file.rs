@@ -10,6 +10,7 @@ use crate::format::metric::{
 use crate::model::Timestamp;
 use crate::plugin::registry::registry;
 use crate::{Error, Result};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -139,6 +140,23 @@ impl MetricFile {
         let time = block.time.and_then(|at| self.layout().times.get(at as usize));
         let Some(time) = time else { return Ok(Vec::new()) };
         chunk.parts(series.value_type, block, time).map_err(damaged)
+    }
+
+    /// Ids of the codecs of its time vectors and blocks.
+    pub fn codecs(&self) -> Result<BTreeSet<u16>> {
+        let layout = self.layout();
+        let blocks = layout.series.iter().flat_map(|s| &s.blocks).map(|b| b.extent);
+        layout.times.iter().map(|t| t.extent).chain(blocks).map(|extent| self.codec_at(extent)).collect()
+    }
+
+    /// Id of the codec of one time vector or block.
+    pub fn codec_at(&self, extent: Extent) -> Result<u16> {
+        // At this offset in the frames of every version.
+        const CODEC_AT: u64 = 6;
+        let mut id = [0; 2];
+        let at = extent.offset.saturating_add(CODEC_AT);
+        self.file.read_exact_at(&mut id, at).map_err(|e| Error::io("read", &self.path, e))?;
+        Ok(u16::from_le_bytes(id))
     }
 
     fn read(&self, extent: Extent, bytes: &mut Vec<u8>) -> Result<()> {

@@ -32,6 +32,8 @@ pub struct BuildOptions {
     pub raw_ingest_action: RawIngestAction,
     /// Read the new file back and compare it with what it was built from even when no raw file is to go.
     pub verify: bool,
+    /// Build again what is built with another codec; without it a file of the right version is left as it is.
+    pub same_codec: bool,
     /// Build again what is built already.
     pub rebuild: bool,
 }
@@ -48,7 +50,8 @@ impl BuildOptions {
     /// As `[metrics]` in engine.toml says. An empty codec name is the format's default.
     pub fn new(format: MetricFileFormat, codec: &str, raw_ingest_action: RawIngestAction) -> Result<Self> {
         let name = if codec.is_empty() { Self::default_codec(format) } else { codec };
-        Ok(Self { format, codec: registry().codec(name)?, raw_ingest_action, verify: false, rebuild: false })
+        let codec = registry().codec(name)?;
+        Ok(Self { format, codec, raw_ingest_action, verify: false, same_codec: false, rebuild: false })
     }
 }
 
@@ -65,6 +68,8 @@ pub struct BuildReport {
     pub rows: u64,
     /// Bytes of the raw files and of the former metric file.
     pub bytes_before: u64,
+    /// Bytes of the raw files alone; 0 when there were none.
+    pub raw_bytes: u64,
     /// Bytes of the new metric file.
     pub bytes_after: u64,
     /// Whether the new file was read back and compared.
@@ -106,7 +111,7 @@ impl Builder<'_> {
         let open = database.open_partition(snapshot, &metrics, range, MetricFiles::Preferred, &mut report)?;
         refuse_damage(&report)?;
         let sources = database.sources(&open)?;
-        if !options.rebuild && self.is_up_to_date(&open, options) {
+        if !options.rebuild && self.is_up_to_date(&open, options)? {
             return self.act_on_raw_files(&open, &metrics, options);
         }
         let path = database.metric_path(partition);
@@ -120,6 +125,7 @@ impl Builder<'_> {
                     self.compare_with_source(&open, &metrics, &temporary)?;
                 }
                 let bytes_before = self.bytes_of(&open);
+                let raw_bytes = raw_bytes(&open);
                 database.install_metric_file(partition, &temporary, &path)?;
                 let raw_ingest_action = database.retire_raw_files(partition, &open, options.raw_ingest_action)?;
                 let report = BuildReport {
@@ -128,6 +134,7 @@ impl Builder<'_> {
                     series,
                     rows,
                     bytes_before,
+                    raw_bytes,
                     bytes_after: len,
                     verified,
                     raw_ingest_action,
@@ -153,14 +160,17 @@ impl Builder<'_> {
         self.0.partitioner_of(partition).file_part(partition)
     }
 
-    fn is_up_to_date(&self, open: &OpenPartition, options: BuildOptions) -> bool {
+    fn is_up_to_date(&self, open: &OpenPartition, options: BuildOptions) -> Result<bool> {
         let version = match options.format {
             MetricFileFormat::V1 => 1,
             MetricFileFormat::V2 => 2,
             MetricFileFormat::V3 => 3,
         };
-        let same = open.metric.as_ref().is_some_and(|file| file.layout().version == version);
-        same && open.raw.iter().all(|raw| raw.index.frames.iter().all(|f| f.offset < open.covered.of(raw.kind)))
+        let Some(file) = open.metric.as_ref().filter(|file| file.layout().version == version) else { return Ok(false) };
+        if options.same_codec && file.codecs()?.iter().any(|id| *id != options.codec.id()) {
+            return Ok(false);
+        }
+        Ok(open.raw.iter().all(|raw| raw.index.frames.iter().all(|f| f.offset < open.covered.of(raw.kind))))
     }
 
     /// Does with the raw files of a metric file that is there what an interrupted build had still to do.
@@ -196,6 +206,7 @@ impl Builder<'_> {
             series: layout.series.len() as u64,
             rows,
             bytes_before,
+            raw_bytes: raw_bytes(open),
             bytes_after: len,
             verified: true,
             raw_ingest_action,
@@ -204,7 +215,7 @@ impl Builder<'_> {
 
     fn bytes_of(&self, open: &OpenPartition) -> u64 {
         let metric = open.metric.as_ref().and_then(|file| self.0.vfs().entry(file.path()).ok().flatten());
-        open.raw.iter().map(|raw| raw.index.len).sum::<u64>() + metric.map_or(0, |entry| entry.len)
+        raw_bytes(open).saturating_add(metric.map_or(0, |entry| entry.len))
     }
 
     /// Writes rows, series and length of the new file; `None` when there are no rows.
@@ -248,6 +259,10 @@ impl Builder<'_> {
         let header = encoder.finish(&mut out.buffer).map_err(|e| out.refused(&e))?;
         Ok(Some((rows_written, series, out.complete(&header)?)))
     }
+}
+
+fn raw_bytes(open: &OpenPartition) -> u64 {
+    open.raw.iter().map(|raw| raw.index.len).sum()
 }
 
 /// A build must not make the loss permanent that a query would only report.

@@ -1,0 +1,111 @@
+//! Metric files from outside: `inspect metric` shows them, `verify` finds every damage in them.
+
+use crate::build::three_days;
+use crate::helpers::Bench;
+use crate::samples::copy_golden;
+use crate::samples::files::{golden_cases, snapshot};
+
+fn built() -> Bench {
+    let bench = three_days();
+    bench.run(&["build", "metric", "--root", "root", "--db", "s"]).ok();
+    bench
+}
+
+#[test]
+fn metric_files_are_listed_with_their_metrics_and_time_vectors() {
+    let bench = built();
+    let before = snapshot(&bench.path("root"));
+    let all = bench.run(&["inspect", "metric", "--root", "root", "--json"]).json();
+    assert_eq!(all["files"].as_array().unwrap().len(), 3);
+    assert!(all["files"][0].get("metrics").is_none(), "{all}");
+    let args = ["inspect", "metric", "--root", "root", "--db", "s", "--part", "2024-05-21", "--verbose"];
+    let json = bench.run(&[&args[..], &["--json"]].concat()).json();
+    let [file] = json["files"].as_array().unwrap().as_slice() else { panic!("{json}") };
+    assert_eq!((&file["file"], &file["format"]), (&"s/metric-2024-05-21.dat".into(), &"v3".into()));
+    assert_eq!(file["codecs"], serde_json::json!(["columnar"]));
+    assert_eq!((&file["points"], &file["series"], &file["time_vectors"]), (&600.into(), &2.into(), &1.into()));
+    let bytes = std::fs::metadata(bench.path("root/s/metric-2024-05-21.dat")).unwrap().len();
+    assert_eq!(file["bytes"], bytes);
+    assert_eq!(file["bytes_per_point"], bytes as f64 / 600.0);
+    assert_eq!(file["start"], "2024-05-21T00:00:00Z");
+    let temp = &file["metrics"][0];
+    assert_eq!((&temp["metric"], &temp["type"]), (&"temp.out".into(), &"float32".into()));
+    assert_eq!((&temp["points"], &temp["min"], &temp["max"]), (&300.into(), &0.5.into(), &39.5.into()));
+    assert_eq!(file["times"][0]["timestamps"], 300);
+    assert_eq!(file["times"][0]["blocks"], 2);
+    let text = bench.run(&args).ok();
+    assert!(text.contains("temp.out  float32  columnar"), "{text}");
+    let db = bench.run(&["inspect", "db", "--root", "root", "--verbose"]).ok();
+    assert!(db.contains("metric-2024-05-22.dat  v3      columnar     600       2"), "{db}");
+    let e = bench.run(&["inspect", "metric", "--root", "root", "--part", "2024-05-25"]).fails(3);
+    assert!(e.contains("2024-05-20, 2024-05-21, 2024-05-22"), "{e}");
+    assert!(snapshot(&bench.path("root")) == before);
+}
+
+#[test]
+fn the_originals_metric_files_are_shown_and_sound() {
+    for case in golden_cases().iter().filter(|case| case.starts_with("metric-")) {
+        let bench = Bench::new();
+        let expected = copy_golden(case, &bench.path("root"));
+        let before = snapshot(&bench.path("root"));
+        let shown = bench.run(&["inspect", "metric", "--root", "root", "--db", "pi", "--verbose", "--json"]).json();
+        let files = shown["files"].as_array().unwrap();
+        let (version, codec) = case.strip_prefix("metric-").unwrap().split_once('-').unwrap();
+        for file in files {
+            assert_eq!((&file["format"], &file["codecs"]), (&version.into(), &serde_json::json!([codec])), "{case}");
+            assert_eq!(file["series"], expected.len(), "{case}");
+        }
+        let found = bench.run(&["verify", "--root", "root", "--json"]).json();
+        assert_eq!(found["metric_files"], files.len(), "{case}");
+        let points: u64 = files.iter().map(|f| f["points"].as_u64().unwrap()).sum();
+        assert_eq!(found["metric_rows"], points, "{case}");
+        assert!(snapshot(&bench.path("root")) == before, "{case}");
+    }
+}
+
+/// Every byte of a version 3 file is under a checksum, so a flipped bit anywhere is a problem.
+#[test]
+fn verify_finds_a_flipped_bit_wherever_it_is() {
+    let bench = built();
+    let sound = bench.run(&["verify", "--root", "root", "--json"]).json();
+    assert_eq!((&sound["metric_files"], &sound["metric_rows"]), (&3.into(), &1_800.into()));
+    assert_eq!(sound["metric_blocks"], 9, "a time vector and two blocks of values in each");
+    let text = bench.run(&["verify", "--root", "root"]).ok();
+    assert!(text.ends_with("3 metric files, 9 blocks, 1,800 points: no problems\n"), "{text}");
+    let path = bench.path("root/s/metric-2024-05-21.dat");
+    let whole = std::fs::read(&path).unwrap();
+    for at in (0..whole.len()).step_by(23).chain([0, whole.len() - 1]) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 4;
+        std::fs::write(&path, bytes).unwrap();
+        let run = bench.run(&["verify", "--root", "root"]);
+        assert_eq!(run.code, 1, "byte {at} of {}: {}", whole.len(), run.stdout);
+        assert!(run.stdout.contains("s/metric-2024-05-21.dat: "), "byte {at}: {}", run.stdout);
+    }
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    assert!(bench.run(&["verify", "--root", "root"]).stdout.contains("s/metric-2024-05-21.dat: byte "));
+}
+
+#[test]
+fn verify_compares_a_metric_file_with_catalog_partition_and_raw_file() {
+    let bench = built();
+    let problems = || -> Vec<String> {
+        let run = bench.run(&["verify", "--root", "root"]);
+        run.stdout.lines().filter(|l| !l.contains("WAL record")).map(str::to_owned).collect()
+    };
+    assert_eq!(problems(), Vec::<String>::new());
+    let (of_20, of_21) = (bench.path("root/s/metric-2024-05-20.dat"), bench.path("root/s/metric-2024-05-21.dat"));
+    let whole = std::fs::read(&of_21).unwrap();
+    std::fs::copy(&of_20, &of_21).unwrap();
+    let found = problems();
+    assert!(found.iter().any(|p| p.contains("outside of the file's partition")), "{found:?}");
+    std::fs::write(&of_21, whole).unwrap();
+
+    let catalog = bench.path("root/s/catalog.json");
+    let text = std::fs::read_to_string(&catalog).unwrap();
+    std::fs::write(&catalog, text.replace("\"type\": 2", "\"type\": 1")).unwrap();
+    let found = problems();
+    assert!(found.iter().any(|p| p.contains("metric id 1 is int32, and float32 in this file")), "{found:?}");
+    std::fs::write(&catalog, text).unwrap();
+    assert_eq!(problems(), Vec::<String>::new());
+}
