@@ -1,21 +1,17 @@
 //! Which frames of a partition's raw files are in its metric file already.
 //!
 //! A partition can have a metric file, the raw files it was built from, and rows that came later. What was built in is a
-//! prefix of the raw files, and everything behind it is read besides the metric file. A file of version 3 says how long
-//! that prefix was and how it ended; for one of version 1 or 2 the rows are counted and compared, once per process.
+//! prefix of the raw files, and everything behind it is read besides the metric file. Our files say how long that prefix was
+//! and how it ended; for one of the original the rows are counted and compared, once per process.
 
-use super::Database;
 use super::state::RawKind;
-use crate::Error;
-use crate::Result;
-use crate::format::metric::{Layout, Source};
+use super::{Database, OpenRaw, PartitionSnapshot};
+use crate::format::metric::Source;
 use crate::model::{Column, MetricId, Timestamp, Value};
-use crate::plugin::Partition;
 use crate::storage::raw_file::FrameReader;
-use crate::storage::vfs::OpenMode;
-use crate::storage::{BlockReader, MetricFile, RawFile};
+use crate::storage::{BlockReader, FrameEntry, MetricFile};
+use crate::{Error, Result};
 use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
 
 /// Per raw file, the length of the prefix whose rows are in the metric file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,104 +42,143 @@ impl Covered {
     }
 }
 
-/// What a version 3 file remembers of a raw file that it was built from.
-pub(super) fn source_of(vfs: &dyn crate::storage::vfs::Vfs, index: &RawFile, len: u64) -> Result<Option<Source>> {
-    let Some(last) = index.frames.iter().rev().find(|f| f.end_offset() == len) else { return Ok(None) };
-    let file = match vfs.open(&index.path, OpenMode::Read) {
-        Ok(file) => file,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Error::io("open", &index.path, e)),
-    };
+/// What a metric file remembers of a raw file of which so much was built in.
+pub(super) fn source_of(raw: &OpenRaw, len: u64) -> Result<Option<Source>> {
+    let Some(last) = raw.index.frames.iter().rev().find(|f| f.end_offset() == len) else { return Ok(None) };
     let mut bytes = vec![0; usize::try_from(len.saturating_sub(last.offset)).unwrap_or(usize::MAX)];
-    file.read_exact_at(&mut bytes, last.offset).map_err(|e| Error::io("read", &index.path, e))?;
-    Ok(Some(Source { len, crc: crc32fast::hash(&bytes) }))
+    match raw.handle.read_exact_at(&mut bytes, last.offset) {
+        Ok(()) => Ok(Some(Source { len, crc: crc32fast::hash(&bytes) })),
+        // Another file by now: whoever opened it looks again.
+        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(e) => Err(Error::io("read", &raw.index.path, e)),
+    }
+}
+
+/// Whether damage keeps a raw file from showing whether this much of it was built in. It is then taken to be: what was
+/// built in is whole in the metric file, and read from both it would come twice.
+fn is_damaged_at(raw: &OpenRaw, len: u64) -> bool {
+    if raw.index.damaged.iter().any(|d| d.from < len && len <= d.to) {
+        return true;
+    }
+    raw.index.frames.iter().rev().find(|f| f.end_offset() == len).is_some_and(|last| {
+        let unverified = FrameEntry { verified: false, ..*last };
+        let read = FrameReader::default().read(&*raw.handle, &raw.index.path, &unverified).map(|_| ());
+        matches!(read, Err(Error::Corrupt { .. }))
+    })
+}
+
+/// What is known of the raw files of a partition beside its metric file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Coverage {
+    pub(crate) covered: Covered,
+    /// Whether the metric file was seen to be built from raw files as they are known here, so that nothing else that is
+    /// known here can be in it.
+    pub(crate) proven: bool,
 }
 
 impl Database {
-    /// What of the raw files `indexes` is in `file`. Remembered for as long as the same metric file is there.
-    pub(crate) fn covered(
-        &self,
-        partition: Partition,
-        file: &MetricFile,
-        indexes: &[(RawKind, Arc<RawFile>)],
-    ) -> Result<Covered> {
-        if indexes.iter().all(|(_, index)| index.frames.is_empty()) {
-            return Ok(Covered::default());
+    /// What of the raw files is in `file`. Remembered for as long as the same metric file is there.
+    pub(crate) fn coverage(&self, snapshot: &PartitionSnapshot, file: &MetricFile, raw: &[OpenRaw]) -> Result<Coverage> {
+        if raw.iter().all(|raw| raw.index.frames.is_empty()) {
+            return Ok(Coverage { covered: Covered::default(), proven: false });
         }
         let identity = file.identity();
-        if let Some((known, covered)) = self.read_state().metric_files.get(&partition).and_then(|slot| slot.covered)
+        let known = self.read_state().metric_files.get(&snapshot.partition).and_then(|slot| slot.covered);
+        if self.writer.is_some()
+            && let Some((known, covered)) = known
             && known == identity
         {
-            return Ok(covered);
+            return Ok(Coverage { covered, proven: true });
         }
-        let covered = self.work_out(file, indexes)?;
-        if let Some(slot) = self.write_state().metric_files.get_mut(&partition) {
-            slot.covered = Some((identity, covered));
+        let coverage = match known {
+            Some((known, covered)) if known == identity && file.layout().sources.is_empty() => {
+                Coverage { covered, proven: covered != Covered::default() }
+            }
+            _ => self.work_out(file, raw)?,
+        };
+        let mut state = self.write_state();
+        // What was open here may have been replaced meanwhile.
+        if state.changes_of(snapshot.partition) == snapshot.changes
+            && let Some(slot) = state.metric_files.get_mut(&snapshot.partition)
+        {
+            slot.covered = Some((identity, coverage.covered));
         }
-        Ok(covered)
+        Ok(coverage)
     }
 
-    fn work_out(&self, file: &MetricFile, indexes: &[(RawKind, Arc<RawFile>)]) -> Result<Covered> {
+    fn work_out(&self, file: &MetricFile, raw: &[OpenRaw]) -> Result<Coverage> {
+        let sources = &file.layout().sources;
+        if sources.is_empty() && file.layout().version < 3 {
+            let covered = self.compare(file, raw)?;
+            return Ok(Coverage { covered, proven: covered != Covered::default() });
+        }
         let mut covered = Covered::default();
-        let layout = file.layout();
-        if layout.version >= 3 {
-            for (kind, index) in indexes {
-                for source in &layout.sources {
-                    if source_of(self.vfs(), index, source.len)? == Some(*source) {
-                        covered.set(*kind, source.len);
-                    }
+        let mut unmatched = Vec::new();
+        for source in sources {
+            let mut matched = false;
+            for raw in raw {
+                if source_of(raw, source.len)? == Some(*source) {
+                    covered.set(raw.kind, source.len);
+                    matched = true;
                 }
             }
-            return Ok(covered);
+            if !matched {
+                unmatched.push(source.len);
+            }
         }
-        self.compare(file, indexes)
+        unmatched.retain(|len| {
+            let damaged = raw.iter().find(|raw| covered.of(raw.kind) == 0 && is_damaged_at(raw, *len));
+            if let Some(raw) = damaged {
+                covered.set(raw.kind, *len);
+            }
+            damaged.is_none()
+        });
+        Ok(Coverage { covered, proven: !sources.is_empty() && unmatched.is_empty() })
     }
 
     /// The prefix of the raw files that has exactly the rows of the metric file, if there is one.
-    fn compare(&self, file: &MetricFile, indexes: &[(RawKind, Arc<RawFile>)]) -> Result<Covered> {
-        let wanted = rows_of(file.layout());
+    fn compare(&self, file: &MetricFile, raw: &[OpenRaw]) -> Result<Covered> {
+        let wanted = file.rows();
         let mut covered = Covered::default();
         let mut rows = 0u64;
         let mut frames = Vec::new();
-        for (kind, index) in indexes {
-            for frame in &index.frames {
+        for raw in raw {
+            for frame in &raw.index.frames {
                 if rows >= wanted {
                     break;
                 }
                 rows = rows.saturating_add(u64::from(frame.header.rows));
-                covered.set(*kind, frame.end_offset());
-                frames.push((*kind, *frame));
+                covered.set(raw.kind, frame.end_offset());
+                frames.push((raw.kind, *frame));
             }
         }
         if rows == wanted {
-            let digest = self.digest_of_frames(&frames, indexes)?;
-            return Ok(if digest.is_some() && digest == Some(self.digest_of_file(file)?) {
-                covered
-            } else {
-                Covered::default()
+            return Ok(match self.digest_of_frames(&frames, raw)? {
+                // Damage: so many rows as these are no others.
+                None => covered,
+                Some(digest) if digest == self.digest_of_file(file)? => covered,
+                Some(_) => Covered::default(),
             });
         }
         // A raw file that lost frames to damage still is what the metric file was built from.
-        let is_damaged = indexes.iter().any(|(_, index)| !index.damaged.is_empty());
-        Ok(if is_damaged && rows < wanted { covered } else { Covered::default() })
+        let mut damaged = Covered::default();
+        for raw in raw.iter().filter(|raw| rows < wanted && !raw.index.damaged.is_empty()) {
+            damaged.set(raw.kind, covered.of(raw.kind));
+        }
+        Ok(damaged)
     }
 
     /// `None` when a frame cannot be read.
     fn digest_of_frames(
         &self,
-        frames: &[(RawKind, crate::storage::FrameEntry)],
-        indexes: &[(RawKind, Arc<RawFile>)],
+        frames: &[(RawKind, FrameEntry)],
+        raw: &[OpenRaw],
     ) -> Result<Option<Digest>> {
         let mut reader = FrameReader::default();
         let mut digest = Digest::default();
-        for (kind, index) in indexes {
-            let mut these = frames.iter().filter(|(of, _)| of == kind).peekable();
-            if these.peek().is_none() {
-                continue;
-            }
-            let handle = self.vfs().open(&index.path, OpenMode::Read).map_err(|e| Error::io("open", &index.path, e))?;
-            for (_, frame) in these {
-                let page = match reader.read(&*handle, &index.path, frame) {
+        for raw in raw {
+            for (_, frame) in frames.iter().filter(|(of, _)| *of == raw.kind) {
+                let page = match reader.read(&*raw.handle, &raw.index.path, frame) {
                     Ok(page) => page,
                     Err(Error::Corrupt { .. } | Error::Incompatible { .. }) => return Ok(None),
                     Err(e) => return Err(e),
@@ -180,10 +215,6 @@ impl Database {
         }
         Ok(digest)
     }
-}
-
-fn rows_of(layout: &Layout) -> u64 {
-    layout.series.iter().flat_map(|s| &s.blocks).map(|b| u64::from(b.count)).sum()
 }
 
 /// Number and sum of hashes of rows: equal for equal rows in whatever order.

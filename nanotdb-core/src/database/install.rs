@@ -2,7 +2,7 @@
 
 use super::coverage::source_of;
 use super::open::METRIC_PREFIX;
-use super::state::{MetricSlot, PartitionFile};
+use super::state::{MetricSlot, PartitionFile, PartitionFiles};
 use super::{Database, OpenPartition, RawKind, State};
 use crate::config::RawIngestAction;
 use crate::format::metric::Source;
@@ -70,7 +70,7 @@ impl Database {
         let mut sources = Vec::new();
         for raw in &open.raw {
             if let Some(last) = raw.index.frames.last() {
-                sources.extend(source_of(self.vfs(), &raw.index, last.end_offset())?);
+                sources.extend(source_of(raw, last.end_offset())?);
             }
         }
         Ok(sources)
@@ -85,8 +85,10 @@ impl Database {
         vfs.rename(temporary, path).map_err(|e| Error::io("rename", temporary, e))?;
         let slot = MetricSlot { path: path.to_owned(), partitioner, covered: None };
         state.metric_files.insert(partition, slot);
+        state.note_change(partition);
+        self.metric_cache().forget(path);
         drop(state);
-        vfs.sync_dir(self.directory()).map_err(|e| Error::io("fsync", self.directory(), e))
+        self.sync_directory()
     }
 
     /// Does to the raw files what the configuration asks for, unless rows came to them meanwhile. The metric file is
@@ -100,44 +102,74 @@ impl Database {
         if action == RawIngestAction::Keep || open.raw.is_empty() {
             return Ok(RawIngestAction::Keep);
         }
+        // Also when the file was put in place long ago: that it has its name may not be durable yet.
+        self.sync_directory()?;
         // No page is flushed while this is held.
-        let _writer = self.lock_writer()?;
+        let mut writer = self.lock_writer()?;
+        self.check_writable()?;
+        // Recovery finds rows of the WAL that were flushed in the raw files. Without these it would count them again.
+        if !writer.wal.is_empty() {
+            match self.reset_wal(&mut writer) {
+                Err(error @ Error::Full { .. }) => {
+                    tracing::warn!(database = self.name, %error, "raw files are kept until the WAL can be written anew");
+                    return Ok(RawIngestAction::Keep);
+                }
+                Err(error) => {
+                    self.poison(&error);
+                    return Err(error);
+                }
+                Ok(()) => {}
+            }
+        }
         let mut state = self.write_state();
         let Some(files) = state.files.get_mut(&partition) else { return Ok(RawIngestAction::Keep) };
         let unchanged = files.files.iter().all(|(kind, file)| {
             let built = open.raw.iter().find(|raw| raw.kind == *kind).map_or(0, |raw| raw.index.len);
             file.index.as_ref().is_some_and(|index| index.len == built)
         });
-        if !unchanged {
+        let can_rename = files.files.contains_key(&RawKind::Data) && !files.files.contains_key(&RawKind::Raw);
+        if !unchanged || (action == RawIngestAction::Rename && !can_rename) {
             return Ok(RawIngestAction::Keep);
         }
-        let vfs = self.vfs();
-        match action {
-            RawIngestAction::Rename => {
-                if files.files.contains_key(&RawKind::Raw) {
-                    return Ok(RawIngestAction::Keep);
-                }
-                let Some(data) = files.files.get(&RawKind::Data).cloned() else { return Ok(RawIngestAction::Keep) };
-                let name = format!("{}{}.dat", RawKind::Raw.prefix(), files.partitioner.file_part(partition));
-                let path = self.directory().join(name);
-                vfs.rename(&data.path, &path).map_err(|e| Error::io("rename", &data.path, e))?;
-                let index = data.index.map(|index| Arc::new(RawFile { path: path.clone(), ..(*index).clone() }));
-                files.files.remove(&RawKind::Data);
-                files.files.insert(RawKind::Raw, PartitionFile { path, index });
-            }
-            RawIngestAction::Keep | RawIngestAction::Delete => {
-                for file in files.files.values() {
-                    vfs.remove_file(&file.path).map_err(|e| Error::io("remove", &file.path, e))?;
-                }
-                state.files.remove(&partition);
-            }
+        let retired = match action {
+            RawIngestAction::Rename => self.rename_data(partition, files),
+            RawIngestAction::Keep | RawIngestAction::Delete => self.remove_raw(files),
+        };
+        if files.files.is_empty() {
+            state.files.remove(&partition);
         }
+        // Also after an error: the first of two may be gone.
+        state.note_change(partition);
         if let Some(slot) = state.metric_files.get_mut(&partition) {
             slot.covered = None;
         }
         drop(state);
-        vfs.sync_dir(self.directory()).map_err(|e| Error::io("fsync", self.directory(), e))?;
+        retired?;
+        self.sync_directory()?;
         Ok(action)
+    }
+
+    fn sync_directory(&self) -> Result<()> {
+        self.vfs().sync_dir(self.directory()).map_err(|e| Error::io("fsync", self.directory(), e))
+    }
+
+    fn rename_data(&self, partition: Partition, files: &mut PartitionFiles) -> Result<()> {
+        let Some(data) = files.files.get(&RawKind::Data).cloned() else { return Ok(()) };
+        let name = format!("{}{}.dat", RawKind::Raw.prefix(), files.partitioner.file_part(partition));
+        let path = self.directory().join(name);
+        self.vfs().rename(&data.path, &path).map_err(|e| Error::io("rename", &data.path, e))?;
+        let index = data.index.map(|index| Arc::new(RawFile { path: path.clone(), ..(*index).clone() }));
+        files.files.remove(&RawKind::Data);
+        files.files.insert(RawKind::Raw, PartitionFile { path, index });
+        Ok(())
+    }
+
+    fn remove_raw(&self, files: &mut PartitionFiles) -> Result<()> {
+        while let Some((kind, path)) = files.files.iter().next().map(|(kind, file)| (*kind, file.path.clone())) {
+            self.vfs().remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
+            files.files.remove(&kind);
+        }
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ mod install;
 mod last;
 mod open;
 mod partition;
+mod reader;
 mod recovery;
 mod repeats;
 mod snapshot;

@@ -7,7 +7,7 @@
 mod source;
 
 use crate::config::{MetricFileFormat, RawIngestAction};
-use crate::database::{Covered, Database, MetricFiles, OpenPartition, RawKind, ScanReport, Snapshot};
+use crate::database::{Database, MetricFiles, OpenPartition, RawKind, ScanReport, Snapshot};
 use crate::format::metric::{Encoder, HEADER_LEN, SeriesRows, Source, v1, v2, v3};
 use crate::model::{MetricId, ValueType};
 use crate::plugin::registry::registry;
@@ -103,7 +103,9 @@ impl Builder<'_> {
         let Some(snapshot) = partitions.into_iter().find(|p| p.partition == partition) else { return Ok(None) };
         let mut report = ScanReport::default();
         let range = (partition.start, last);
-        let open = database.open_partition(snapshot, &metrics, range, MetricFiles::Preferred, &mut report)?;
+        let mut open = database.open_partition(snapshot, &metrics, range, MetricFiles::Preferred, &mut report)?;
+        // Rows that came since the flush are of the next build: they are in no raw file yet.
+        open.snapshot.open.clear();
         refuse_damage(&report)?;
         let sources = database.sources(&open)?;
         if !options.rebuild && self.is_up_to_date(&open, options) {
@@ -178,16 +180,19 @@ impl Builder<'_> {
             RawIngestAction::Rename if !to_rename => return Ok(None),
             RawIngestAction::Rename | RawIngestAction::Delete => {}
         }
-        let mut report = ScanReport::default();
         let range = (partition.start, partition.end.saturating_sub(1));
-        let mut raw_only =
-            self.0.open_partition(open.snapshot.clone(), metrics, range, MetricFiles::Ignored, &mut report)?;
-        raw_only.covered = Covered::default();
-        refuse_damage(&report)?;
-        self.compare_with_source(&raw_only, metrics, file.path())?;
+        // That not all of the metric file is in raw files is no reason to keep them: only they must be in it.
+        let mut ignored = ScanReport::default();
+        let snapshot = open.snapshot.clone();
+        let mut raw_only = self.0.open_partition(snapshot, metrics, range, MetricFiles::Ignored, &mut ignored)?;
+        raw_only.snapshot.open.clear();
+        if self.bytes_of_raw(&raw_only) != self.bytes_of_raw(open) {
+            return Ok(None);
+        }
+        self.check_contains(&raw_only, metrics, file)?;
         let bytes_before = self.bytes_of(open);
         let layout = file.layout();
-        let rows = layout.series.iter().flat_map(|s| &s.blocks).map(|b| u64::from(b.count)).sum();
+        let rows = file.rows();
         let len = self.0.vfs().entry(file.path()).ok().flatten().map_or(0, |e| e.len);
         let raw_ingest_action = self.0.retire_raw_files(partition, open, options.raw_ingest_action)?;
         Ok(Some(BuildReport {
@@ -204,7 +209,11 @@ impl Builder<'_> {
 
     fn bytes_of(&self, open: &OpenPartition) -> u64 {
         let metric = open.metric.as_ref().and_then(|file| self.0.vfs().entry(file.path()).ok().flatten());
-        open.raw.iter().map(|raw| raw.index.len).sum::<u64>() + metric.map_or(0, |entry| entry.len)
+        self.bytes_of_raw(open) + metric.map_or(0, |entry| entry.len)
+    }
+
+    fn bytes_of_raw(&self, open: &OpenPartition) -> u64 {
+        open.raw.iter().map(|raw| raw.index.len).sum()
     }
 
     /// Writes rows, series and length of the new file; `None` when there are no rows.
@@ -219,8 +228,8 @@ impl Builder<'_> {
     ) -> Result<Option<(u64, u64, u64)>> {
         let kind = self.0.partitioner_of(open.snapshot.partition).kind_id();
         let mut encoder: Box<dyn Encoder> = match options.format {
-            MetricFileFormat::V1 => Box::new(v1::Writer::new(kind, options.codec)),
-            MetricFileFormat::V2 => Box::new(v2::Writer::new(kind, options.codec)),
+            MetricFileFormat::V1 => Box::new(v1::Writer::new(kind, options.codec).with_sources(sources)),
+            MetricFileFormat::V2 => Box::new(v2::Writer::new(kind, options.codec).with_sources(sources)),
             MetricFileFormat::V3 => Box::new(v3::Writer::new(kind, options.codec, sources)),
         };
         let mut rewritten = Rewritten::new(self.0, open, metrics)?;

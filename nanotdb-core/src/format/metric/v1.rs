@@ -15,7 +15,7 @@ use super::decode::{Listed, check_times, check_type};
 use super::frame::{Entry, FrameHeader, decompress, payload, payload_len};
 use super::values::{put_timestamps, put_values, read_timestamps, read_values, written_type};
 use super::write::{FileWriter, MAX_ROWS, count};
-use super::{Block, Encoder, FOOTER_LEN, HEADER_LEN, Rows, Series, SeriesRows};
+use super::{Block, Encoder, FOOTER_LEN, HEADER_LEN, Rows, Series, SeriesRows, Source, sources};
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::{Codec, CodecError, Registry};
 
@@ -108,6 +108,7 @@ pub struct Writer {
     directory: Vec<u8>,
     frames: usize,
     scratch: Vec<u8>,
+    sources: Vec<Source>,
     max_rows: usize,
 }
 
@@ -119,8 +120,14 @@ impl Writer {
             directory: Vec::new(),
             frames: 0,
             scratch: Vec::new(),
+            sources: Vec::new(),
             max_rows: MAX_ROWS,
         }
+    }
+
+    /// Remembers what it was built from.
+    pub fn with_sources(self, sources: Vec<Source>) -> Self {
+        Self { sources, ..self }
     }
 
     fn frame(&mut self, rows: SeriesRows<'_>, written: ValueType, out: &mut Vec<u8>) -> Result<(), CodecError> {
@@ -166,6 +173,7 @@ impl Encoder for Writer {
 
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<[u8; HEADER_LEN], CodecError> {
         let frames = count(self.frames)?;
+        sources::encode(&self.sources, out);
         out.append(&mut self.directory);
         let mut rest = [0; 28];
         for (place, number) in rest.as_chunks_mut::<4>().0.iter_mut().zip([frames, frames]) {

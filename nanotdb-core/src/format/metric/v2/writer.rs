@@ -4,7 +4,7 @@ use super::super::frame::FrameHeader;
 use super::super::plan::{Planner, fingerprint};
 use super::super::values::{put_timestamps, put_values, written_type};
 use super::super::write::{FileWriter, MAX_ROWS, check_sorted, count};
-use super::super::{Encoder, HEADER_LEN, SeriesRows};
+use super::super::{Encoder, HEADER_LEN, SeriesRows, Source, sources};
 use super::{FRAME_MAGIC, TIME_ENCODING, TIME_MAGIC};
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::{Codec, CodecError};
@@ -34,6 +34,7 @@ pub struct Writer {
     frames: usize,
     metric_index: Vec<u8>,
     scratch: Vec<u8>,
+    sources: Vec<Source>,
     max_rows: usize,
 }
 
@@ -55,8 +56,14 @@ impl Writer {
             frames: 0,
             metric_index: Vec::new(),
             scratch: Vec::new(),
+            sources: Vec::new(),
             max_rows: MAX_ROWS,
         }
+    }
+
+    /// Remembers what it was built from.
+    pub fn with_sources(self, sources: Vec<Source>) -> Self {
+        Self { sources, ..self }
     }
 
     /// Writes a time frame and returns its id.
@@ -164,7 +171,7 @@ impl Encoder for Writer {
         }
         self.phase = Phase::Finished;
         let (times, frames) = (count(self.times)?, count(self.frames)?);
-        let time_index_at = self.file.position();
+        let time_index_at = self.file.position().saturating_add(sources::encode(&self.sources, out));
         let metric_index_at = time_index_at.saturating_add(self.time_index.len() as u64);
         out.append(&mut self.time_index);
         out.append(&mut self.metric_index);
