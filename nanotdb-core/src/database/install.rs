@@ -109,6 +109,8 @@ impl Database {
         self.check_writable()?;
         // Recovery finds rows of the WAL that were flushed in the raw files. Without these it would count them again.
         if !writer.wal.is_empty() {
+            // Names that only the WAL has are not written into the new one.
+            self.save_catalog(&mut writer)?;
             match self.reset_wal(&mut writer) {
                 Err(error @ Error::Full { .. }) => {
                     tracing::warn!(database = self.name, %error, "raw files are kept until the WAL can be written anew");

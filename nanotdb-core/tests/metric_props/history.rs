@@ -346,6 +346,24 @@ fn cases() -> u32 {
     std::env::var("NANOTDB_HISTORIES").ok().and_then(|s| s.parse().ok()).unwrap_or(24)
 }
 
+/// Raw files go while a page is open whose metric has its name in the WAL alone.
+#[test]
+fn names_that_only_the_wal_has_survive_a_build() {
+    let steps = |action| {
+        let build = Step::Build { format: 2, codec: 0, action, rebuild: false, one: Some(1) };
+        [
+            Step::Rows { series: 5, count: 1, seed: 0 },
+            Step::Flush,
+            Step::Rows { series: 0, count: 1, seed: 0 },
+            build,
+            Step::Kill,
+        ]
+    };
+    for action in 0..3 {
+        run(0, false, 33, &steps(action));
+    }
+}
+
 /// Long series, so that statistics of blocks and of their parts answer, in every format and codec.
 #[test]
 fn long_series_in_every_format_and_codec() {
