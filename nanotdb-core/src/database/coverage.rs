@@ -67,6 +67,11 @@ fn is_damaged_at(raw: &OpenRaw, len: u64) -> bool {
     })
 }
 
+/// Whether so much of a raw file ends where a frame does.
+fn ends_frame(raw: &OpenRaw, len: u64) -> bool {
+    len == 0 || raw.index.frames.iter().rev().any(|f| f.end_offset() == len)
+}
+
 /// What is known of the raw files of a partition beside its metric file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Coverage {
@@ -74,31 +79,31 @@ pub(crate) struct Coverage {
     /// Whether the metric file was seen to be built from raw files as they are known here, so that nothing else that is
     /// known here can be in it.
     pub(crate) proven: bool,
+    /// Whether damage had a say. What is damaged may be cut off, with other frames in its place then.
+    damaged: bool,
 }
 
 impl Database {
     /// What of the raw files is in `file`. Remembered for as long as the same metric file is there.
     pub(crate) fn coverage(&self, snapshot: &PartitionSnapshot, file: &MetricFile, raw: &[OpenRaw]) -> Result<Coverage> {
         if raw.iter().all(|raw| raw.index.frames.is_empty()) {
-            return Ok(Coverage { covered: Covered::default(), proven: false });
+            return Ok(Coverage { covered: Covered::default(), proven: false, damaged: false });
         }
         let identity = file.identity();
         let known = self.read_state().metric_files.get(&snapshot.partition).and_then(|slot| slot.covered);
         if self.writer.is_some()
             && let Some((known, covered)) = known
             && known == identity
+            && raw.iter().all(|raw| ends_frame(raw, covered.of(raw.kind)))
         {
-            return Ok(Coverage { covered, proven: true });
+            return Ok(Coverage { covered, proven: true, damaged: false });
         }
-        let coverage = match known {
-            Some((known, covered)) if known == identity && file.layout().sources.is_empty() => {
-                Coverage { covered, proven: covered != Covered::default() }
-            }
-            _ => self.work_out(file, raw)?,
-        };
+        let coverage = self.work_out(file, raw)?;
         let mut state = self.write_state();
         // What was open here may have been replaced meanwhile.
-        if state.changes_of(snapshot.partition) == snapshot.changes
+        if !coverage.damaged
+            && (coverage.proven || file.layout().sources.is_empty())
+            && state.changes_of(snapshot.partition) == snapshot.changes
             && let Some(slot) = state.metric_files.get_mut(&snapshot.partition)
         {
             slot.covered = Some((identity, coverage.covered));
@@ -109,35 +114,39 @@ impl Database {
     fn work_out(&self, file: &MetricFile, raw: &[OpenRaw]) -> Result<Coverage> {
         let sources = &file.layout().sources;
         if sources.is_empty() && file.layout().version < 3 {
-            let covered = self.compare(file, raw)?;
-            return Ok(Coverage { covered, proven: covered != Covered::default() });
+            let (covered, damaged) = self.compare(file, raw)?;
+            return Ok(Coverage { covered, proven: covered != Covered::default(), damaged });
         }
         let mut covered = Covered::default();
         let mut unmatched = Vec::new();
-        for source in sources {
+        // The longest parts first: where one is found, it holds those before it.
+        for source in sources.iter().rev() {
             let mut matched = false;
             for raw in raw {
-                if source_of(raw, source.len)? == Some(*source) {
+                if source.len > covered.of(raw.kind) && source_of(raw, source.len)? == Some(*source) {
                     covered.set(raw.kind, source.len);
                     matched = true;
                 }
             }
-            if !matched {
+            if !matched && raw.iter().all(|raw| source.len > covered.of(raw.kind)) {
                 unmatched.push(source.len);
             }
         }
+        let exact = covered;
         unmatched.retain(|len| {
-            let damaged = raw.iter().find(|raw| covered.of(raw.kind) == 0 && is_damaged_at(raw, *len));
+            let damaged = raw.iter().find(|raw| covered.of(raw.kind) < *len && is_damaged_at(raw, *len));
             if let Some(raw) = damaged {
                 covered.set(raw.kind, *len);
             }
             damaged.is_none()
         });
-        Ok(Coverage { covered, proven: !sources.is_empty() && unmatched.is_empty() })
+        let proven = !sources.is_empty() && unmatched.is_empty();
+        Ok(Coverage { covered, proven, damaged: covered != exact })
     }
 
-    /// The prefix of the raw files that has exactly the rows of the metric file, if there is one.
-    fn compare(&self, file: &MetricFile, raw: &[OpenRaw]) -> Result<Covered> {
+    /// The prefix of the raw files that has exactly the rows of the metric file, if there is one; and whether damage keeps that
+    /// from being certain.
+    fn compare(&self, file: &MetricFile, raw: &[OpenRaw]) -> Result<(Covered, bool)> {
         let wanted = file.rows();
         let mut covered = Covered::default();
         let mut rows = 0u64;
@@ -155,9 +164,9 @@ impl Database {
         if rows == wanted {
             return Ok(match self.digest_of_frames(&frames, raw)? {
                 // Damage: so many rows as these are no others.
-                None => covered,
-                Some(digest) if digest == self.digest_of_file(file)? => covered,
-                Some(_) => Covered::default(),
+                None => (covered, true),
+                Some(digest) if digest == self.digest_of_file(file)? => (covered, false),
+                Some(_) => (Covered::default(), false),
             });
         }
         // A raw file that lost frames to damage still is what the metric file was built from.
@@ -165,7 +174,7 @@ impl Database {
         for raw in raw.iter().filter(|raw| rows < wanted && !raw.index.damaged.is_empty()) {
             damaged.set(raw.kind, covered.of(raw.kind));
         }
-        Ok(damaged)
+        Ok((damaged, damaged != Covered::default()))
     }
 
     /// `None` when a frame cannot be read.

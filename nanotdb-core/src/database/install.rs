@@ -12,6 +12,9 @@ use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+/// Parts that are named of a raw file.
+const PREFIXES: usize = 16;
+
 impl Database {
     /// Partitions that have files or an open page, oldest first, with their names.
     pub fn partitions(&self) -> Vec<(Partition, String)> {
@@ -65,12 +68,14 @@ impl Database {
         self.building.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How much of each raw file a metric file holds that is built from what is open here: all of it.
+    /// How much of each raw file a metric file holds that is built from what is open here: all of it. Parts that end some frames
+    /// earlier are named as well, so that the rest is known when damage at the end of the raw file is cut off.
     pub(crate) fn sources(&self, open: &OpenPartition) -> Result<Vec<Source>> {
         let mut sources = Vec::new();
         for raw in &open.raw {
-            if let Some(last) = raw.index.frames.last() {
-                sources.extend(source_of(raw, last.end_offset())?);
+            let frames = raw.index.frames.len().saturating_sub(PREFIXES);
+            for frame in raw.index.frames.get(frames..).unwrap_or_default() {
+                sources.extend(source_of(raw, frame.end_offset())?);
             }
         }
         Ok(sources)

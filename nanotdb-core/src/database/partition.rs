@@ -101,7 +101,7 @@ impl Database {
             Ok((file, coverage))
         });
         match opened {
-            Ok((file, Coverage { covered, proven })) => {
+            Ok((file, Coverage { covered, proven, .. })) => {
                 if !proven && !self.is_as_seen(&open, &file) {
                     return Ok(None);
                 }

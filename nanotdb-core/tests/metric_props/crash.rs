@@ -138,7 +138,7 @@ fn flushed_rows_that_the_full_disk_left_in_the_wal_are_not_counted_twice_once_th
                 let _ = engine.flush();
                 disk.vfs.clear_faults();
                 let context = format!("{format:?}, {action:?}, full at operation {at} of a flush");
-                if engine.health() != [] {
+                if !engine.health().is_empty() {
                     continue;
                 }
                 check(&engine, &lines, &context);

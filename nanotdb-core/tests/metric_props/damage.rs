@@ -158,6 +158,46 @@ fn a_damaged_raw_file_beside_its_metric_file_changes_nothing() {
     }
 }
 
+/// The last frame that was built in is damaged, so that it is cut off before late rows are appended in its place.
+#[test]
+fn a_raw_file_that_lost_its_end_is_appended_to() {
+    for format in FORMATS {
+        for lost in 1..=3 {
+            let bench = sealed(SimVfs::new(9), 10);
+            let engine = bench.open();
+            let mut lines = first_rows();
+            store(&engine, &lines);
+            let name = "pi/data-2026-05-21.dat";
+            let mut ends = vec![bench.file(name).len()];
+            for round in 0..3 {
+                store(&engine, &late_rows(round));
+                lines.extend(late_rows(round));
+                ends.push(bench.file(name).len());
+            }
+            build(&engine, options(format, RawIngestAction::Keep)).unwrap();
+            engine.close().unwrap();
+            // One bit in each of the last frames, before their checksums.
+            for end in &ends[4 - lost..] {
+                bench.vfs.corrupt(&bench.path(name), *end as u64 - 6, 4).unwrap();
+            }
+            let context = format!("{format:?}, {lost} frames");
+            let engine = bench.open();
+            check(&engine, &lines, &context);
+            for round in 3..6 {
+                store(&engine, &late_rows(round));
+                lines.extend(late_rows(round));
+                check(&engine, &lines, &format!("{context}, round {round}"));
+            }
+            engine.close().unwrap();
+            let engine = bench.open();
+            check(&engine, &lines, &format!("{context}: after a restart"));
+            check(&bench.open_read_only(), &lines, &format!("{context}: to a reader"));
+            build(&engine, options(format, RawIngestAction::Keep)).unwrap();
+            check(&engine, &lines, &format!("{context}: built"));
+        }
+    }
+}
+
 /// A metric file of another partition or of another database in place of the right one.
 #[test]
 fn a_file_that_belongs_elsewhere_is_reported_and_not_served() {

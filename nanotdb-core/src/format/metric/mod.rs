@@ -79,7 +79,7 @@ impl Layout {
     }
 }
 
-/// How much of a raw file is in a metric file, told by how that part ends.
+/// How much of a raw file is in a metric file, told by how that part ends. Several of one raw file are parts of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source {
     /// Bytes from the start of the raw file.

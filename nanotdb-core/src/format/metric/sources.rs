@@ -2,7 +2,7 @@
 //! that knows nothing of it looks for nothing: frames and directory are found by their offsets.
 //!
 //! ```text
-//! source     len u64 | crc u32                                  one for each raw file
+//! source     len u64 | crc u32                                  as in version 3
 //! trailer    count u32 | crc32(sources and count) u32 | NTSR    its end is where the directory starts
 //! ```
 //!
@@ -14,8 +14,8 @@ use super::{Layout, Source};
 const MAGIC: [u8; 4] = *b"NTSR";
 const SOURCE_LEN: usize = 12;
 const TRAILER_LEN: usize = 12;
-/// A partition has two raw files at most.
-const MAX_SOURCES: usize = 16;
+/// A partition has two raw files at most, and a few parts of each are named.
+const MAX_SOURCES: usize = 64;
 
 /// Appends the record; nothing when there are no sources. Returns its length.
 pub(super) fn encode(sources: &[Source], out: &mut Vec<u8>) -> u64 {
