@@ -85,7 +85,12 @@ pub(crate) struct Coverage {
 
 impl Database {
     /// What of the raw files is in `file`. Remembered for as long as the same metric file is there.
-    pub(crate) fn coverage(&self, snapshot: &PartitionSnapshot, file: &MetricFile, raw: &[OpenRaw]) -> Result<Coverage> {
+    pub(crate) fn coverage(
+        &self,
+        snapshot: &PartitionSnapshot,
+        file: &MetricFile,
+        raw: &[OpenRaw],
+    ) -> Result<Coverage> {
         if raw.iter().all(|raw| raw.index.frames.is_empty()) {
             return Ok(Coverage { covered: Covered::default(), proven: false, damaged: false });
         }
@@ -178,11 +183,7 @@ impl Database {
     }
 
     /// `None` when a frame cannot be read.
-    fn digest_of_frames(
-        &self,
-        frames: &[(RawKind, FrameEntry)],
-        raw: &[OpenRaw],
-    ) -> Result<Option<Digest>> {
+    fn digest_of_frames(&self, frames: &[(RawKind, FrameEntry)], raw: &[OpenRaw]) -> Result<Option<Digest>> {
         let mut reader = FrameReader::default();
         let mut digest = Digest::default();
         for raw in raw {

@@ -148,7 +148,9 @@ impl Walk<'_> {
                     for at in (0..page.rows()).rev() {
                         let Some((id, timestamp, bits)) = page.row(at, |id| state.type_of(id)) else { continue };
                         let is_wanted = id == self.wanted;
-                        if is_wanted && !here || !is_wanted && self.others && !self.found.contains_key(&id) && !self.hidden.contains(&id) {
+                        if is_wanted && !here
+                            || !is_wanted && self.others && !self.found.contains_key(&id) && !self.hidden.contains(&id)
+                        {
                             here |= is_wanted;
                             rows.push((id, timestamp, bits));
                         }

@@ -21,7 +21,8 @@ fn stride() -> usize {
 
 /// A day of a regular metric that is long enough for statistics of its parts, and of a short one.
 fn rows() -> Vec<Line> {
-    let mut lines: Vec<Line> = (0..2_200).map(|at| ("pi", "long", int(at % 2), DAY + at as i64 * 1_000_000_000)).collect();
+    let mut lines: Vec<Line> =
+        (0..2_200).map(|at| ("pi", "long", int(at % 2), DAY + at as i64 * 1_000_000_000)).collect();
     lines.extend((0..9).map(|at| ("pi", "short", float(at as f32 / 8.0), DAY + at * HOUR)));
     lines
 }
@@ -76,7 +77,10 @@ fn check_damaged(disk: &Bench, expected: &Content, complete: bool, context: &str
     for ((_, metric), rows) in expected {
         let count = counts.get(metric).copied().unwrap_or_default();
         let all = rows.len() as u64;
-        assert!(count == all || (!complete && !aggregate_warnings.is_empty() && count < all), "{context}: {count} of {metric}");
+        assert!(
+            count == all || (!complete && !aggregate_warnings.is_empty() && count < all),
+            "{context}: {count} of {metric}"
+        );
         if complete {
             assert_eq!(engine.query_last("pi", metric).unwrap().as_ref(), rows.last(), "{context}");
         }

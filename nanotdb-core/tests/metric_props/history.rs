@@ -21,13 +21,29 @@ const NAMES: [&str; 6] = ["regular", "gaps", "same", "constant", "floats", "sing
 
 #[derive(Debug, Clone)]
 enum Step {
-    Rows { series: usize, count: usize, seed: u64 },
+    Rows {
+        series: usize,
+        count: usize,
+        seed: u64,
+    },
     /// All series at the same timestamps, so that they share them.
-    Ticks { count: usize, seed: u64 },
+    Ticks {
+        count: usize,
+        seed: u64,
+    },
     Flush,
-    Build { format: usize, codec: usize, action: usize, rebuild: bool, one: Option<usize> },
+    Build {
+        format: usize,
+        codec: usize,
+        action: usize,
+        rebuild: bool,
+        one: Option<usize>,
+    },
+    /// What the maintenance threads do: pages past their age, metric files of sealed partitions when they are enabled.
+    Tick,
     Reopen,
     Kill,
+    PowerLoss,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -41,8 +57,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Flush),
         6 => (0usize..3, 0usize..64, 0usize..3, prop::bool::weighted(0.2), prop::option::weighted(0.3, 0usize..5))
             .prop_map(|(format, codec, action, rebuild, one)| Step::Build { format, codec, action, rebuild, one }),
+        2 => Just(Step::Tick),
         1 => Just(Step::Reopen),
         1 => Just(Step::Kill),
+        1 => Just(Step::PowerLoss),
     ]
 }
 
@@ -60,6 +78,10 @@ struct History {
 impl History {
     fn new(seed: u64, wide: bool, page: u32) -> Self {
         let mut config = sealed_config(page);
+        // Half of them build by themselves.
+        config.metrics.enabled = seed % 2 == 0;
+        config.metrics.format = FORMATS[(seed / 2 % 3) as usize];
+        config.metrics.raw_ingest_action = ACTIONS[(seed / 6 % 3) as usize];
         config.values.width = if wide { ValueWidth::Bits64 } else { ValueWidth::Auto };
         let bench = Bench::on(SimVfs::new(seed), config);
         // All that is ever written lies in sealed partitions.
@@ -194,6 +216,15 @@ impl History {
                     }
                 }
             }
+            Step::Tick => {
+                self.bench.clock.advance(Duration::from_secs(1_000));
+                self.engine().tick().unwrap();
+            }
+            Step::PowerLoss => {
+                // Everything that was acknowledged is durable: the WAL is forced to the device each time.
+                self.bench.power_loss(self.engine.take().unwrap());
+                self.engine = Some(self.bench.open());
+            }
             Step::Reopen => {
                 self.engine().close().unwrap();
                 self.engine = None;
@@ -246,8 +277,9 @@ impl History {
             let edge = &all[names[self.rng.below(names.len() as u64) as usize]];
             let (a, b) = (at(&mut self.rng, edge), at(&mut self.rng, edge));
             self.range(&all, a.min(b), a.max(b), context);
-            let width = [SECOND, 60 * SECOND, 3_600 * SECOND, 12_000 * SECOND, 36_000 * SECOND, 86_400 * SECOND, i64::MAX]
-                [self.rng.below(7) as usize];
+            let width =
+                [SECOND, 60 * SECOND, 3_600 * SECOND, 12_000 * SECOND, 36_000 * SECOND, 86_400 * SECOND, i64::MAX]
+                    [self.rng.below(7) as usize];
             self.aggregates(&all, a.min(b), a.max(b), width.max(span / 20_000), context);
             self.aggregates(&all, i64::MIN, i64::MAX, width.max(span / 20_000), context);
         }
@@ -255,7 +287,11 @@ impl History {
 
     fn newest(&mut self, all: &BTreeMap<&str, Vec<Sample>>, context: &str) {
         for (name, rows) in all {
-            assert_eq!(self.engine().query_last("pi", name).unwrap().as_ref(), rows.last(), "{context}: newest of {name}");
+            assert_eq!(
+                self.engine().query_last("pi", name).unwrap().as_ref(),
+                rows.last(),
+                "{context}: newest of {name}"
+            );
             let at = rows[self.rng.below(rows.len() as u64) as usize].timestamp + self.rng.below(3) as i64 - 1;
             let expected = rows.iter().rev().find(|r| r.timestamp <= at);
             let found = self.engine().query_at("pi", name, at).unwrap();

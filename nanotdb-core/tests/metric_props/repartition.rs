@@ -13,7 +13,11 @@ fn repartition(bench: &Bench, engine: Engine, to: &str) -> Engine {
     let text = String::from_utf8(bench.file("pi/manifest.toml")).unwrap();
     let changed: Vec<String> = text
         .lines()
-        .map(|line| if line.trim_start().starts_with("partition =") { format!("partition = {to:?}") } else { line.into() })
+        .map(
+            |line| {
+                if line.trim_start().starts_with("partition =") { format!("partition = {to:?}") } else { line.into() }
+            },
+        )
         .collect();
     assert_ne!(changed.join("\n"), text.trim_end(), "{text}");
     bench.vfs.put(&bench.path("pi/manifest.toml"), changed.join("\n").as_bytes()).unwrap();
@@ -44,7 +48,9 @@ impl Story {
 fn changing_the_partitioning_keeps_order_newest_and_builds() {
     for format in FORMATS {
         for action in ACTIONS {
-            for (from, to) in [("day", "month"), ("month", "day"), ("day", "forever"), ("year", "day"), ("month", "year")] {
+            for (from, to) in
+                [("day", "month"), ("month", "day"), ("day", "forever"), ("year", "day"), ("month", "year")]
+            {
                 for built_before in [false, true] {
                     let context = format!("{format:?}, {action:?}, {from} to {to}, built before {built_before}");
                     let mut bench = sealed(SimVfs::new(4), 7);

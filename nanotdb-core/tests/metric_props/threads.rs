@@ -51,7 +51,10 @@ fn check_values(found: &[i64], at_least: u64, at_most: u64, context: &str) {
         assert_eq!(*value, at as i64, "{context}: of {} rows one is missing or there twice", found.len());
     }
     let len = found.len() as u64;
-    assert!(at_least <= len && len <= at_most, "{context}: {len} rows, at least {at_least} and at most {at_most} expected");
+    assert!(
+        at_least <= len && len <= at_most,
+        "{context}: {len} rows, at least {at_least} and at most {at_most} expected"
+    );
 }
 
 fn count(engine: &Engine) -> u64 {
@@ -130,7 +133,10 @@ fn queries_see_each_acknowledged_row_once_while_metric_files_are_built() {
                                 1 => {
                                     let found = count(engine);
                                     let at_most = progress.sent.load(Ordering::SeqCst);
-                                    assert!(at_least <= found && found <= at_most, "{context}: {at_least} <= {found} <= {at_most}");
+                                    assert!(
+                                        at_least <= found && found <= at_most,
+                                        "{context}: {at_least} <= {found} <= {at_most}"
+                                    );
                                 }
                                 _ => {
                                     let newest = engine.query_last("pi", "c").unwrap().unwrap();

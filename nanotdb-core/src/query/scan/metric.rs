@@ -35,7 +35,8 @@ impl Scanner<'_> {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => return Ok(ControlFlow::Break(())),
                 Err(error @ (Error::Corrupt { .. } | Error::Incompatible { .. })) => {
-                    let instead = if open.has_all_raw { "its raw pages are read instead" } else { "its samples are missing" };
+                    let instead =
+                        if open.has_all_raw { "its raw pages are read instead" } else { "its samples are missing" };
                     self.database.note_left_out(report, file.path(), &format!("{error}; {instead}"));
                     if open.has_all_raw {
                         return self.raw_instead(open, wanted, given, report, sink);
