@@ -54,17 +54,15 @@ pub(super) fn source_of(raw: &OpenRaw, len: u64) -> Result<Option<Source>> {
     }
 }
 
-/// Whether damage keeps a raw file from showing whether this much of it was built in. It is then taken to be: what was
-/// built in is whole in the metric file, and read from both it would come twice.
-fn is_damaged_at(raw: &OpenRaw, len: u64) -> bool {
-    if raw.index.damaged.iter().any(|d| d.from < len && len <= d.to) {
-        return true;
+/// Where the damage starts that keeps a raw file from showing whether this much of it was built in.
+fn damage_at(raw: &OpenRaw, len: u64) -> Option<u64> {
+    if let Some(damage) = raw.index.damaged.iter().find(|d| d.from < len && len <= d.to) {
+        return Some(damage.from);
     }
-    raw.index.frames.iter().rev().find(|f| f.end_offset() == len).is_some_and(|last| {
-        let unverified = FrameEntry { verified: false, ..*last };
-        let read = FrameReader::default().read(&*raw.handle, &raw.index.path, &unverified).map(|_| ());
-        matches!(read, Err(Error::Corrupt { .. }))
-    })
+    let last = raw.index.frames.iter().rev().find(|f| f.end_offset() == len)?;
+    let unverified = FrameEntry { verified: false, ..*last };
+    let read = FrameReader::default().read(&*raw.handle, &raw.index.path, &unverified).map(|_| ());
+    matches!(read, Err(Error::Corrupt { .. })).then_some(last.offset)
 }
 
 /// Whether so much of a raw file ends where a frame does.
@@ -81,6 +79,8 @@ pub(crate) struct Coverage {
     pub(crate) proven: bool,
     /// Whether damage had a say. What is damaged may be cut off, with other frames in its place then.
     damaged: bool,
+    /// A raw file whose first frames are damaged, so that nothing tells whether they were built in.
+    pub(crate) uncertain: Option<RawKind>,
 }
 
 impl Database {
@@ -92,7 +92,7 @@ impl Database {
         raw: &[OpenRaw],
     ) -> Result<Coverage> {
         if raw.iter().all(|raw| raw.index.frames.is_empty()) {
-            return Ok(Coverage { covered: Covered::default(), proven: false, damaged: false });
+            return Ok(Coverage { covered: Covered::default(), proven: false, damaged: false, uncertain: None });
         }
         let identity = file.identity();
         let known = self.read_state().metric_files.get(&snapshot.partition).and_then(|slot| slot.covered);
@@ -101,7 +101,7 @@ impl Database {
             && known == identity
             && raw.iter().all(|raw| ends_frame(raw, covered.of(raw.kind)))
         {
-            return Ok(Coverage { covered, proven: true, damaged: false });
+            return Ok(Coverage { covered, proven: true, damaged: false, uncertain: None });
         }
         let coverage = self.work_out(file, raw)?;
         let mut state = self.write_state();
@@ -120,7 +120,7 @@ impl Database {
         let sources = &file.layout().sources;
         if sources.is_empty() && file.layout().version < 3 {
             let (covered, damaged) = self.compare(file, raw)?;
-            return Ok(Coverage { covered, proven: covered != Covered::default(), damaged });
+            return Ok(Coverage { covered, proven: covered != Covered::default(), damaged, uncertain: None });
         }
         let mut covered = Covered::default();
         let mut unmatched = Vec::new();
@@ -138,15 +138,23 @@ impl Database {
             }
         }
         let exact = covered;
+        let mut uncertain = None;
+        // What is damaged where a part would end is taken to be that part, if what comes before was built in: it is whole in
+        // the metric file, and read from both it would come twice. Behind frames that were not, it is damage of another file.
         unmatched.retain(|len| {
-            let damaged = raw.iter().find(|raw| covered.of(raw.kind) < *len && is_damaged_at(raw, *len));
-            if let Some(raw) = damaged {
-                covered.set(raw.kind, *len);
+            let damaged = raw.iter().filter(|raw| covered.of(raw.kind) < *len).find_map(|raw| {
+                let from = damage_at(raw, *len)?;
+                let follows = exact.of(raw.kind) > 0;
+                (follows || from == 0).then_some((raw.kind, follows))
+            });
+            if let Some((kind, follows)) = damaged {
+                covered.set(kind, *len);
+                uncertain = uncertain.or((!follows).then_some(kind));
             }
             damaged.is_none()
         });
         let proven = !sources.is_empty() && unmatched.is_empty();
-        Ok(Coverage { covered, proven, damaged: covered != exact })
+        Ok(Coverage { covered, proven, damaged: covered != exact, uncertain })
     }
 
     /// The prefix of the raw files that has exactly the rows of the metric file, if there is one; and whether damage keeps that

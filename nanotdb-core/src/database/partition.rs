@@ -101,9 +101,14 @@ impl Database {
             Ok((file, coverage))
         });
         match opened {
-            Ok((file, Coverage { covered, proven, .. })) => {
+            Ok((file, Coverage { covered, proven, uncertain, .. })) => {
                 if !proven && !self.is_as_seen(&open, &file) {
                     return Ok(None);
+                }
+                if let Some(raw) = open.raw.iter().find(|raw| Some(raw.kind) == uncertain) {
+                    let path = &raw.index.path;
+                    let text = "its first frame is damaged; if it came after the metric file, its samples are missing";
+                    self.note_left_out(report, path, &format!("{}: {text}", path.display()));
                 }
                 let in_raw = open.raw.iter().flat_map(|raw| {
                     let to = covered.of(raw.kind);

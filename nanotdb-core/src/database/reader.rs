@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 /// How often a reader starts over when metric files are built under it.
-const ATTEMPTS: usize = 20;
+const ATTEMPTS: usize = 100;
 
 /// Header and length of a metric file.
 type Seen = Vec<u8>;
@@ -38,7 +38,11 @@ impl Database {
     pub(super) fn read_again(&self) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let before = self.see_metric_files()?;
-            let fresh = Self::open_read_only(&self.name, &self.directory, self.environment.clone())?;
+            let fresh = match Self::open_read_only(&self.name, &self.directory, self.environment.clone()) {
+                // A raw file went while it was being read.
+                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => continue,
+                opened => opened?,
+            };
             if before != self.see_metric_files()? {
                 continue;
             }

@@ -162,6 +162,44 @@ fn a_damaged_raw_file_beside_its_metric_file_changes_nothing() {
     }
 }
 
+/// The raw file of a built partition is gone, and late rows are in a new one, of which a frame is damaged: no row is lost
+/// without a word, whatever the damage hides of whether the file was built in.
+#[test]
+fn damage_among_late_rows_is_reported() {
+    for format in FORMATS {
+        let bench = sealed(SimVfs::new(9), 10);
+        let engine = bench.open();
+        let mut lines = first_rows();
+        store(&engine, &lines);
+        for round in 0..4 {
+            store(&engine, &late_rows(round));
+            lines.extend(late_rows(round));
+        }
+        build(&engine, options(format, RawIngestAction::Delete)).unwrap();
+        for round in 4..8 {
+            store(&engine, &late_rows(round));
+            lines.extend(late_rows(round));
+        }
+        engine.close().unwrap();
+        let expected = content_of(&lines);
+        let name = "pi/data-2026-05-21.dat";
+        let len = bench.file(name).len();
+        for bit in (0..len * 8).filter(|bit| bit % 3 == 0) {
+            let disk = bench.fork(bench.vfs.fork(1));
+            disk.vfs.corrupt(&bench.path(name), bit as u64 / 8, 1 << (bit % 8)).unwrap();
+            let context = format!("{format:?}, bit {bit} of {len}");
+            let (found, warnings) = read(&disk.open());
+            if warnings.is_empty() {
+                assert_same(&found, &expected, &context);
+            } else {
+                assert_some_of(&found, &expected, &context);
+                let lost: usize = expected.iter().map(|(series, rows)| rows.len() - found[series].len()).sum();
+                assert!(lost <= late_rows(0).len(), "{context}: more than a frame is lost: {warnings:?}");
+            }
+        }
+    }
+}
+
 /// The last frame that was built in is damaged, so that it is cut off before late rows are appended in its place.
 #[test]
 fn a_raw_file_that_lost_its_end_is_appended_to() {

@@ -79,7 +79,7 @@ impl History {
     fn new(seed: u64, wide: bool, page: u32) -> Self {
         let mut config = sealed_config(page);
         // Half of them build by themselves.
-        config.metrics.enabled = seed % 2 == 0;
+        config.metrics.enabled = seed.is_multiple_of(2);
         config.metrics.format = FORMATS[(seed / 2 % 3) as usize];
         config.metrics.raw_ingest_action = ACTIONS[(seed / 6 % 3) as usize];
         config.values.width = if wide { ValueWidth::Bits64 } else { ValueWidth::Auto };

@@ -36,14 +36,16 @@ fn add(engine: &Engine, from: u64, to: u64) {
 
 /// The values of a metric, which must be 0, 1, 2 and so on.
 fn values(engine: &Engine, metric: &str) -> (Vec<i64>, Vec<String>) {
+    try_values(engine, metric).unwrap()
+}
+
+fn try_values(engine: &Engine, metric: &str) -> nanotdb_core::Result<(Vec<i64>, Vec<String>)> {
     let mut values = Vec::new();
-    let report = engine
-        .query_range("pi", metric, i64::MIN, i64::MAX, 1, |sample| {
-            values.push(if let Value::Int32(v) = sample.value { i64::from(v) } else { -1 });
-            ControlFlow::Continue(())
-        })
-        .unwrap();
-    (values, report.warnings)
+    let report = engine.query_range("pi", metric, i64::MIN, i64::MAX, 1, |sample| {
+        values.push(if let Value::Int32(v) = sample.value { i64::from(v) } else { -1 });
+        ControlFlow::Continue(())
+    })?;
+    Ok((values, report.warnings))
 }
 
 fn check_values(found: &[i64], at_least: u64, at_most: u64, context: &str) {
@@ -175,6 +177,7 @@ fn readers_beside_a_server_see_whole_answers_or_say_that_they_do_not() {
             let progress = Progress::default();
             progress.acknowledged.store(10, Ordering::SeqCst);
             progress.sent.store(10, Ordering::SeqCst);
+            let whole = AtomicU64::new(0);
             std::thread::scope(|scope| {
                 scope.spawn(|| progress.write(&engine, 80, format, action));
                 for _ in 0..2 {
@@ -190,10 +193,12 @@ fn readers_beside_a_server_see_whole_answers_or_say_that_they_do_not() {
                             // It was opened when there were so many rows, and may see more of them later.
                             for again in 0..3 {
                                 for metric in METRICS {
-                                    let (found, warnings) = values(&reader, metric);
+                                    // Files may change faster than they can be read: that is an error, then.
+                                    let Ok((found, warnings)) = try_values(&reader, metric) else { continue };
                                     let at_most = progress.sent.load(Ordering::SeqCst);
                                     let context = format!("{format:?}, {action:?}, query {again}");
                                     if warnings.is_empty() {
+                                        whole.fetch_add(1, Ordering::SeqCst);
                                         check_values(&found, at_least, at_most, &context);
                                     }
                                 }
@@ -202,6 +207,7 @@ fn readers_beside_a_server_see_whole_answers_or_say_that_they_do_not() {
                     });
                 }
             });
+            assert!(whole.load(Ordering::SeqCst) > 0, "{format:?}, {action:?}: no answer was whole");
         }
     }
 }
