@@ -1,21 +1,18 @@
 //! Which frames of a partition's raw files are in its metric file already.
 //!
 //! A partition can have a metric file, the raw files it was built from, and rows that came later. What was built in is a
-//! prefix of the raw files, and everything behind it is read besides the metric file. A file of version 3 says how long
-//! that prefix was and how it ended; for one of version 1 or 2 the rows are counted and compared, once per process.
+//! prefix of the raw files, and everything behind it is read besides the metric file. Our files say how long that prefix was
+//! and how it ended; for one of the original the rows are counted and compared, once per process.
 
-use super::Database;
 use super::state::RawKind;
-use crate::Error;
-use crate::Result;
-use crate::format::metric::{Layout, Source};
+use super::{Database, OpenRaw, PartitionSnapshot};
+use crate::format::metric::Source;
 use crate::model::{Column, MetricId, Timestamp, Value};
-use crate::plugin::Partition;
 use crate::storage::raw_file::FrameReader;
-use crate::storage::vfs::OpenMode;
-use crate::storage::{BlockReader, MetricFile, RawFile};
+use crate::storage::vfs::VfsFile;
+use crate::storage::{BlockReader, FrameEntry, MetricFile, RawFile};
+use crate::{Error, Result};
 use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
 
 /// Per raw file, the length of the prefix whose rows are in the metric file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,104 +43,163 @@ impl Covered {
     }
 }
 
-/// What a version 3 file remembers of a raw file that it was built from.
-pub(crate) fn source_of(vfs: &dyn crate::storage::vfs::Vfs, index: &RawFile, len: u64) -> Result<Option<Source>> {
+/// What a metric file remembers of a raw file of which so much was built in.
+pub(crate) fn source_of(index: &RawFile, file: &dyn VfsFile, len: u64) -> Result<Option<Source>> {
     let Some(last) = index.frames.iter().rev().find(|f| f.end_offset() == len) else { return Ok(None) };
-    let file = match vfs.open(&index.path, OpenMode::Read) {
-        Ok(file) => file,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Error::io("open", &index.path, e)),
-    };
     let mut bytes = vec![0; usize::try_from(len.saturating_sub(last.offset)).unwrap_or(usize::MAX)];
-    file.read_exact_at(&mut bytes, last.offset).map_err(|e| Error::io("read", &index.path, e))?;
-    Ok(Some(Source { len, crc: crc32fast::hash(&bytes) }))
+    match file.read_exact_at(&mut bytes, last.offset) {
+        Ok(()) => Ok(Some(Source { len, crc: crc32fast::hash(&bytes) })),
+        // Another file by now: whoever opened it looks again.
+        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(e) => Err(Error::io("read", &index.path, e)),
+    }
+}
+
+/// Where the damage starts that keeps a raw file from showing whether this much of it was built in.
+fn damage_at(raw: &OpenRaw, len: u64) -> Option<u64> {
+    if let Some(damage) = raw.index.damaged.iter().find(|d| d.from < len && len <= d.to) {
+        return Some(damage.from);
+    }
+    let last = raw.index.frames.iter().rev().find(|f| f.end_offset() == len)?;
+    let unverified = FrameEntry { verified: false, ..*last };
+    let read = FrameReader::default().read(&*raw.handle, &raw.index.path, &unverified).map(|_| ());
+    matches!(read, Err(Error::Corrupt { .. })).then_some(last.offset)
+}
+
+/// Whether so much of a raw file ends where a frame does.
+fn ends_frame(raw: &OpenRaw, len: u64) -> bool {
+    len == 0 || raw.index.frames.iter().rev().any(|f| f.end_offset() == len)
+}
+
+/// What is known of the raw files of a partition beside its metric file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Coverage {
+    pub(crate) covered: Covered,
+    /// Whether the metric file was seen to be built from raw files as they are known here, so that nothing else that is
+    /// known here can be in it.
+    pub(crate) proven: bool,
+    /// Whether damage had a say. What is damaged may be cut off, with other frames in its place then.
+    damaged: bool,
+    /// A raw file whose first frames are damaged, so that nothing tells whether they were built in.
+    pub(crate) uncertain: Option<RawKind>,
 }
 
 impl Database {
-    /// What of the raw files `indexes` is in `file`. Remembered for as long as the same metric file is there.
-    pub(crate) fn covered(
+    /// What of the raw files is in `file`. Remembered for as long as the same metric file is there.
+    pub(crate) fn coverage(
         &self,
-        partition: Partition,
+        snapshot: &PartitionSnapshot,
         file: &MetricFile,
-        indexes: &[(RawKind, Arc<RawFile>)],
-    ) -> Result<Covered> {
-        if indexes.iter().all(|(_, index)| index.frames.is_empty()) {
-            return Ok(Covered::default());
+        raw: &[OpenRaw],
+    ) -> Result<Coverage> {
+        if raw.iter().all(|raw| raw.index.frames.is_empty()) {
+            return Ok(Coverage { covered: Covered::default(), proven: false, damaged: false, uncertain: None });
         }
         let identity = file.identity();
-        if let Some((known, covered)) = self.read_state().metric_files.get(&partition).and_then(|slot| slot.covered)
+        let known = self.read_state().metric_files.get(&snapshot.partition).and_then(|slot| slot.covered);
+        if self.writer.is_some()
+            && let Some((known, covered)) = known
             && known == identity
+            && raw.iter().all(|raw| ends_frame(raw, covered.of(raw.kind)))
         {
-            return Ok(covered);
+            return Ok(Coverage { covered, proven: true, damaged: false, uncertain: None });
         }
-        let covered = self.work_out(file, indexes)?;
-        if let Some(slot) = self.write_state().metric_files.get_mut(&partition) {
-            slot.covered = Some((identity, covered));
+        let coverage = self.work_out(file, raw)?;
+        let mut state = self.write_state();
+        // What was open here may have been replaced meanwhile.
+        if !coverage.damaged
+            && (coverage.proven || file.layout().sources.is_empty())
+            && state.changes_of(snapshot.partition) == snapshot.changes
+            && let Some(slot) = state.metric_files.get_mut(&snapshot.partition)
+        {
+            slot.covered = Some((identity, coverage.covered));
         }
-        Ok(covered)
+        Ok(coverage)
     }
 
-    fn work_out(&self, file: &MetricFile, indexes: &[(RawKind, Arc<RawFile>)]) -> Result<Covered> {
+    fn work_out(&self, file: &MetricFile, raw: &[OpenRaw]) -> Result<Coverage> {
+        let sources = &file.layout().sources;
+        if sources.is_empty() && file.layout().version < 3 {
+            let (covered, damaged) = self.compare(file, raw)?;
+            return Ok(Coverage { covered, proven: covered != Covered::default(), damaged, uncertain: None });
+        }
         let mut covered = Covered::default();
-        let layout = file.layout();
-        if layout.version >= 3 {
-            for (kind, index) in indexes {
-                for source in &layout.sources {
-                    if source_of(self.vfs(), index, source.len)? == Some(*source) {
-                        covered.set(*kind, source.len);
-                    }
+        let mut unmatched = Vec::new();
+        // The longest parts first: where one is found, it holds those before it.
+        for source in sources.iter().rev() {
+            let mut matched = false;
+            for raw in raw {
+                if source.len > covered.of(raw.kind)
+                    && source_of(&raw.index, &*raw.handle, source.len)? == Some(*source)
+                {
+                    covered.set(raw.kind, source.len);
+                    matched = true;
                 }
             }
-            return Ok(covered);
+            if !matched && raw.iter().all(|raw| source.len > covered.of(raw.kind)) {
+                unmatched.push(source.len);
+            }
         }
-        self.compare(file, indexes)
+        let exact = covered;
+        let mut uncertain = None;
+        // What is damaged where a part would end is taken to be that part, if what comes before was built in: it is whole in
+        // the metric file, and read from both it would come twice. Behind frames that were not, it is damage of another file.
+        unmatched.retain(|len| {
+            let damaged = raw.iter().filter(|raw| covered.of(raw.kind) < *len).find_map(|raw| {
+                let from = damage_at(raw, *len)?;
+                let follows = exact.of(raw.kind) > 0;
+                (follows || from == 0).then_some((raw.kind, follows))
+            });
+            if let Some((kind, follows)) = damaged {
+                covered.set(kind, *len);
+                uncertain = uncertain.or((!follows).then_some(kind));
+            }
+            damaged.is_none()
+        });
+        let proven = !sources.is_empty() && unmatched.is_empty();
+        Ok(Coverage { covered, proven, damaged: covered != exact, uncertain })
     }
 
-    /// The prefix of the raw files that has exactly the rows of the metric file, if there is one.
-    fn compare(&self, file: &MetricFile, indexes: &[(RawKind, Arc<RawFile>)]) -> Result<Covered> {
-        let wanted = rows_of(file.layout());
+    /// The prefix of the raw files that has exactly the rows of the metric file, if there is one; and whether damage keeps that
+    /// from being certain.
+    fn compare(&self, file: &MetricFile, raw: &[OpenRaw]) -> Result<(Covered, bool)> {
+        let wanted = file.rows();
         let mut covered = Covered::default();
         let mut rows = 0u64;
         let mut frames = Vec::new();
-        for (kind, index) in indexes {
-            for frame in &index.frames {
+        for raw in raw {
+            for frame in &raw.index.frames {
                 if rows >= wanted {
                     break;
                 }
                 rows = rows.saturating_add(u64::from(frame.header.rows));
-                covered.set(*kind, frame.end_offset());
-                frames.push((*kind, *frame));
+                covered.set(raw.kind, frame.end_offset());
+                frames.push((raw.kind, *frame));
             }
         }
         if rows == wanted {
-            let digest = self.digest_of_frames(&frames, indexes)?;
-            return Ok(if digest.is_some() && digest == Some(self.digest_of_file(file)?) {
-                covered
-            } else {
-                Covered::default()
+            return Ok(match self.digest_of_frames(&frames, raw)? {
+                // Damage: so many rows as these are no others.
+                None => (covered, true),
+                Some(digest) if digest == self.digest_of_file(file)? => (covered, false),
+                Some(_) => (Covered::default(), false),
             });
         }
         // A raw file that lost frames to damage still is what the metric file was built from.
-        let is_damaged = indexes.iter().any(|(_, index)| !index.damaged.is_empty());
-        Ok(if is_damaged && rows < wanted { covered } else { Covered::default() })
+        let mut damaged = Covered::default();
+        for raw in raw.iter().filter(|raw| rows < wanted && !raw.index.damaged.is_empty()) {
+            damaged.set(raw.kind, covered.of(raw.kind));
+        }
+        Ok((damaged, damaged != Covered::default()))
     }
 
     /// `None` when a frame cannot be read.
-    fn digest_of_frames(
-        &self,
-        frames: &[(RawKind, crate::storage::FrameEntry)],
-        indexes: &[(RawKind, Arc<RawFile>)],
-    ) -> Result<Option<Digest>> {
+    fn digest_of_frames(&self, frames: &[(RawKind, FrameEntry)], raw: &[OpenRaw]) -> Result<Option<Digest>> {
         let mut reader = FrameReader::default();
         let mut digest = Digest::default();
-        for (kind, index) in indexes {
-            let mut these = frames.iter().filter(|(of, _)| of == kind).peekable();
-            if these.peek().is_none() {
-                continue;
-            }
-            let handle = self.vfs().open(&index.path, OpenMode::Read).map_err(|e| Error::io("open", &index.path, e))?;
-            for (_, frame) in these {
-                let page = match reader.read(&*handle, &index.path, frame) {
+        for raw in raw {
+            for (_, frame) in frames.iter().filter(|(of, _)| *of == raw.kind) {
+                let page = match reader.read(&*raw.handle, &raw.index.path, frame) {
                     Ok(page) => page,
                     Err(Error::Corrupt { .. } | Error::Incompatible { .. }) => return Ok(None),
                     Err(e) => return Err(e),
@@ -180,10 +236,6 @@ impl Database {
         }
         Ok(digest)
     }
-}
-
-fn rows_of(layout: &Layout) -> u64 {
-    layout.series.iter().flat_map(|s| &s.blocks).map(|b| u64::from(b.count)).sum()
 }
 
 /// Number and sum of hashes of rows: equal for equal rows in whatever order.

@@ -4,12 +4,13 @@ use super::state::{PartitionFile, PartitionFiles, RawKind};
 use super::{Database, State};
 use crate::config::{DurabilityProfile, FsyncPolicy};
 use crate::format::frame::{self, FrameHeader};
+use crate::format::metric::Source;
 use crate::format::page::{self, MAX_ROWS};
-use crate::plugin::Partition;
 use crate::plugin::registry::registry;
+use crate::plugin::{Codec, Partition};
 use crate::storage::open_page::SortedRows;
 use crate::storage::vfs::{OpenMode, VfsFile};
-use crate::storage::{FrameEntry, OpenPage, RawFile};
+use crate::storage::{FrameEntry, MetricFile, OpenPage, RawFile};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -39,10 +40,11 @@ impl Database {
         let old_len = index.len;
         let file = vfs.open(&path, OpenMode::Create).map_err(|e| Error::io("open", &path, e))?;
         let rows = page.len();
+        let built_in = self.built_in(partition);
         let mut from = 0usize;
         while from < rows {
             let to = from.saturating_add(MAX_ROWS).min(rows);
-            let written = self.encode_frame(buffers, &page, from..to, index.len).and_then(|entry| {
+            let written = self.encode_new_frame(buffers, &page, from..to, index.len, &built_in).and_then(|entry| {
                 file.write_all_at(&buffers.frame, index.len).map_err(|e| Error::io("append to", &path, e))?;
                 Ok(entry)
             });
@@ -72,6 +74,35 @@ impl Database {
         Ok(())
     }
 
+    /// By what ends of frames a reader knows what of the raw files is in the partition's metric file.
+    fn built_in(&self, partition: Partition) -> Vec<Source> {
+        let path = self.read_state().metric_files.get(&partition).map(|slot| slot.path.clone());
+        let file = path.and_then(|path| MetricFile::open(self.vfs(), &path, self.metric_cache()).ok());
+        file.map(|file| file.layout().sources.clone()).unwrap_or_default()
+    }
+
+    /// Encodes a frame that is none of those that were built in: where the raw file was removed since, rows that are sent
+    /// again exactly as they were would make the same frame at the same place, and pass for built in.
+    fn encode_new_frame(
+        &self,
+        buffers: &mut FrameBuffers,
+        page: &OpenPage,
+        range: Range<usize>,
+        offset: u64,
+        built_in: &[Source],
+    ) -> Result<FrameEntry> {
+        let usual = registry().codec(&self.manifest.page.codec)?;
+        let others = registry().codecs().iter().copied().filter(|codec| codec.id() != usual.id());
+        for codec in std::iter::once(usual).chain(others) {
+            let entry = self.encode_frame(buffers, page, range.clone(), offset, codec)?;
+            let source = Source { len: entry.end_offset(), crc: crc32fast::hash(&buffers.frame) };
+            if !built_in.contains(&source) {
+                return Ok(entry);
+            }
+        }
+        Err(Error::bad_input("every codec makes a page that was built in before"))
+    }
+
     /// Encodes some rows of a page, in arrival order, as the frame at `offset`, into the buffer.
     fn encode_frame(
         &self,
@@ -79,8 +110,8 @@ impl Database {
         page: &OpenPage,
         range: Range<usize>,
         offset: u64,
+        codec: &dyn Codec,
     ) -> Result<FrameEntry> {
-        let codec = registry().codec(&self.manifest.page.codec)?;
         let failed = |reason: String| Error::bad_input(format!("codec {}: {reason}", codec.name()));
         let rows = buffers.sorted.sort(page.rows(), range);
         let wide = {

@@ -2,7 +2,7 @@
 
 use super::coverage::source_of;
 use super::open::METRIC_PREFIX;
-use super::state::{MetricSlot, PartitionFile};
+use super::state::{MetricSlot, PartitionFile, PartitionFiles};
 use super::{Database, OpenPartition, RawKind, State};
 use crate::config::RawIngestAction;
 use crate::format::metric::Source;
@@ -11,6 +11,9 @@ use crate::storage::RawFile;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard, PoisonError};
+
+/// Parts that are named of a raw file.
+const PREFIXES: usize = 16;
 
 impl Database {
     /// Partitions that have files or an open page, oldest first, with their names.
@@ -65,12 +68,14 @@ impl Database {
         self.building.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How much of each raw file a metric file holds that is built from what is open here: all of it.
+    /// How much of each raw file a metric file holds that is built from what is open here: all of it. Parts that end some frames
+    /// earlier are named as well, so that the rest is known when damage at the end of the raw file is cut off.
     pub(crate) fn sources(&self, open: &OpenPartition) -> Result<Vec<Source>> {
         let mut sources = Vec::new();
         for raw in &open.raw {
-            if let Some(last) = raw.index.frames.last() {
-                sources.extend(source_of(self.vfs(), &raw.index, last.end_offset())?);
+            let frames = raw.index.frames.len().saturating_sub(PREFIXES);
+            for frame in raw.index.frames.get(frames..).unwrap_or_default() {
+                sources.extend(source_of(&raw.index, &*raw.handle, frame.end_offset())?);
             }
         }
         Ok(sources)
@@ -85,8 +90,10 @@ impl Database {
         vfs.rename(temporary, path).map_err(|e| Error::io("rename", temporary, e))?;
         let slot = MetricSlot { path: path.to_owned(), partitioner, covered: None };
         state.metric_files.insert(partition, slot);
+        state.note_change(partition);
+        self.metric_cache().forget(path);
         drop(state);
-        vfs.sync_dir(self.directory()).map_err(|e| Error::io("fsync", self.directory(), e))
+        self.sync_directory()
     }
 
     /// Does to the raw files what the configuration asks for, unless rows came to them meanwhile. The metric file is
@@ -100,9 +107,12 @@ impl Database {
         if action == RawIngestAction::Keep || open.raw.is_empty() {
             return Ok(RawIngestAction::Keep);
         }
+        // Also when the file was put in place long ago: that it has its name may not be durable yet.
+        self.sync_directory()?;
         // No page is flushed while this is held. What a flush has written and not taken out of the WAL yet must stay: after
         // a crash it is by these frames that recovery knows the rows to be on disk.
         let flush = self.lock_flush();
+        self.check_writable()?;
         if flush.generation.is_some() {
             return Ok(RawIngestAction::Keep);
         }
@@ -112,36 +122,49 @@ impl Database {
             let built = open.raw.iter().find(|raw| raw.kind == *kind).map_or(0, |raw| raw.index.len);
             file.index.as_ref().is_some_and(|index| index.len == built)
         });
-        if !unchanged {
+        let can_rename = files.files.contains_key(&RawKind::Data) && !files.files.contains_key(&RawKind::Raw);
+        if !unchanged || (action == RawIngestAction::Rename && !can_rename) {
             return Ok(RawIngestAction::Keep);
         }
-        let vfs = self.vfs();
-        match action {
-            RawIngestAction::Rename => {
-                if files.files.contains_key(&RawKind::Raw) {
-                    return Ok(RawIngestAction::Keep);
-                }
-                let Some(data) = files.files.get(&RawKind::Data).cloned() else { return Ok(RawIngestAction::Keep) };
-                let name = format!("{}{}.dat", RawKind::Raw.prefix(), files.partitioner.file_part(partition));
-                let path = self.directory().join(name);
-                vfs.rename(&data.path, &path).map_err(|e| Error::io("rename", &data.path, e))?;
-                let index = data.index.map(|index| Arc::new(RawFile { path: path.clone(), ..(*index).clone() }));
-                files.files.remove(&RawKind::Data);
-                files.files.insert(RawKind::Raw, PartitionFile { path, index });
-            }
-            RawIngestAction::Keep | RawIngestAction::Delete => {
-                for file in files.files.values() {
-                    vfs.remove_file(&file.path).map_err(|e| Error::io("remove", &file.path, e))?;
-                }
-                state.files.remove(&partition);
-            }
+        let retired = match action {
+            RawIngestAction::Rename => self.rename_data(partition, files),
+            RawIngestAction::Keep | RawIngestAction::Delete => self.remove_raw(files),
+        };
+        if files.files.is_empty() {
+            state.files.remove(&partition);
         }
+        // Also after an error: the first of two may be gone.
+        state.note_change(partition);
         if let Some(slot) = state.metric_files.get_mut(&partition) {
             slot.covered = None;
         }
         drop(state);
-        vfs.sync_dir(self.directory()).map_err(|e| Error::io("fsync", self.directory(), e))?;
+        retired?;
+        self.sync_directory()?;
         Ok(action)
+    }
+
+    fn sync_directory(&self) -> Result<()> {
+        self.vfs().sync_dir(self.directory()).map_err(|e| Error::io("fsync", self.directory(), e))
+    }
+
+    fn rename_data(&self, partition: Partition, files: &mut PartitionFiles) -> Result<()> {
+        let Some(data) = files.files.get(&RawKind::Data).cloned() else { return Ok(()) };
+        let name = format!("{}{}.dat", RawKind::Raw.prefix(), files.partitioner.file_part(partition));
+        let path = self.directory().join(name);
+        self.vfs().rename(&data.path, &path).map_err(|e| Error::io("rename", &data.path, e))?;
+        let index = data.index.map(|index| Arc::new(RawFile { path: path.clone(), ..(*index).clone() }));
+        files.files.remove(&RawKind::Data);
+        files.files.insert(RawKind::Raw, PartitionFile { path, index });
+        Ok(())
+    }
+
+    fn remove_raw(&self, files: &mut PartitionFiles) -> Result<()> {
+        while let Some((kind, path)) = files.files.iter().next().map(|(kind, file)| (*kind, file.path.clone())) {
+            self.vfs().remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
+            files.files.remove(&kind);
+        }
+        Ok(())
     }
 }
 

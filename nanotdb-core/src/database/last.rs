@@ -6,7 +6,7 @@ use crate::model::{MetricId, Sample, Timestamp, Value, ValueType};
 use crate::storage::BlockReader;
 use crate::storage::raw_file::FrameReader;
 use crate::{Error, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// Newest rows that were found.
@@ -46,6 +46,7 @@ impl Database {
             wanted,
             value_type: self.read_state().type_of(wanted),
             found: Found::new(),
+            hidden: HashSet::new(),
             reader: FrameReader::default(),
             others: !overlap,
         };
@@ -59,11 +60,12 @@ impl Database {
                 break;
             }
         }
-        let Walk { mut found, others, .. } = walk;
+        let Walk { mut found, hidden, others, .. } = walk;
         let mut state = self.write_state();
         // Rows of an open page came after the files of its partition, but not after those of younger ones.
         for (id, (timestamp, bits)) in open {
-            if (stopped_early || !others) && id != wanted && !found.contains_key(&id) {
+            let unknown = stopped_early || !others || hidden.contains(&id);
+            if unknown && id != wanted && !found.contains_key(&id) {
                 continue;
             }
             let newest = found.entry(id).or_insert((timestamp, bits));
@@ -104,6 +106,8 @@ struct Walk<'a> {
     wanted: MetricId,
     value_type: ValueType,
     found: Found,
+    /// Metrics in metric files that were passed: what is met of them later is older, or not their newest.
+    hidden: HashSet<MetricId>,
     reader: FrameReader,
     /// Whether other metrics may be remembered: what is met first is their newest.
     others: bool,
@@ -125,6 +129,8 @@ impl Walk<'_> {
                 Err(e) => return Err(e),
             }
         }
+        let passed = open.metric.iter().flat_map(|file| &file.layout().series).map(|s| s.id);
+        self.hidden.extend(passed.filter(|id| !self.found.contains_key(id)));
         Ok(())
     }
 
@@ -157,7 +163,9 @@ impl Walk<'_> {
                     for at in (0..page.rows()).rev() {
                         let Some((id, timestamp, bits)) = page.row(at, |id| state.type_of(id)) else { continue };
                         let is_wanted = id == self.wanted;
-                        if is_wanted && !here || !is_wanted && self.others && !self.found.contains_key(&id) {
+                        if is_wanted && !here
+                            || !is_wanted && self.others && !self.found.contains_key(&id) && !self.hidden.contains(&id)
+                        {
                             here |= is_wanted;
                             rows.push((id, timestamp, bits));
                         }

@@ -9,6 +9,7 @@ mod install;
 mod last;
 mod open;
 mod partition;
+mod reader;
 mod recovery;
 mod repeats;
 mod snapshot;

@@ -172,18 +172,6 @@ impl Database {
     }
 }
 
-impl Database {
-    /// Finds out which files there are now. For readers beside a server.
-    pub(super) fn list_again(&self) -> Result<()> {
-        let mut listed = State::default();
-        list_files(self.vfs(), &self.directory, self.partitioner, &mut listed)?;
-        let mut state = self.write_state();
-        state.files = listed.files;
-        state.metric_files = listed.metric_files;
-        Ok(())
-    }
-}
-
 /// `None` when it was cut between asking for its length and reading it; the inner `None` when there is no such file.
 fn read_wal(environment: &Environment, path: &Path) -> Result<Option<Option<Vec<u8>>>> {
     match environment.vfs.read(path, MAX_WAL) {

@@ -1,8 +1,10 @@
 //! The files of one partition, opened together.
 
+use super::coverage::Coverage;
 use super::state::RawKind;
 use super::{Covered, Database, PartitionSnapshot};
 use crate::model::{MetricId, Timestamp, ValueType};
+use crate::plugin::Partition;
 use crate::storage::vfs::{OpenMode, VfsFile};
 use crate::storage::{MetricFile, RawFile};
 use crate::{Error, Result};
@@ -52,6 +54,8 @@ pub(crate) struct OpenPartition {
     pub(crate) metric: Option<MetricFile>,
     /// What of the raw files is in the metric file, and so not read from them.
     pub(crate) covered: Covered,
+    /// Whether all that is in the metric file is in raw files, too.
+    pub(crate) has_all_raw: bool,
 }
 
 impl Database {
@@ -64,31 +68,76 @@ impl Database {
         metric_files: MetricFiles,
         report: &mut ScanReport,
     ) -> Result<OpenPartition> {
+        let ids: Vec<MetricId> = metrics.iter().map(|(id, _)| *id).collect();
         for _ in 0..ATTEMPTS {
-            let Some(raw) = self.open_raw(&snapshot)? else {
-                snapshot = self.look_again(&snapshot, metrics, from, to)?;
-                continue;
-            };
-            let Some((metric, covered)) = self.open_metric_file(&snapshot, raw.is_empty(), metric_files, report)?
-            else {
-                snapshot = self.look_again(&snapshot, metrics, from, to)?;
-                continue;
-            };
-            return Ok(OpenPartition { snapshot, raw, metric, covered });
+            let partition = snapshot.partition;
+            let changes = snapshot.changes;
+            let mut warnings = ScanReport::default();
+            let opened = self.open_files(snapshot, metric_files, &mut warnings)?;
+            // Only if nothing was replaced meanwhile do the files belong to the snapshot and to each other.
+            if let Some(open) = opened.filter(|_| self.read_state().changes_of(partition) == changes) {
+                warnings.warnings.into_iter().for_each(|warning| report.warn(warning));
+                return Ok(open);
+            }
+            snapshot = self.snapshot_again(partition, &ids, from, to)?;
         }
         let source = std::io::Error::other("files change faster than they can be opened; try again");
         Err(Error::Io { op: "read", path: self.directory().to_owned(), source })
     }
 
-    fn look_again(
+    /// `None` when a file is gone since the snapshot, or is another one.
+    fn open_files(
         &self,
-        old: &PartitionSnapshot,
-        metrics: &[(MetricId, ValueType)],
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<PartitionSnapshot> {
-        let ids: Vec<MetricId> = metrics.iter().map(|(id, _)| *id).collect();
-        self.snapshot_again(old.partition, &ids, from, to)
+        snapshot: PartitionSnapshot,
+        metric_files: MetricFiles,
+        report: &mut ScanReport,
+    ) -> Result<Option<OpenPartition>> {
+        let Some(raw) = self.open_raw(&snapshot)? else { return Ok(None) };
+        let mut open = OpenPartition { snapshot, raw, metric: None, covered: Covered::default(), has_all_raw: false };
+        let Some(path) = open.snapshot.metric_file.clone() else { return Ok(Some(open)) };
+        let opened = MetricFile::open(self.vfs(), &path, self.metric_cache()).and_then(|file| {
+            self.check_belongs(open.snapshot.partition, &file)?;
+            let coverage = self.coverage(&open.snapshot, &file, &open.raw)?;
+            Ok((file, coverage))
+        });
+        match opened {
+            Ok((file, Coverage { covered, proven, uncertain, .. })) => {
+                if !proven && !self.is_as_seen(&open, &file) {
+                    return Ok(None);
+                }
+                if let Some(raw) = open.raw.iter().find(|raw| Some(raw.kind) == uncertain) {
+                    let path = &raw.index.path;
+                    let text = "its first frame is damaged; if it came after the metric file, its samples are missing";
+                    self.note_left_out(report, path, &format!("{}: {text}", path.display()));
+                }
+                let in_raw = open.raw.iter().flat_map(|raw| {
+                    let to = covered.of(raw.kind);
+                    raw.index.frames.iter().filter(move |f| f.offset < to).map(|f| u64::from(f.header.rows))
+                });
+                open.has_all_raw = in_raw.sum::<u64>() >= file.rows();
+                if metric_files == MetricFiles::Preferred {
+                    open.metric = Some(file);
+                    open.covered = covered;
+                } else if !open.has_all_raw {
+                    let text = "some of its samples are left out, because they are in no raw file";
+                    self.note_left_out(report, &path, &format!("{}: {text}", path.display()));
+                }
+                Ok(Some(open))
+            }
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error @ (Error::Corrupt { .. } | Error::Incompatible { .. })) => {
+                if self.writer.is_none() && !self.saw(&path) {
+                    return Ok(None);
+                }
+                let instead = match open.raw.is_empty() {
+                    true => "its samples are missing",
+                    false => "raw pages are read instead, as far as there are some",
+                };
+                self.note_left_out(report, &path, &format!("{error}; {instead}"));
+                Ok(Some(open))
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// `None` when a file is gone since the snapshot.
@@ -107,40 +156,27 @@ impl Database {
         Ok(Some(raw))
     }
 
-    /// The metric file and what it makes superfluous; the outer `None` when files are gone since the snapshot.
-    #[allow(clippy::type_complexity)]
-    fn open_metric_file(
-        &self,
-        snapshot: &PartitionSnapshot,
-        alone: bool,
-        metric_files: MetricFiles,
-        report: &mut ScanReport,
-    ) -> Result<Option<(Option<MetricFile>, Covered)>> {
-        let without = Ok(Some((None, Covered::default())));
-        let Some(path) = &snapshot.metric_file else { return without };
-        let opened = MetricFile::open(self.vfs(), path, self.metric_cache()).and_then(|file| {
-            let covered = self.covered(snapshot.partition, &file, &snapshot.files)?;
-            Ok((file, covered))
-        });
-        match opened {
-            Ok(_) if metric_files == MetricFiles::Preferred => {
-                opened.map(|(file, covered)| Some((Some(file), covered)))
-            }
-            Ok((_, covered)) => {
-                if covered == Covered::default() {
-                    let text = "its samples are left out, because they are in no raw file";
-                    self.note_left_out(report, path, &format!("{}: {text}", path.display()));
-                }
-                without
-            }
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error @ (Error::Corrupt { .. } | Error::Incompatible { .. })) => {
-                let instead = if alone { "its samples are missing" } else { "its raw pages are read instead" };
-                self.note_left_out(report, path, &format!("{error}; {instead}"));
-                without
-            }
-            Err(e) => Err(e),
+    /// Refuses a metric file whose times lie outside its partition, or whose metrics are not those of this database: it was put
+    /// where it does not belong.
+    fn check_belongs(&self, partition: Partition, file: &MetricFile) -> Result<()> {
+        let refused = |reason: String| Err(Error::Corrupt { file: file.path().to_owned(), offset: 0, reason });
+        let layout = file.layout();
+        if !layout.series.is_empty() && (!partition.contains(layout.start) || !partition.contains(layout.end)) {
+            let (start, end) = (layout.start, layout.end);
+            return refused(format!("its samples, of {start} to {end}, are of another partition than its name says"));
         }
+        let state = self.read_state();
+        for series in &layout.series {
+            let (id, found) = (series.id, series.value_type);
+            let Some(metric) = state.metric(id) else {
+                return refused(format!("it has samples of metric {id}, which the catalog does not know"));
+            };
+            let known = metric.value_type;
+            if known != found && (known.is_integer() != found.is_integer() || !known.is_wide()) {
+                return refused(format!("it has {found} samples of metric {id}, which is {known}"));
+            }
+        }
+        Ok(())
     }
 
     /// Says in the log and in the answer what a query could not read.

@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub struct PartitionSnapshot {
     /// Its time range.
     pub partition: Partition,
+    /// How often its files had been replaced when this was taken.
+    pub changes: u64,
     /// Its metric file.
     pub metric_file: Option<PathBuf>,
     /// Raw files.
@@ -53,9 +55,10 @@ impl Database {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<PartitionSnapshot> {
-        if self.writer.is_none() {
+        match self.writer {
+            Some(_) => self.forget_missing(partition)?,
             // Nobody tells a reader of what the server does.
-            self.list_again()?;
+            None => self.read_again()?,
         }
         self.indexed(|_| vec![partition], |state, _| take(state, partition, metrics, from, to))
     }
@@ -187,6 +190,7 @@ fn take(
     }
     PartitionSnapshot {
         partition,
+        changes: state.changes_of(partition),
         metric_file: state.metric_files.get(&partition).map(|slot| slot.path.clone()),
         files: files.filter_map(|(kind, file)| Some((*kind, Arc::clone(file.index.as_ref()?)))).collect(),
         open,

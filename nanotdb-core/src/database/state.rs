@@ -1,10 +1,10 @@
 //! What readers see of a database: metrics, open pages, and the index of its files.
 
 use super::coverage::Covered;
-use crate::format::metric::HEADER_LEN;
+use super::reader::SeenFiles;
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::{Partition, Partitioner};
-use crate::storage::{OpenPage, RawFile};
+use crate::storage::{Identity, OpenPage, RawFile};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,8 +75,8 @@ pub struct MetricSlot {
     pub path: PathBuf,
     /// Who named it.
     pub partitioner: &'static dyn Partitioner,
-    /// What of the raw files is in it, for the file with this header; `None` until somebody needs to know.
-    pub covered: Option<([u8; HEADER_LEN], Covered)>,
+    /// What of the raw files is in it, for this very file; `None` until somebody needs to know.
+    pub covered: Option<(Identity, Covered)>,
 }
 
 /// Everything that a reader snapshots.
@@ -97,9 +97,24 @@ pub struct State {
     pub built: HashMap<Partition, u64>,
     /// Metric files on disk.
     pub metric_files: BTreeMap<Partition, MetricSlot>,
+    /// How often files of a partition were replaced, renamed or removed.
+    pub changes: HashMap<Partition, u64>,
+    /// For readers beside a server: headers of the metric files that were there while everything else was read.
+    pub seen: SeenFiles,
 }
 
 impl State {
+    /// How often files of a partition were replaced, renamed or removed.
+    pub(super) fn changes_of(&self, partition: Partition) -> u64 {
+        self.changes.get(&partition).copied().unwrap_or_default()
+    }
+
+    /// Notes that files of a partition were replaced, renamed or removed: what was opened before must be looked up again.
+    pub(super) fn note_change(&mut self, partition: Partition) {
+        let changes = self.changes.entry(partition).or_default();
+        *changes = changes.saturating_add(1);
+    }
+
     /// Freezes the open pages. Those of the last time were flushed.
     pub fn freeze(&mut self) {
         let pages = std::mem::take(&mut self.pages).into_iter();

@@ -172,7 +172,7 @@ fn check_raw_file(
     };
     let mut covered_to = 0;
     for source in built.map(|b| b.sources.as_slice()).unwrap_or_default() {
-        if source_of(vfs, &index, source.len)? == Some(*source) {
+        if source.len > covered_to && source_of(&index, &*file, source.len)? == Some(*source) {
             covered_to = source.len;
         }
     }

@@ -14,6 +14,8 @@ pub(super) type Key = (u64, u64);
 #[derive(Clone)]
 pub(super) struct Opened {
     pub(super) instance: u64,
+    /// Of the directory.
+    pub(super) crc: u32,
     pub(super) layout: Arc<Layout>,
 }
 
@@ -98,12 +100,13 @@ impl MetricCache {
         Some(file.opened.clone())
     }
 
-    pub(super) fn put_opened(&self, path: &Path, header: &[u8; HEADER_LEN], len: u64, layout: Layout) -> Opened {
+    pub(super) fn put_opened(&self, path: &Path, header: &[u8; HEADER_LEN], len: u64, read: (Layout, u32)) -> Opened {
+        let (layout, crc) = read;
         let bytes = layout.bytes_in_memory().saturating_add(OVERHEAD);
         let mut inner = self.lock();
         inner.now = inner.now.saturating_add(1);
         inner.instances = inner.instances.saturating_add(1);
-        let opened = Opened { instance: inner.instances, layout: Arc::new(layout) };
+        let opened = Opened { instance: inner.instances, crc, layout: Arc::new(layout) };
         if bytes <= self.limit {
             let file = File { header: *header, len, opened: opened.clone(), bytes, used: inner.now };
             if let Some(old) = inner.files.insert(path.to_owned(), file) {
@@ -113,6 +116,14 @@ impl MetricCache {
             inner.shrink(self.limit);
         }
         opened
+    }
+
+    /// Forgets a file whose name another one has got, which may be as long and have the same header.
+    pub(crate) fn forget(&self, path: &Path) {
+        let mut inner = self.lock();
+        if let Some(old) = inner.files.remove(path) {
+            inner.bytes = inner.bytes.saturating_sub(old.bytes);
+        }
     }
 
     pub(super) fn get(&self, key: Key) -> Option<Cached> {

@@ -4,8 +4,8 @@ use super::metric_cache::{Cached, MetricCache, Opened};
 use super::vfs::{OpenMode, Vfs, VfsFile};
 use crate::format::DecodeError;
 use crate::format::metric::{
-    Block, Extent, FOOTER_LEN, HEADER_LEN, Layout, Part, Rows, Series, Tail, check_block_header, check_times_header,
-    decode_block, decode_times, v3,
+    Block, Extent, FOOTER_LEN, HEADER_LEN, Layout, MAX_SOURCES_LEN, Part, Rows, Series, Tail, check_block_header,
+    check_times_header, decode_block, decode_sources, decode_times, v3,
 };
 use crate::model::Timestamp;
 use crate::plugin::registry::registry;
@@ -19,11 +19,14 @@ const MAX_DIRECTORY: u64 = 1 << 30;
 /// Bytes of a frame header of v1 and v2.
 const FRAME_HEADER_LEN: usize = 48;
 
+/// What tells a metric file from another, or from its own predecessor: header, length, and checksum of the directory.
+pub type Identity = ([u8; HEADER_LEN], u64, u32);
+
 /// An open metric file. Its handle stays valid when the file is replaced or removed meanwhile.
 pub struct MetricFile {
     path: PathBuf,
     file: Box<dyn VfsFile>,
-    header: [u8; HEADER_LEN],
+    identity: Identity,
     opened: Opened,
 }
 
@@ -56,11 +59,11 @@ impl MetricFile {
         let opened = match cache.opened(path, &header, file_len) {
             Some(opened) => opened,
             None => {
-                let layout = read_layout(&*file, path, &header, file_len)?;
-                cache.put_opened(path, &header, file_len, layout)
+                let read = read_layout(vfs, &*file, path, &header, file_len)?;
+                cache.put_opened(path, &header, file_len, read)
             }
         };
-        Ok(Self { path: path.to_owned(), file, header, opened })
+        Ok(Self { path: path.to_owned(), file, identity: (header, file_len, opened.crc), opened })
     }
 
     /// Where it is.
@@ -68,10 +71,14 @@ impl MetricFile {
         &self.path
     }
 
-    /// What tells it from another file, or from its own predecessor: its header, whose checksum covers counts, times and
-    /// offsets.
-    pub fn identity(&self) -> [u8; HEADER_LEN] {
-        self.header
+    /// What tells it from another file.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Number of samples in it.
+    pub fn rows(&self) -> u64 {
+        self.layout().series.iter().flat_map(|s| &s.blocks).map(|b| u64::from(b.count)).sum()
     }
 
     /// What it holds.
@@ -166,7 +173,12 @@ impl MetricFile {
     }
 }
 
-fn read_layout(file: &dyn VfsFile, path: &Path, header: &[u8], file_len: u64) -> Result<Layout> {
+/// Where it is written what a metric file of version 1 or 2 was built from.
+pub(crate) fn sources_path(path: &Path) -> PathBuf {
+    path.with_extension("sources")
+}
+
+fn read_layout(vfs: &dyn Vfs, file: &dyn VfsFile, path: &Path, header: &[u8], file_len: u64) -> Result<(Layout, u32)> {
     let footer_at = file_len.saturating_sub(FOOTER_LEN as u64);
     let mut footer = [0; FOOTER_LEN];
     let io = |e| Error::io("read", path, e);
@@ -181,12 +193,15 @@ fn read_layout(file: &dyn VfsFile, path: &Path, header: &[u8], file_len: u64) ->
     }
     let mut directory = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
     file.read_exact_at(&mut directory, tail.directory_at).map_err(io)?;
-    let layout =
+    let mut layout =
         Layout::decode(header, &directory, &tail, file_len).map_err(|e| corrupt(path, tail.directory_at, &e))?;
     if layout.version < 3 {
         check_frame_headers(file, path, &layout)?;
+        // Missing or damaged, it is done without.
+        let record = vfs.read(&sources_path(path), MAX_SOURCES_LEN);
+        layout.sources = record.ok().and_then(|bytes| decode_sources(&bytes, header).ok()).unwrap_or_default();
     }
-    Ok(layout)
+    Ok((layout, crc32fast::hash(&directory)))
 }
 
 /// The directories of v1 and v2 have no checksum of their own, but each entry is repeated in the header of its frame.

@@ -10,7 +10,7 @@ pub mod wal_file;
 
 pub use lock::DirectoryLock;
 pub use metric_cache::MetricCache;
-pub use metric_file::{BlockReader, MetricFile};
+pub use metric_file::{BlockReader, Identity, MetricFile};
 pub use open_page::OpenPage;
 pub use raw_file::{FrameEntry, RawFile, TailPolicy};
 pub use wal_file::WalFile;

@@ -7,11 +7,12 @@
 mod source;
 
 use crate::config::{MetricFileFormat, RawIngestAction};
-use crate::database::{Covered, Database, MetricFiles, OpenPartition, RawKind, ScanReport, Snapshot};
-use crate::format::metric::{Encoder, HEADER_LEN, SeriesRows, Source, v1, v2, v3};
+use crate::database::{Database, MetricFiles, OpenPartition, RawKind, ScanReport, Snapshot};
+use crate::format::metric::{Encoder, HEADER_LEN, SeriesRows, Source, encode_sources, v1, v2, v3};
 use crate::model::{MetricId, ValueType};
 use crate::plugin::registry::registry;
 use crate::plugin::{Codec, Partition};
+use crate::storage::metric_file::sources_path;
 use crate::storage::vfs::{OpenMode, Vfs, VfsFile};
 use crate::{Error, Result};
 use source::Rewritten;
@@ -108,7 +109,9 @@ impl Builder<'_> {
         let Some(snapshot) = partitions.into_iter().find(|p| p.partition == partition) else { return Ok(None) };
         let mut report = ScanReport::default();
         let range = (partition.start, last);
-        let open = database.open_partition(snapshot, &metrics, range, MetricFiles::Preferred, &mut report)?;
+        let mut open = database.open_partition(snapshot, &metrics, range, MetricFiles::Preferred, &mut report)?;
+        // Rows that came since the flush are of the next build: they are in no raw file yet.
+        open.snapshot.open.clear();
         refuse_damage(&report)?;
         let sources = database.sources(&open)?;
         if !options.rebuild && self.is_up_to_date(&open, options)? {
@@ -116,16 +119,22 @@ impl Builder<'_> {
         }
         let path = database.metric_path(partition);
         let temporary = temporary(&path);
-        let written = self.write_metric_file(&open, &metrics, options, sources, &temporary, progress);
+        let written = self.write_metric_file(&open, &metrics, options, &sources, &temporary, progress);
         let outcome = written.and_then(|written| match written {
             None => Ok(None),
-            Some((rows, series, len)) => {
+            Some(Written { rows, series, len, header }) => {
                 let verified = options.verify || options.raw_ingest_action != RawIngestAction::Keep;
                 if verified {
                     self.compare_with_source(&open, &metrics, &temporary)?;
                 }
                 let bytes_before = self.bytes_of(&open);
                 let raw_bytes = raw_bytes(&open);
+                if options.format != MetricFileFormat::V3 {
+                    // Before the file that it is about: with one of another file, rows are compared.
+                    let beside = sources_path(&path);
+                    let record = encode_sources(&header, &sources);
+                    database.vfs().replace(&beside, &record).map_err(|e| Error::io("write", &beside, e))?;
+                }
                 database.install_metric_file(partition, &temporary, &path)?;
                 let raw_ingest_action = database.retire_raw_files(partition, &open, options.raw_ingest_action)?;
                 let report = BuildReport {
@@ -188,16 +197,19 @@ impl Builder<'_> {
             RawIngestAction::Rename if !to_rename => return Ok(None),
             RawIngestAction::Rename | RawIngestAction::Delete => {}
         }
-        let mut report = ScanReport::default();
         let range = (partition.start, partition.end.saturating_sub(1));
-        let mut raw_only =
-            self.0.open_partition(open.snapshot.clone(), metrics, range, MetricFiles::Ignored, &mut report)?;
-        raw_only.covered = Covered::default();
-        refuse_damage(&report)?;
-        self.compare_with_source(&raw_only, metrics, file.path())?;
+        // That not all of the metric file is in raw files is no reason to keep them: only they must be in it.
+        let mut ignored = ScanReport::default();
+        let snapshot = open.snapshot.clone();
+        let mut raw_only = self.0.open_partition(snapshot, metrics, range, MetricFiles::Ignored, &mut ignored)?;
+        raw_only.snapshot.open.clear();
+        if raw_bytes(&raw_only) != raw_bytes(open) {
+            return Ok(None);
+        }
+        self.check_contains(&raw_only, metrics, file)?;
         let bytes_before = self.bytes_of(open);
         let layout = file.layout();
-        let rows = layout.series.iter().flat_map(|s| &s.blocks).map(|b| u64::from(b.count)).sum();
+        let rows = file.rows();
         let len = self.0.vfs().entry(file.path()).ok().flatten().map_or(0, |e| e.len);
         let raw_ingest_action = self.0.retire_raw_files(partition, open, options.raw_ingest_action)?;
         Ok(Some(BuildReport {
@@ -218,21 +230,21 @@ impl Builder<'_> {
         raw_bytes(open).saturating_add(metric.map_or(0, |entry| entry.len))
     }
 
-    /// Writes rows, series and length of the new file; `None` when there are no rows.
+    /// `None` when there are no rows.
     fn write_metric_file(
         &self,
         open: &OpenPartition,
         metrics: &[(MetricId, ValueType)],
         options: BuildOptions,
-        sources: Vec<Source>,
+        sources: &[Source],
         path: &Path,
         progress: &mut BuildProgress<'_>,
-    ) -> Result<Option<(u64, u64, u64)>> {
+    ) -> Result<Option<Written>> {
         let kind = self.0.partitioner_of(open.snapshot.partition).kind_id();
         let mut encoder: Box<dyn Encoder> = match options.format {
             MetricFileFormat::V1 => Box::new(v1::Writer::new(kind, options.codec)),
             MetricFileFormat::V2 => Box::new(v2::Writer::new(kind, options.codec)),
-            MetricFileFormat::V3 => Box::new(v3::Writer::new(kind, options.codec, sources)),
+            MetricFileFormat::V3 => Box::new(v3::Writer::new(kind, options.codec, sources.to_vec())),
         };
         let mut rewritten = Rewritten::new(self.0, open, metrics)?;
         if rewritten.rows() == 0 {
@@ -257,8 +269,16 @@ impl Builder<'_> {
             out.write_if_full()
         })?;
         let header = encoder.finish(&mut out.buffer).map_err(|e| out.refused(&e))?;
-        Ok(Some((rows_written, series, out.complete(&header)?)))
+        Ok(Some(Written { rows: rows_written, series, len: out.complete(&header)?, header }))
     }
+}
+
+/// A metric file that is complete.
+struct Written {
+    rows: u64,
+    series: u64,
+    len: u64,
+    header: [u8; HEADER_LEN],
 }
 
 fn raw_bytes(open: &OpenPartition) -> u64 {

@@ -180,4 +180,38 @@ impl Builder<'_> {
             if at == rows.timestamps.len() { Ok(()) } else { Err(differs(id, "another number of rows")) }
         })
     }
+
+    /// Checks that a metric file holds every row of raw files that are open here, in their order, perhaps between others.
+    pub(super) fn check_contains(
+        &self,
+        raw: &OpenPartition,
+        metrics: &[(MetricId, ValueType)],
+        file: &MetricFile,
+    ) -> Result<()> {
+        let lacks = |id: MetricId| Error::Corrupt {
+            file: file.path().to_owned(),
+            offset: 0,
+            reason: format!("it lacks samples of metric {id} that the raw files have, which are kept therefore"),
+        };
+        let cache = MetricCache::new(4 << 20);
+        let mut reader = BlockReader::default();
+        Rewritten::new(self.0, raw, metrics)?.by_id(&mut |id, rows| {
+            let mut at = 0usize;
+            for block in file.series(id).map(|s| s.blocks.as_slice()).unwrap_or_default() {
+                let series = file.series(id).ok_or_else(|| lacks(id))?;
+                let found = file.block(&cache, series, block, &mut reader)?;
+                let mut values = crate::model::Column::new(rows.values.value_type());
+                if !values.extend(found.values.values()) {
+                    return Err(lacks(id));
+                }
+                for (timestamp, value) in found.timestamps.iter().zip(0..) {
+                    let wanted = rows.values.values().get(at).map(|value| value.to_bits());
+                    let is_next = rows.timestamps.get(at) == Some(timestamp)
+                        && wanted == values.values().get(value).map(|value| value.to_bits());
+                    at = at.saturating_add(usize::from(is_next));
+                }
+            }
+            if at == rows.timestamps.len() { Ok(()) } else { Err(lacks(id)) }
+        })
+    }
 }

@@ -7,6 +7,7 @@
 mod decode;
 mod frame;
 mod plan;
+mod sources;
 pub mod v1;
 pub mod v2;
 pub mod v3;
@@ -14,6 +15,7 @@ mod values;
 mod write;
 
 pub use decode::{check_block_header, check_times_header, decode_block, decode_times};
+pub use sources::{MAX_SOURCES_LEN, decode_sources, encode_sources};
 pub use write::original_reads;
 
 use crate::model::{Column, MetricId, Timestamp, ValueType, Values};
@@ -57,7 +59,8 @@ pub struct Layout {
     pub start: Timestamp,
     /// Newest timestamp.
     pub end: Timestamp,
-    /// Raw files that it was built from, in the order in which they are read; none in v1 and v2.
+    /// Raw files that it was built from, in the order in which they are read. In v1 and v2, whose directories do not say it,
+    /// whoever opens the file puts them here: see [`decode_sources`].
     pub sources: Vec<Source>,
     /// Shared time vectors; none in v1.
     pub times: Vec<TimeBlock>,
@@ -76,7 +79,7 @@ impl Layout {
     }
 }
 
-/// How much of a raw file is in a metric file, told by how that part ends.
+/// How much of a raw file is in a metric file, told by how that part ends. Several of one raw file are parts of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source {
     /// Bytes from the start of the raw file.

@@ -122,7 +122,6 @@ impl Writer {
             max_rows: MAX_ROWS,
         }
     }
-
     fn frame(&mut self, rows: SeriesRows<'_>, written: ValueType, out: &mut Vec<u8>) -> Result<(), CodecError> {
         let (Some(start), Some(end)) = (rows.timestamps.first(), rows.timestamps.last()) else {
             return Ok(());

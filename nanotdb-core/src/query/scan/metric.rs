@@ -35,10 +35,10 @@ impl Scanner<'_> {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => return Ok(ControlFlow::Break(())),
                 Err(error @ (Error::Corrupt { .. } | Error::Incompatible { .. })) => {
-                    let has_raw = open.raw.iter().any(|raw| open.covered.of(raw.kind) > 0);
-                    let instead = if has_raw { "its raw pages are read instead" } else { "its samples are missing" };
+                    let instead =
+                        if open.has_all_raw { "its raw pages are read instead" } else { "its samples are missing" };
                     self.database.note_left_out(report, file.path(), &format!("{error}; {instead}"));
-                    if has_raw {
+                    if open.has_all_raw {
                         return self.raw_instead(open, wanted, given, report, sink);
                     }
                 }
@@ -113,7 +113,16 @@ impl Scanner<'_> {
             return Ok(None);
         }
         let mut taken = Vec::new();
-        for part in file.parts(self.database.metric_cache(), series, block)? {
+        let parts = match file.parts(self.database.metric_cache(), series, block) {
+            Ok(parts) => parts,
+            // The samples themselves may be whole.
+            Err(error @ (Error::Corrupt { .. } | Error::Incompatible { .. })) => {
+                tracing::warn!(database = self.database.name(), %error, "read samples instead of statistics");
+                return Ok(None);
+            }
+            Err(e) => return Err(e),
+        };
+        for part in parts {
             if part.count == 0 || part.end < self.from || part.start > self.to {
                 continue;
             }

@@ -58,7 +58,6 @@ impl Writer {
             max_rows: MAX_ROWS,
         }
     }
-
     /// Writes a time frame and returns its id.
     fn time_frame(&mut self, timestamps: &[Timestamp], out: &mut Vec<u8>) -> Result<u16, CodecError> {
         let (Some(start), Some(end)) = (timestamps.first(), timestamps.last()) else {

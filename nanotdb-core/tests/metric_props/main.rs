@@ -1,0 +1,17 @@
+//! Metric files under everything that may happen to them: random histories, crashes, faults, damage, another partitioning,
+//! threads. What is expected is always a plain list of the rows that were sent.
+
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod crash;
+mod damage;
+mod faults;
+mod history;
+mod naive;
+mod newest;
+mod repartition;
+mod support;
+mod threads;
