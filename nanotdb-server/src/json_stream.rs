@@ -273,9 +273,9 @@ impl MatrixText {
         row.push([b',', b'"']);
         if row.value(value) {
             row.push([b'"', b']']);
-            out.extend_from_slice(row.as_bytes());
+            row.append_to(out);
         } else {
-            out.extend_from_slice(row.as_bytes());
+            row.append_to(out);
             value.write_text(out);
             out.extend_from_slice(b"\"]");
         }

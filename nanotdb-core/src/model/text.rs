@@ -3,7 +3,7 @@
 use super::{Timestamp, Value};
 
 /// Room for any timestamp, any value that [`ShortText::value`] takes, and what stands between them.
-const ROOM: usize = 80;
+const ROOM: usize = 64;
 /// Every pair of digits.
 const PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819\
 2021222324252627282930313233343536373839\
@@ -31,6 +31,15 @@ impl Default for ShortText {
 }
 
 impl ShortText {
+    /// Appends the text to an answer.
+    #[inline]
+    pub fn append_to(&self, out: &mut Vec<u8>) {
+        let end = out.len() + self.len;
+        // A copy of a fixed length, of which the rest is dropped.
+        out.extend_from_slice(&self.bytes);
+        out.truncate(end);
+    }
+
     /// The text.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
@@ -48,7 +57,33 @@ impl ShortText {
 
     /// Appends a number without sign.
     #[inline]
-    pub fn integer(&mut self, mut v: u64) {
+    pub fn integer(&mut self, v: u64) {
+        // Copies of a fixed length are moves of a register; others are calls.
+        match v {
+            0..10 => self.push([b'0' + v as u8]),
+            10..100 => self.push(pair(v)),
+            100..1_000 => {
+                self.push([b'0' + (v / 100) as u8]);
+                self.push(pair(v % 100));
+            }
+            1_000..10_000 => {
+                self.push(pair(v / 100));
+                self.push(pair(v % 100));
+            }
+            // Seconds of this century.
+            1_000_000_000..10_000_000_000 => {
+                let (high, low) = (v / 10_000, (v % 10_000) as u32);
+                let (higher, high) = (high / 10_000, (high % 10_000) as u32);
+                self.push(pair(higher));
+                for part in [high / 100, high % 100, low / 100, low % 100] {
+                    self.push(pair(u64::from(part)));
+                }
+            }
+            _ => self.long_integer(v),
+        }
+    }
+
+    fn long_integer(&mut self, mut v: u64) {
         let mut digits = [0u8; 20];
         let mut at = digits.len();
         while v >= 100 {
@@ -109,7 +144,9 @@ impl ShortText {
         while len > 2 && text.get(len - 1) == Some(&b'0') {
             len -= 1;
         }
-        self.slice(text.get(..len).unwrap_or_default());
+        let before = self.len;
+        self.push(text);
+        self.len = self.len.min(before + len);
     }
 
     /// Appends a value as [`Value::write_text`] does, if it is an integer or has few decimals. Otherwise nothing is
@@ -141,19 +178,16 @@ impl ShortText {
     #[inline]
     fn decimal(&mut self, v: f64, most: f64, is_same: impl Fn(f64) -> bool) -> bool {
         for (decimals, power) in POWERS.into_iter().enumerate() {
-            let scaled = (v * f64::from(power)).round();
+            let scaled = v * f64::from(power);
             if scaled.is_nan() || scaled.abs() >= most {
                 return false;
             }
-            if !is_same(scaled / f64::from(power)) {
+            let integer = (scaled + 0.5f64.copysign(scaled)) as i64;
+            if !is_same(integer as f64 / f64::from(power)) {
                 continue;
             }
-            // Minus zero is the same as no quotient of an integer that is made here.
-            let integer = scaled as i64;
             if integer < 0 {
                 self.push([b'-']);
-            } else if integer == 0 && v.is_sign_negative() {
-                return false;
             }
             let (whole, rest) = (integer.unsigned_abs() / u64::from(power), integer.unsigned_abs() % u64::from(power));
             self.integer(whole);
@@ -164,6 +198,12 @@ impl ShortText {
         }
         false
     }
+}
+
+/// Two digits of a number below a hundred.
+#[inline]
+fn pair(v: u64) -> [u8; 2] {
+    PAIRS.get(v as usize * 2..).and_then(|rest| rest.first_chunk::<2>()).copied().unwrap_or_default()
 }
 
 #[inline]
