@@ -4,6 +4,8 @@
 use crate::helpers::Bench;
 use crate::samples::files::{golden_cases, snapshot};
 use crate::samples::{assert_same, copy_golden, exported};
+// An engine in this process has the binary's plugins.
+use nanotdb_cli as _;
 
 fn convert<'a>(from: &'a str, out: &'a str, to: &'a str) -> [&'a str; 7] {
     ["convert", "--root", from, "--out", out, "--to", to]
@@ -167,4 +169,62 @@ fn what_cannot_be_converted_is_refused_before_anything_is_written() {
     bench.run(&convert("root", "out", "influx")).fails(2);
     assert!(!bench.path("out").exists());
     assert!(snapshot(&bench.path("root")) == before);
+}
+
+#[test]
+fn a_running_directory_is_converted_with_what_is_in_its_log() {
+    let bench = crate::build::three_days();
+    let mut config = nanotdb_core::config::EngineConfig::default();
+    config.stats.enabled = false;
+    let engine = nanotdb_core::engine::Engine::open(&bench.path("root"), config).unwrap();
+    engine.add_line("s/count 77i 1716600000000000000").unwrap();
+    bench.run(&["build", "metric", "--root", "root", "--db", "s"]).fails(4);
+    bench.run(&convert("root", "out", "original")).ok();
+    bench.run(&["inspect", "metric", "--root", "root", "--verbose"]).ok();
+    let last = bench.run(&["query", "--root", "out", "--db", "s", "--metric", "count", "--last", "--json"]).json();
+    assert_eq!(last["series"][0]["rows"][0]["value"], 77);
+    assert_eq!(std::fs::metadata(bench.path("out/s/s.wal")).unwrap().len(), 0);
+    engine.close().unwrap();
+}
+
+#[test]
+fn partitions_of_a_former_kind_are_converted_each_as_it_is() {
+    let bench = crate::build::three_days();
+    bench.run(&["build", "metric", "--root", "root", "--db", "s", "--part", "2024-05-21"]).ok();
+    std::fs::write(bench.path("root/s/manifest.toml"), "[retention]\npartition = \"month\"\n").unwrap();
+    bench.import("root", "s/count 1i 2024-05-25 00:00:00\ns/count 2i 2024-05-26 00:00:00\n");
+    let before = bench.run(&["export", "--root", "root", "--db", "s"]).ok();
+    for (out, to) in [("theirs", "original"), ("ours", "nanotdb")] {
+        bench.run(&convert("root", out, to)).ok();
+        assert_eq!(bench.run(&["export", "--root", out, "--db", "s"]).ok(), before, "{to}");
+        assert!(bench.path(out).join("s/data-2024-05.dat").exists());
+        assert!(bench.path(out).join("s/metric-2024-05-21.dat").exists());
+    }
+}
+
+#[test]
+fn a_manifest_for_the_original_has_nothing_that_it_does_not_know() {
+    let bench = crate::build::three_days();
+    let manifest = "[page]\nmax_records = 1234\ncodec = \"columnar\"\n[rollups]\nenabled = true\n\
+        [[rollups.jobs]]\nid = \"some\"\nsource_pattern = \"*\"\ninterval = \"1h\"\n\
+        aggregates = [\"avg\", \"p95\"]\ndestination_db = \"h\"\n\
+        [[rollups.jobs]]\nid = \"none\"\nsource_pattern = \"*\"\ninterval = \"1h\"\n\
+        aggregates = [\"median\"]\ndestination_db = \"h\"\n";
+    std::fs::write(bench.path("root/s/manifest.toml"), manifest).unwrap();
+    std::fs::write(bench.path("root/s/rollup.checkpoints.log"), "some::count,5\n").unwrap();
+    std::fs::write(bench.path("root/s/archive-2024-01.tar"), "tar").unwrap();
+    std::fs::write(bench.path("root/dashboard.json"), "{}").unwrap();
+    let done = bench.run(&[&convert("root", "out", "original")[..], &["--json"]].concat()).json();
+    let written = std::fs::read_to_string(bench.path("out/s/manifest.toml")).unwrap();
+    let written: toml::Table = written.parse().unwrap();
+    assert_eq!(written["page"].get("codec"), None);
+    assert_eq!(written["page"]["max_records"].as_integer(), Some(1_234));
+    let jobs = written["rollups"]["jobs"].as_array().unwrap();
+    assert_eq!(jobs.len(), 1);
+    assert_eq!(jobs[0]["aggregates"], toml::Value::from(vec!["avg"]));
+    let notes = done["notes"].to_string();
+    assert!(notes.contains("median, p95") && notes.contains("archive-2024-01.tar"), "{notes}");
+    assert_eq!(std::fs::read_to_string(bench.path("out/s/rollup.checkpoints.log")).unwrap(), "some::count,5\n");
+    assert_eq!(std::fs::read_to_string(bench.path("out/dashboard.json")).unwrap(), "{}");
+    assert!(!bench.path("out/s/archive-2024-01.tar").exists());
 }

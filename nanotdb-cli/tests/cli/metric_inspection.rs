@@ -109,3 +109,67 @@ fn verify_compares_a_metric_file_with_catalog_partition_and_raw_file() {
     std::fs::write(&catalog, text).unwrap();
     assert_eq!(problems(), Vec::<String>::new());
 }
+
+/// CRC-32/IEEE, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 })
+    })
+}
+
+/// A directory whose checksum is right and whose sum is not: only the values themselves can tell.
+#[test]
+fn verify_computes_statistics_anew() {
+    let bench = built();
+    let path = bench.path("root/s/metric-2024-05-21.dat");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // count is 0, 1, ... 299 over the day.
+    let sum = f64::from(299 * 300 / 2).to_le_bytes();
+    let at = bytes.windows(8).rposition(|window| window == sum).unwrap();
+    bytes[at..at + 8].copy_from_slice(&44_851.0f64.to_le_bytes());
+    let directory = usize::try_from(u64::from_le_bytes(bytes[40..48].try_into().unwrap())).unwrap();
+    let footer = bytes.len() - 16;
+    assert!(at > directory);
+    let crc = crc32(&bytes[directory..footer]).to_le_bytes();
+    bytes[footer + 8..footer + 12].copy_from_slice(&crc);
+    let crc = crc32(&bytes[footer..footer + 12]).to_le_bytes();
+    bytes[footer + 12..].copy_from_slice(&crc);
+    std::fs::write(&path, bytes).unwrap();
+    let run = bench.run(&["verify", "--root", "root"]);
+    assert_eq!(run.code, 1);
+    assert!(run.stdout.contains("statistics of metric id 2 are not those of its values"), "{}", run.stdout);
+    assert!(run.stdout.contains(": 1 problem\n"), "{}", run.stdout);
+}
+
+/// The raw file still ends with the frame that the metric file remembers, but an earlier one is another.
+#[test]
+fn verify_compares_samples_with_the_raw_file_that_they_were_built_from() {
+    let bench = Bench::new();
+    for (root, first) in [("root", 1), ("other", 2)] {
+        bench.import(root, &format!("s/a {first}i 2024-05-20 00:00:00\n"));
+        bench.import(root, "s/a 5i 2024-05-20 00:01:00\n");
+    }
+    bench.run(&["build", "metric", "--root", "root", "--db", "s"]).ok();
+    bench.run(&["verify", "--root", "root"]).ok();
+    std::fs::copy(bench.path("other/s/data-2024-05-20.dat"), bench.path("root/s/data-2024-05-20.dat")).unwrap();
+    let run = bench.run(&["verify", "--root", "root"]);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    let expected = "s/metric-2024-05-20.dat: samples of metric id 1 differ from those in the raw file";
+    assert!(run.stdout.contains(expected), "{}", run.stdout);
+}
+
+/// Late rows, the order of a build, and what it does with raw files are all sound to `verify`.
+#[test]
+fn verify_finds_nothing_wrong_with_late_rows() {
+    let bench = built();
+    bench.import("root", "s/count 999i 2024-05-22 12:00:00\n");
+    bench.run(&["verify", "--root", "root"]).ok();
+    let build = ["build", "metric", "--root", "root", "--db", "s", "--raw-ingest-action", "delete"];
+    bench.run(&build).ok();
+    bench.import("root", "s/count 1000i 2024-05-22 13:00:00\n");
+    bench.run(&["verify", "--root", "root"]).ok();
+    bench.run(&["build", "metric", "--root", "root", "--db", "s"]).ok();
+    bench.run(&["verify", "--root", "root"]).ok();
+    let last = bench.run(&["query", "--root", "root", "--db", "s", "--metric", "count", "--last", "--json"]).json();
+    assert_eq!(last["series"][0]["rows"][0]["value"], 1_000);
+}

@@ -162,7 +162,7 @@ impl<'a, 'w> Out<'a, 'w> {
             if to == ValueType::Int32 && i32::try_from(*value as i64).is_err() {
                 // It was looked at before; a server that runs on the source may have written it since.
                 let text = "the source changed while it was converted; try again";
-                return Err(Error::bad_input(format!(
+                return Err(Error::Cancelled(format!(
                     "metric id {id} has a value beyond 32 bits at {timestamp}: {text}"
                 )));
             }
