@@ -14,6 +14,7 @@ use crate::model::{Timestamp, Value, ValueType};
 use crate::plugin::Partition;
 use crate::plugin::registry::registry;
 use crate::query::scan::ScanReport;
+use crate::storage::metric_file::sources_path;
 use crate::storage::vfs::{OpenMode, Vfs};
 use crate::{Error, Result};
 use narrow::Types;
@@ -362,6 +363,7 @@ impl Converter<'_> {
         let mut config = EngineConfig::default();
         config.stats.enabled = false;
         let engine = Engine::open_with(out, config, EngineOptions { background: false, ..options.clone() })?;
+        let mut superfluous = Vec::new();
         let built = self.planned.iter().try_for_each(|planned| {
             let Some(database) = self.report.databases.get_mut(planned.database) else { return Ok(()) };
             progress(&database.name, &planned.part);
@@ -377,11 +379,16 @@ impl Converter<'_> {
             {
                 database.metric_files = database.metric_files.saturating_add(1);
                 database.metric_bytes = database.metric_bytes.saturating_add(report.bytes_after);
+                superfluous.push(sources_path(&report.file));
             }
             Ok(())
         });
         engine.close()?;
         built?;
+        if self.request.target == Target::Original {
+            // Of no use to the original; without it, rows are compared.
+            self.remove(&superfluous)?;
+        }
         let lock = out.join(".lock");
         if self.vfs.entry(&lock).map_err(|e| Error::io("look up", &lock, e))?.is_some() {
             self.vfs.remove_file(&lock).map_err(|e| Error::io("remove", &lock, e))?;

@@ -4,8 +4,8 @@ use super::metric_cache::{Cached, MetricCache, Opened};
 use super::vfs::{OpenMode, Vfs, VfsFile};
 use crate::format::DecodeError;
 use crate::format::metric::{
-    Block, Extent, FOOTER_LEN, HEADER_LEN, Layout, MAX_SOURCES_LEN, Part, Rows, Series, Tail, check_block_header,
-    check_times_header, decode_block, decode_sources, decode_times, v3,
+    Block, Extent, FOOTER_LEN, FileIdentity, HEADER_LEN, Layout, MAX_SOURCES_LEN, Part, Rows, Series, Tail,
+    check_block_header, check_times_header, decode_block, decode_sources, decode_times, v3,
 };
 use crate::model::Timestamp;
 use crate::plugin::registry::registry;
@@ -20,7 +20,7 @@ const MAX_DIRECTORY: u64 = 1 << 30;
 const FRAME_HEADER_LEN: usize = 48;
 
 /// What tells a metric file from another, or from its own predecessor: header, length, and checksum of the directory.
-pub type Identity = ([u8; HEADER_LEN], u64, u32);
+pub type Identity = FileIdentity;
 
 /// An open metric file. Its handle stays valid when the file is replaced or removed meanwhile.
 pub struct MetricFile {
@@ -175,10 +175,18 @@ impl MetricFile {
 
 /// Where it is written what a metric file of version 1 or 2 was built from.
 pub(crate) fn sources_path(path: &Path) -> PathBuf {
-    path.with_extension("sources")
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let part = name.strip_prefix("metric-").and_then(|name| name.strip_suffix(".dat")).unwrap_or(name);
+    path.with_file_name(format!("built-{part}.sources"))
 }
 
-fn read_layout(vfs: &dyn Vfs, file: &dyn VfsFile, path: &Path, header: &[u8], file_len: u64) -> Result<(Layout, u32)> {
+fn read_layout(
+    vfs: &dyn Vfs,
+    file: &dyn VfsFile,
+    path: &Path,
+    header: &[u8; HEADER_LEN],
+    file_len: u64,
+) -> Result<(Layout, u32)> {
     let footer_at = file_len.saturating_sub(FOOTER_LEN as u64);
     let mut footer = [0; FOOTER_LEN];
     let io = |e| Error::io("read", path, e);
@@ -195,13 +203,15 @@ fn read_layout(vfs: &dyn Vfs, file: &dyn VfsFile, path: &Path, header: &[u8], fi
     file.read_exact_at(&mut directory, tail.directory_at).map_err(io)?;
     let mut layout =
         Layout::decode(header, &directory, &tail, file_len).map_err(|e| corrupt(path, tail.directory_at, &e))?;
+    let crc = crc32fast::hash(&directory);
     if layout.version < 3 {
         check_frame_headers(file, path, &layout)?;
         // Missing or damaged, it is done without.
         let record = vfs.read(&sources_path(path), MAX_SOURCES_LEN);
-        layout.sources = record.ok().and_then(|bytes| decode_sources(&bytes, header).ok()).unwrap_or_default();
+        layout.sources =
+            record.ok().and_then(|bytes| decode_sources(&bytes, &(*header, file_len, crc)).ok()).unwrap_or_default();
     }
-    Ok((layout, crc32fast::hash(&directory)))
+    Ok((layout, crc))
 }
 
 /// The directories of v1 and v2 have no checksum of their own, but each entry is repeated in the header of its frame.

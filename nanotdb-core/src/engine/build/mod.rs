@@ -14,6 +14,7 @@ use crate::plugin::registry::registry;
 use crate::plugin::{Codec, Partition};
 use crate::storage::metric_file::sources_path;
 use crate::storage::vfs::{OpenMode, Vfs, VfsFile};
+use crate::storage::{MetricCache, MetricFile};
 use crate::{Error, Result};
 use source::Rewritten;
 use std::ops::ControlFlow;
@@ -122,7 +123,7 @@ impl Builder<'_> {
         let written = self.write_metric_file(&open, &metrics, options, &sources, &temporary, progress);
         let outcome = written.and_then(|written| match written {
             None => Ok(None),
-            Some(Written { rows, series, len, header }) => {
+            Some((rows, series, len)) => {
                 let verified = options.verify || options.raw_ingest_action != RawIngestAction::Keep;
                 if verified {
                     self.compare_with_source(&open, &metrics, &temporary)?;
@@ -132,7 +133,8 @@ impl Builder<'_> {
                 if options.format != MetricFileFormat::V3 {
                     // Before the file that it is about: with one of another file, rows are compared.
                     let beside = sources_path(&path);
-                    let record = encode_sources(&header, &sources);
+                    let identity = MetricFile::open(database.vfs(), &temporary, &MetricCache::new(0))?.identity();
+                    let record = encode_sources(&identity, &sources);
                     database.vfs().replace(&beside, &record).map_err(|e| Error::io("write", &beside, e))?;
                 }
                 database.install_metric_file(partition, &temporary, &path)?;
@@ -230,7 +232,7 @@ impl Builder<'_> {
         raw_bytes(open).saturating_add(metric.map_or(0, |entry| entry.len))
     }
 
-    /// `None` when there are no rows.
+    /// Writes rows, series and length of the new file; `None` when there are no rows.
     fn write_metric_file(
         &self,
         open: &OpenPartition,
@@ -239,7 +241,7 @@ impl Builder<'_> {
         sources: &[Source],
         path: &Path,
         progress: &mut BuildProgress<'_>,
-    ) -> Result<Option<Written>> {
+    ) -> Result<Option<(u64, u64, u64)>> {
         let kind = self.0.partitioner_of(open.snapshot.partition).kind_id();
         let mut encoder: Box<dyn Encoder> = match options.format {
             MetricFileFormat::V1 => Box::new(v1::Writer::new(kind, options.codec)),
@@ -269,16 +271,8 @@ impl Builder<'_> {
             out.write_if_full()
         })?;
         let header = encoder.finish(&mut out.buffer).map_err(|e| out.refused(&e))?;
-        Ok(Some(Written { rows: rows_written, series, len: out.complete(&header)?, header }))
+        Ok(Some((rows_written, series, out.complete(&header)?)))
     }
-}
-
-/// A metric file that is complete.
-struct Written {
-    rows: u64,
-    series: u64,
-    len: u64,
-    header: [u8; HEADER_LEN],
 }
 
 fn raw_bytes(open: &OpenPartition) -> u64 {

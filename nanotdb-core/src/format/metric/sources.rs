@@ -1,8 +1,8 @@
 //! What a metric file of version 1 or 2 was built from. Their layout, which the original reads, has no room for it, so
-//! that it lies beside them, in `metric-<part>.sources`:
+//! that it lies beside them, in `built-<part>.sources`:
 //!
 //! ```text
-//! header     64 bytes, those of the metric file that is meant
+//! file       header 64 bytes | length u64 | crc32 u32 of directory and footer: of the metric file that is meant
 //! source     len u64 | crc u32                                  as in version 3
 //! trailer    count u32 | crc32(all before) u32 | NTSR
 //! ```
@@ -12,6 +12,12 @@
 use super::super::{DecodeError, get_u32, take};
 use super::{HEADER_LEN, Source};
 
+/// What tells a metric file from another: header, length, and checksum of directory and footer. (Headers of version 1 say
+/// next to nothing.)
+pub type FileIdentity = ([u8; HEADER_LEN], u64, u32);
+
+const IDENTITY_LEN: usize = HEADER_LEN + 12;
+
 const MAGIC: [u8; 4] = *b"NTSR";
 const SOURCE_LEN: usize = 12;
 const TRAILER_LEN: usize = 12;
@@ -19,12 +25,19 @@ const TRAILER_LEN: usize = 12;
 const MAX_SOURCES: usize = 64;
 
 /// Most bytes of a record.
-pub const MAX_SOURCES_LEN: u64 = (HEADER_LEN + MAX_SOURCES * SOURCE_LEN + TRAILER_LEN) as u64;
+pub const MAX_SOURCES_LEN: u64 = (IDENTITY_LEN + MAX_SOURCES * SOURCE_LEN + TRAILER_LEN) as u64;
 
-/// The record for the file with this header. Of many sources the last are kept.
-pub fn encode_sources(header: &[u8; HEADER_LEN], sources: &[Source]) -> Vec<u8> {
-    let sources = sources.get(sources.len().saturating_sub(MAX_SOURCES)..).unwrap_or_default();
+fn identity_bytes((header, len, crc): &FileIdentity) -> Vec<u8> {
     let mut bytes = header.to_vec();
+    bytes.extend_from_slice(&len.to_le_bytes());
+    bytes.extend_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+/// The record for this file. Of many sources the last are kept.
+pub fn encode_sources(file: &FileIdentity, sources: &[Source]) -> Vec<u8> {
+    let sources = sources.get(sources.len().saturating_sub(MAX_SOURCES)..).unwrap_or_default();
+    let mut bytes = identity_bytes(file);
     for source in sources {
         bytes.extend_from_slice(&source.len.to_le_bytes());
         bytes.extend_from_slice(&source.crc.to_le_bytes());
@@ -35,13 +48,13 @@ pub fn encode_sources(header: &[u8; HEADER_LEN], sources: &[Source]) -> Vec<u8> 
     bytes
 }
 
-/// Decodes a record; none when it is about a file with another header.
-pub fn decode_sources(bytes: &[u8], header: &[u8]) -> Result<Vec<Source>, DecodeError> {
+/// Decodes a record; none when it is about another file.
+pub fn decode_sources(bytes: &[u8], file: &FileIdentity) -> Result<Vec<Source>, DecodeError> {
     let damaged = || DecodeError::new(0, "not a list of sources");
     let (body, trailer) =
         bytes.len().checked_sub(TRAILER_LEN).and_then(|at| bytes.split_at_checked(at)).ok_or_else(damaged)?;
     let covered = bytes.get(..body.len().saturating_add(4)).unwrap_or_default();
-    let (meant, sources) = body.split_at_checked(HEADER_LEN).ok_or_else(damaged)?;
+    let (meant, sources) = body.split_at_checked(IDENTITY_LEN).ok_or_else(damaged)?;
     let (sources, rest) = sources.as_chunks::<SOURCE_LEN>();
     let right = rest.is_empty()
         && sources.len() <= MAX_SOURCES
@@ -51,7 +64,7 @@ pub fn decode_sources(bytes: &[u8], header: &[u8]) -> Result<Vec<Source>, Decode
     if !right {
         return Err(damaged());
     }
-    if meant != header {
+    if meant != identity_bytes(file) {
         return Ok(Vec::new());
     }
     let one = |source: &[u8; SOURCE_LEN]| {
@@ -66,12 +79,12 @@ mod tests {
 
     #[test]
     fn sources_are_read_back_and_every_damage_is_found() {
-        let header = [7; HEADER_LEN];
+        let header = ([7; HEADER_LEN], 5, 9);
         for count in 0..4u32 {
             let sources: Vec<_> = (0..count).map(|at| Source { len: u64::from(at) << 33, crc: at * 77 }).collect();
             let bytes = encode_sources(&header, &sources);
             assert_eq!(decode_sources(&bytes, &header).unwrap(), sources);
-            assert_eq!(decode_sources(&bytes, &[8; HEADER_LEN]).unwrap(), []);
+            assert_eq!(decode_sources(&bytes, &([7; HEADER_LEN], 6, 9)).unwrap(), []);
             for bit in 0..bytes.len() * 8 {
                 let mut damaged = bytes.clone();
                 damaged[bit / 8] ^= 1 << (bit % 8);
