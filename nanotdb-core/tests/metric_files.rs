@@ -63,7 +63,7 @@ fn what_was_built_reads_as_before_whatever_happens_to_the_raw_files() {
 }
 
 #[test]
-fn late_rows_are_seen_at_once_and_merged_by_the_next_build() {
+fn r11_late_rows_are_seen_at_once_and_merged_by_the_next_build() {
     for format in FORMATS {
         for action in ACTIONS {
             let context = format!("{format:?}, {action:?}");

@@ -144,10 +144,10 @@ pub struct InternalEventsSection {
 pub enum MetricFileFormat {
     /// One frame per metric.
     V1,
-    /// Shared time frames.
-    #[default]
+    /// Shared time frames: what the original reads.
     V2,
     /// Columnar, ours.
+    #[default]
     V3,
 }
 

@@ -131,11 +131,15 @@ impl Builder<'_> {
                 let bytes_before = self.bytes_of(&open);
                 let raw_bytes = raw_bytes(&open);
                 if options.format != MetricFileFormat::V3 {
-                    // Before the file that it is about: with one of another file, rows are compared.
                     let beside = sources_path(&path);
                     let identity = MetricFile::open(database.vfs(), &temporary, &MetricCache::new(0))?.identity();
-                    let record = encode_sources(&identity, &sources);
-                    database.vfs().replace(&beside, &record).map_err(|e| Error::io("write", &beside, e))?;
+                    let mut records = Vec::new();
+                    encode_sources(&identity, &sources, &mut records);
+                    // Until the new file has taken its place, the one that is there must be known, too.
+                    if let Some(old) = open.metric.as_ref().filter(|old| old.layout().version < 3) {
+                        encode_sources(&old.identity(), &old.layout().sources, &mut records);
+                    }
+                    database.vfs().replace(&beside, &records).map_err(|e| Error::io("write", &beside, e))?;
                 }
                 database.install_metric_file(partition, &temporary, &path)?;
                 let raw_ingest_action = database.retire_raw_files(partition, &open, options.raw_ingest_action)?;

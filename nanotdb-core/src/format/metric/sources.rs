@@ -7,6 +7,8 @@
 //! trailer    count u32 | crc32(all before) u32 | NTSR
 //! ```
 //!
+//! While one metric file takes the place of another there are two records, one behind the other, each behind its length u32.
+//!
 //! It is a help, not a part: without it, or with one of another file, rows are compared.
 
 use super::super::{DecodeError, get_u32, take};
@@ -24,8 +26,8 @@ const TRAILER_LEN: usize = 12;
 /// A partition has two raw files at most, and a few parts of each are named.
 const MAX_SOURCES: usize = 64;
 
-/// Most bytes of a record.
-pub const MAX_SOURCES_LEN: u64 = (IDENTITY_LEN + MAX_SOURCES * SOURCE_LEN + TRAILER_LEN) as u64;
+/// Most bytes of two records.
+pub const MAX_SOURCES_LEN: u64 = 2 * (4 + IDENTITY_LEN + MAX_SOURCES * SOURCE_LEN + TRAILER_LEN) as u64;
 
 fn identity_bytes((header, len, crc): &FileIdentity) -> Vec<u8> {
     let mut bytes = header.to_vec();
@@ -34,8 +36,14 @@ fn identity_bytes((header, len, crc): &FileIdentity) -> Vec<u8> {
     bytes
 }
 
-/// The record for this file. Of many sources the last are kept.
-pub fn encode_sources(file: &FileIdentity, sources: &[Source]) -> Vec<u8> {
+/// Appends the record of this file. Of many sources the last are kept.
+pub fn encode_sources(file: &FileIdentity, sources: &[Source], out: &mut Vec<u8>) {
+    let record = record(file, sources);
+    out.extend_from_slice(&(record.len() as u32).to_le_bytes());
+    out.extend_from_slice(&record);
+}
+
+fn record(file: &FileIdentity, sources: &[Source]) -> Vec<u8> {
     let sources = sources.get(sources.len().saturating_sub(MAX_SOURCES)..).unwrap_or_default();
     let mut bytes = identity_bytes(file);
     for source in sources {
@@ -48,8 +56,22 @@ pub fn encode_sources(file: &FileIdentity, sources: &[Source]) -> Vec<u8> {
     bytes
 }
 
-/// Decodes a record; none when it is about another file.
-pub fn decode_sources(bytes: &[u8], file: &FileIdentity) -> Result<Vec<Source>, DecodeError> {
+/// What the record of this file says; none when there is no such record.
+pub fn decode_sources(mut bytes: &[u8], file: &FileIdentity) -> Result<Vec<Source>, DecodeError> {
+    let damaged = || DecodeError::new(0, "not a list of sources");
+    while !bytes.is_empty() {
+        let (len, rest) = bytes.split_first_chunk::<4>().ok_or_else(damaged)?;
+        let (record, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize).ok_or_else(damaged)?;
+        let found = decode_record(record, file)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        bytes = rest;
+    }
+    Ok(Vec::new())
+}
+
+fn decode_record(bytes: &[u8], file: &FileIdentity) -> Result<Vec<Source>, DecodeError> {
     let damaged = || DecodeError::new(0, "not a list of sources");
     let (body, trailer) =
         bytes.len().checked_sub(TRAILER_LEN).and_then(|at| bytes.split_at_checked(at)).ok_or_else(damaged)?;
@@ -82,15 +104,22 @@ mod tests {
         let header = ([7; HEADER_LEN], 5, 9);
         for count in 0..4u32 {
             let sources: Vec<_> = (0..count).map(|at| Source { len: u64::from(at) << 33, crc: at * 77 }).collect();
-            let bytes = encode_sources(&header, &sources);
+            let other = [Source { len: 1, crc: 2 }];
+            let mut bytes = Vec::new();
+            encode_sources(&([7; HEADER_LEN], 6, 9), &other, &mut bytes);
+            encode_sources(&header, &sources, &mut bytes);
+            assert!(bytes.len() as u64 <= MAX_SOURCES_LEN);
             assert_eq!(decode_sources(&bytes, &header).unwrap(), sources);
-            assert_eq!(decode_sources(&bytes, &([7; HEADER_LEN], 6, 9)).unwrap(), []);
+            assert_eq!(decode_sources(&bytes, &([7; HEADER_LEN], 6, 9)).unwrap(), other);
+            assert_eq!(decode_sources(&bytes, &([7; HEADER_LEN], 6, 8)).unwrap(), []);
             for bit in 0..bytes.len() * 8 {
                 let mut damaged = bytes.clone();
                 damaged[bit / 8] ^= 1 << (bit % 8);
                 assert!(decode_sources(&damaged, &header).is_err(), "bit {bit} of {count} sources");
             }
-            for len in 0..bytes.len() {
+            // All but an end between the two records.
+            let first = 4 + IDENTITY_LEN + SOURCE_LEN + TRAILER_LEN;
+            for len in (1..bytes.len()).filter(|len| *len != first) {
                 assert!(decode_sources(&bytes[..len], &header).is_err(), "cut to {len}");
             }
         }
