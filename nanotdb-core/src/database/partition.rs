@@ -181,7 +181,7 @@ impl Database {
 
     /// Says in the log and in the answer what a query could not read.
     pub(crate) fn note_left_out(&self, report: &mut ScanReport, path: &Path, warning: &str) {
-        tracing::warn!(database = self.name(), file = %path.display(), warning, "a query met damage");
+        tracing::warn!(database = self.name(), file = %path.display(), warning, "a query left something out");
         report.warn(warning.to_owned());
     }
 }
