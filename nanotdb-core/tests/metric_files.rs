@@ -48,6 +48,8 @@ fn what_was_built_reads_as_before_whatever_happens_to_the_raw_files() {
                 engine.close().unwrap();
                 let partitions = reports.len();
                 assert_eq!(files(scratch.path(), "metric-"), partitions, "{context}");
+                let beside = if format == MetricFileFormat::V3 { 0 } else { partitions };
+                assert_eq!(files(scratch.path(), "built-"), beside, "{context}");
                 let (data, raw) = (files(scratch.path(), "data-"), files(scratch.path(), "raw-"));
                 let left = match action {
                     RawIngestAction::Keep => (partitions, 0),
@@ -103,4 +105,16 @@ fn r11_late_rows_are_seen_at_once_and_merged_by_the_next_build() {
             }
         }
     }
+}
+
+#[test]
+fn a_file_of_version_3_leaves_nothing_of_the_one_before_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    copy_directory(&golden().join("clean-day/root"), scratch.path());
+    let engine = Engine::open(scratch.path(), EngineConfig::default()).unwrap();
+    assert!(!build(&engine, MetricFileFormat::V2, RawIngestAction::Keep).is_empty());
+    assert!(files(scratch.path(), "built-") > 0);
+    assert!(!build(&engine, MetricFileFormat::V3, RawIngestAction::Keep).is_empty());
+    assert_eq!(files(scratch.path(), "built-"), 0);
+    assert_same(&pi(&engine), &expected("clean-day"), "built twice");
 }

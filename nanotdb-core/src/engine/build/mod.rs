@@ -142,6 +142,10 @@ impl Builder<'_> {
                     database.vfs().replace(&beside, &records).map_err(|e| Error::io("write", &beside, e))?;
                 }
                 database.install_metric_file(partition, &temporary, &path)?;
+                if options.format == MetricFileFormat::V3 {
+                    // What it says is about a file that is gone. Left behind, it would be passed over.
+                    let _ = database.vfs().remove_file(&sources_path(&path));
+                }
                 let raw_ingest_action = database.retire_raw_files(partition, &open, options.raw_ingest_action)?;
                 let report = BuildReport {
                     partition: self.part_name(partition),
