@@ -105,16 +105,22 @@ impl Progress {
     }
 }
 
+/// A database with its first ten rows.
+fn begun(directory: &Path) -> (Engine, Progress) {
+    let engine = open(directory);
+    add(&engine, 0, 10);
+    let progress = Progress::default();
+    progress.acknowledged.store(10, Ordering::SeqCst);
+    progress.sent.store(10, Ordering::SeqCst);
+    (engine, progress)
+}
+
 #[test]
 fn queries_see_each_acknowledged_row_once_while_metric_files_are_built() {
     for format in FORMATS {
         for action in [RawIngestAction::Delete, RawIngestAction::Rename, RawIngestAction::Keep] {
             let directory = tempfile::tempdir().unwrap();
-            let engine = open(directory.path());
-            add(&engine, 0, 10);
-            let progress = Progress::default();
-            progress.acknowledged.store(10, Ordering::SeqCst);
-            progress.sent.store(10, Ordering::SeqCst);
+            let (engine, progress) = begun(directory.path());
             let asked = AtomicU64::new(0);
             std::thread::scope(|scope| {
                 scope.spawn(|| progress.write(&engine, 100, format, action));
@@ -172,11 +178,7 @@ fn readers_beside_a_server_see_whole_answers_or_say_that_they_do_not() {
     for format in FORMATS {
         for action in [RawIngestAction::Delete, RawIngestAction::Rename, RawIngestAction::Keep] {
             let directory = tempfile::tempdir().unwrap();
-            let engine = open(directory.path());
-            add(&engine, 0, 10);
-            let progress = Progress::default();
-            progress.acknowledged.store(10, Ordering::SeqCst);
-            progress.sent.store(10, Ordering::SeqCst);
+            let (engine, progress) = begun(directory.path());
             let whole = AtomicU64::new(0);
             std::thread::scope(|scope| {
                 scope.spawn(|| progress.write(&engine, 80, format, action));
