@@ -52,6 +52,8 @@ pub struct Environment {
     pub config: Arc<EngineConfig>,
     /// What was decoded of metric files.
     pub metric_cache: Arc<MetricCache>,
+    /// Whether threads are made: for maintenance, flushes, queries of much data.
+    pub threads: bool,
 }
 
 /// A metric as its catalog knows it.
@@ -96,6 +98,11 @@ impl Database {
     /// Its directory.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Whether a query may use several threads.
+    pub(crate) fn may_use_threads(&self) -> bool {
+        self.environment.threads
     }
 
     /// Its manifest.toml.

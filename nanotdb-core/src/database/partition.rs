@@ -38,6 +38,11 @@ impl ScanReport {
             self.warnings.push(warning);
         }
     }
+
+    /// Adds what another part of the same scan could not read.
+    pub(crate) fn merge(&mut self, other: ScanReport) {
+        other.warnings.into_iter().for_each(|warning| self.warn(warning));
+    }
 }
 
 /// A raw file, held open so that it can be read to its end whatever happens to its name.
@@ -76,7 +81,7 @@ impl Database {
             let opened = self.open_files(snapshot, metric_files, &mut warnings)?;
             // Only if nothing was replaced meanwhile do the files belong to the snapshot and to each other.
             if let Some(open) = opened.filter(|_| self.read_state().changes_of(partition) == changes) {
-                warnings.warnings.into_iter().for_each(|warning| report.warn(warning));
+                report.merge(warnings);
                 return Ok(open);
             }
             snapshot = self.snapshot_again(partition, &ids, from, to)?;

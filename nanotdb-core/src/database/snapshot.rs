@@ -26,6 +26,24 @@ pub struct PartitionSnapshot {
     pub open: Vec<(Vec<Timestamp>, Vec<u64>)>,
 }
 
+impl PartitionSnapshot {
+    /// The part of it that lies in `from..=to`.
+    pub(crate) fn between(&self, from: Timestamp, to: Timestamp) -> Self {
+        let within = |(timestamps, bits): &(Vec<Timestamp>, Vec<u64>)| {
+            let range = timestamps.partition_point(|t| *t < from)..timestamps.partition_point(|t| *t <= to);
+            let timestamps = timestamps.get(range.clone()).unwrap_or_default().to_vec();
+            (timestamps, bits.get(range).unwrap_or_default().to_vec())
+        };
+        Self {
+            partition: self.partition,
+            changes: self.changes,
+            metric_file: self.metric_file.clone(),
+            files: self.files.clone(),
+            open: self.open.iter().map(within).collect(),
+        }
+    }
+}
+
 /// A consistent view of some metrics in a range of time.
 #[derive(Debug, Clone)]
 pub struct Snapshot {

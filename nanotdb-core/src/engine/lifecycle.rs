@@ -70,6 +70,7 @@ impl Engine {
             clock: Arc::clone(&options.clock),
             metric_cache: Arc::new(MetricCache::new(cache_bytes)),
             config: Arc::new(config),
+            threads: options.background,
         };
         let mut databases = HashMap::new();
         let mut failed = BTreeMap::new();

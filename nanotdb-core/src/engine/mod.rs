@@ -8,7 +8,7 @@ mod read;
 mod write;
 
 pub use crate::database::{Batch, BatchOutcome, MetricInfo, Rejection};
-pub use crate::query::aggregate::{AggregateCallback, Windows};
+pub use crate::query::aggregate::{AggregateSink, Windows};
 pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice, Slices, Stride};
 pub use build::{BuildOptions, BuildProgress, BuildReport};
 pub use metric_files::Selection;
@@ -35,8 +35,8 @@ pub struct EngineOptions {
     pub vfs: Arc<dyn Vfs>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
-    /// Whether threads of the engine do maintenance (flush of old pages, interval fsync) and flush full pages. Without them,
-    /// call [`Engine::tick`], and [`Engine::settle`] flushes full pages.
+    /// Whether threads of the engine do maintenance (flush of old pages, interval fsync), flush full pages and help queries of
+    /// much data. Without them, call [`Engine::tick`], and [`Engine::settle`] flushes full pages.
     pub background: bool,
 }
 

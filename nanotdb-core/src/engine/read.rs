@@ -1,14 +1,13 @@
 //! Reading: catalogs, newest samples, ranges.
 
-use super::{
-    Engine, INTERNAL_DATABASE, MetricFiles, MetricInfo, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice,
-};
+use super::{Engine, INTERNAL_DATABASE, MetricFiles, MetricInfo, ScanCallback, ScanReport, ScanSink};
+use crate::database::Database;
 use crate::model::{MetricId, Sample, Timestamp};
-use crate::query::aggregate::{AggregateCallback, Aggregation, Windows};
+use crate::query::aggregate::{AggregateSink, Windows, aggregate};
 use crate::query::scan::{self, Slices, Stride};
 use crate::{Error, Result};
 use std::ops::ControlFlow;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 impl Engine {
     /// Names of the databases, sorted; `internal` only when asked for.
@@ -116,14 +115,10 @@ impl Engine {
         metric_files: MetricFiles,
         sink: &mut dyn ScanSink,
     ) -> Result<ScanReport> {
-        let Some(database) = self.readable(database)? else { return Ok(ScanReport::default()) };
-        let known: Vec<(usize, MetricId)> =
-            metrics.iter().enumerate().filter_map(|(at, name)| Some((at, database.metric(name)?.id))).collect();
-        if known.is_empty() || from > to {
-            return Ok(ScanReport::default());
+        match self.wanted(database, metrics)? {
+            Some((database, ids)) if from <= to => scan::scan(&database, &ids, from, to, metric_files, sink),
+            _ => Ok(ScanReport::default()),
         }
-        let ids: Vec<MetricId> = known.iter().map(|(_, id)| *id).collect();
-        scan::scan(&database, &ids, from, to, metric_files, &mut Known { known: &known, sink })
     }
 
     /// Windowed aggregates of several metrics in `from..=to`, in one pass. Windows are half-open, stamped with their end and
@@ -139,51 +134,28 @@ impl Engine {
         to: Timestamp,
         windows: Windows<'_>,
         metric_files: MetricFiles,
-        callback: &mut AggregateCallback<'_>,
+        sink: &mut dyn AggregateSink,
     ) -> Result<ScanReport> {
-        let mut aggregation = Aggregation::new(metrics.len(), to, windows, callback);
-        let report = self.scan_into(database, metrics, from, to, metric_files, &mut aggregation)?;
-        aggregation.finish();
-        Ok(report)
+        match self.wanted(database, metrics)? {
+            Some((database, ids)) if from <= to => {
+                aggregate(&database, &ids, (from, to), windows, metric_files, sink)
+            }
+            _ => Ok(ScanReport::default()),
+        }
+    }
+
+    /// A database and the ids of metrics, 0 for those that it does not have. `None` when there is nothing to read.
+    fn wanted(&self, database: &str, metrics: &[&str]) -> Result<Option<(Arc<Database>, Vec<MetricId>)>> {
+        let Some(database) = self.readable(database)? else { return Ok(None) };
+        let ids: Vec<MetricId> = metrics.iter().map(|name| database.metric(name).map_or(0, |m| m.id)).collect();
+        Ok(ids.iter().any(|id| *id != 0).then_some((database, ids)))
     }
 
     /// `None` for an unknown database; an error for one that could not be opened.
-    fn readable(&self, name: &str) -> Result<Option<std::sync::Arc<crate::database::Database>>> {
+    fn readable(&self, name: &str) -> Result<Option<Arc<Database>>> {
         match self.database(name) {
             None if self.inner.failed.contains_key(name) => self.known_database(name).map(Some),
             found => Ok(found),
         }
-    }
-}
-
-/// Gives a sink the indexes of the request, in which unknown metrics have a place too.
-struct Known<'s> {
-    known: &'s [(usize, MetricId)],
-    sink: &'s mut dyn ScanSink,
-}
-
-impl Known<'_> {
-    fn index(&self, metric: usize) -> usize {
-        self.known.get(metric).map_or(metric, |(at, _)| *at)
-    }
-}
-
-impl ScanSink for Known<'_> {
-    fn slice(&mut self, mut slice: ScanSlice<'_>) -> Result<ControlFlow<()>> {
-        slice.metric = self.index(slice.metric);
-        self.sink.slice(slice)
-    }
-
-    fn takes_block(&self, metric: usize, start: Timestamp, end: Timestamp) -> bool {
-        self.sink.takes_block(self.index(metric), start, end)
-    }
-
-    fn block(&mut self, mut block: ScanBlock<'_>) -> Result<ControlFlow<()>> {
-        block.metric = self.index(block.metric);
-        self.sink.block(block)
-    }
-
-    fn proceed(&mut self) -> ControlFlow<()> {
-        self.sink.proceed()
     }
 }

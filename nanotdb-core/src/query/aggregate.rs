@@ -1,9 +1,12 @@
 //! Windowed aggregates of several metrics in one pass.
 
-use super::scan::{ScanBlock, ScanSink, ScanSlice};
+use super::parallel::{Consumer, Proceed, in_order};
+use super::pieces::{Grain, Piece, cut};
+use super::scan::{MetricFiles, PieceScan, ScanBlock, ScanReport, ScanSink, ScanSlice};
 use super::windows::Windower;
 use crate::Result;
-use crate::model::Timestamp;
+use crate::database::Database;
+use crate::model::{MetricId, Timestamp};
 use crate::plugin::Aggregator;
 use std::ops::ControlFlow;
 
@@ -16,41 +19,153 @@ pub struct Windows<'a> {
     pub aggregators: &'a [&'static dyn Aggregator],
 }
 
-/// Receives index of the metric, end of the window, and one result per aggregate. `Break` ends the scan.
-pub type AggregateCallback<'c> = dyn FnMut(usize, Timestamp, &[Option<f64>]) -> ControlFlow<()> + 'c;
+/// Receives the windows of an aggregation. Per metric in time order; metrics alternate.
+pub trait AggregateSink {
+    /// Takes index of the metric, end of the window, and one result per aggregate. `Break` ends the aggregation.
+    fn row(&mut self, metric: usize, end: Timestamp, row: &[Option<f64>]) -> ControlFlow<()>;
+
+    /// Asked before each read from disk, whether or not it brings a window: where a deadline is looked at.
+    fn proceed(&mut self) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+impl<F: FnMut(usize, Timestamp, &[Option<f64>]) -> ControlFlow<()>> AggregateSink for F {
+    fn row(&mut self, metric: usize, end: Timestamp, row: &[Option<f64>]) -> ControlFlow<()> {
+        self(metric, end, row)
+    }
+}
+
+/// Results, of all metrics and aggregates together, of a piece that is kept in memory while others are read. With more,
+/// one thread aggregates.
+const MOST_RESULTS: i64 = 1 << 16;
+
+/// Aggregates `metrics` in `from..=to` by windows; id 0 is a metric without samples.
+pub fn aggregate(
+    database: &Database,
+    metrics: &[MetricId],
+    (from, to): (Timestamp, Timestamp),
+    windows: Windows<'_>,
+    metric_files: MetricFiles,
+    sink: &mut dyn AggregateSink,
+) -> Result<ScanReport> {
+    let snapshot = database.snapshot(metrics, from, to)?;
+    let wanted = snapshot.metrics.clone();
+    let scan = PieceScan { database, metrics: &wanted, metric_files };
+    let mut report = ScanReport::default();
+    // Windows begin and end in the same piece, so that results are the same however the range is cut.
+    let grain = Grain { width: windows.width, most: usize::MAX };
+    let per_window = metrics.len().saturating_mul(windows.aggregators.len()).max(1) as i64;
+    let mut pieces = cut(database, &snapshot, (from, to), metric_files, grain);
+    if pieces.iter().any(|piece| (piece.span() / windows.width.max(1)).saturating_mul(per_window) > MOST_RESULTS) {
+        pieces = vec![Piece { range: (from, to), partitions: snapshot.partitions }];
+    }
+    if let [piece] = pieces.as_mut_slice() {
+        let mut aggregation = Aggregation::new(wanted.len(), to, windows, sink);
+        let partitions = std::mem::take(&mut piece.partitions);
+        let _ = scan.partitions(piece.range, partitions, &mut report, &mut aggregation)?;
+        aggregation.finish();
+        return Ok(report);
+    }
+    let work = |at: usize, proceed: &mut Proceed<'_>| -> Result<(Results, ScanReport)> {
+        let mut report = ScanReport::default();
+        let mut results = Collector { results: Results::default(), proceed };
+        if let Some(piece) = pieces.get(at) {
+            let mut aggregation = Aggregation::new(wanted.len(), to, windows, &mut results);
+            let _ = scan.partitions(piece.range, piece.partitions.clone(), &mut report, &mut aggregation)?;
+            aggregation.finish();
+        }
+        Ok((results.results, report))
+    };
+    let width = windows.aggregators.len();
+    let _ = in_order(pieces.len(), &work, &mut ResultConsumer { report: &mut report, width, sink })?;
+    Ok(report)
+}
+
+/// Rows in memory.
+#[derive(Default)]
+struct Results {
+    windows: Vec<(usize, Timestamp)>,
+    /// As many for each window as there are aggregates.
+    values: Vec<Option<f64>>,
+}
+
+struct Collector<'p, 'f> {
+    results: Results,
+    proceed: &'p mut Proceed<'f>,
+}
+
+impl AggregateSink for Collector<'_, '_> {
+    fn row(&mut self, metric: usize, end: Timestamp, row: &[Option<f64>]) -> ControlFlow<()> {
+        self.results.windows.push((metric, end));
+        self.results.values.extend_from_slice(row);
+        ControlFlow::Continue(())
+    }
+
+    fn proceed(&mut self) -> ControlFlow<()> {
+        (self.proceed)()
+    }
+}
+
+struct ResultConsumer<'c> {
+    report: &'c mut ScanReport,
+    width: usize,
+    sink: &'c mut dyn AggregateSink,
+}
+
+impl Consumer<Result<(Results, ScanReport)>> for ResultConsumer<'_> {
+    fn proceed(&mut self) -> ControlFlow<()> {
+        self.sink.proceed()
+    }
+
+    fn take(&mut self, result: Result<(Results, ScanReport)>) -> Result<ControlFlow<()>> {
+        let (results, report) = result?;
+        self.report.merge(report);
+        for ((metric, end), row) in results.windows.iter().zip(results.values.chunks_exact(self.width.max(1))) {
+            if self.sink.row(*metric, *end, row).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(self.sink.proceed())
+    }
+}
 
 /// A sink that aggregates. Rows of one metric come in time order; metrics alternate.
-pub struct Aggregation<'c> {
+struct Aggregation<'s> {
     windowers: Vec<Windower>,
-    emit: &'c mut AggregateCallback<'c>,
+    sink: &'s mut dyn AggregateSink,
     stopped: bool,
 }
 
-impl<'c> Aggregation<'c> {
+impl<'s> Aggregation<'s> {
     /// For `metrics` metrics in a range that ends at `to`.
-    pub fn new(metrics: usize, to: Timestamp, windows: Windows<'_>, emit: &'c mut AggregateCallback<'c>) -> Self {
+    fn new(metrics: usize, to: Timestamp, windows: Windows<'_>, sink: &'s mut dyn AggregateSink) -> Self {
         let windower = |_| Windower::new(windows.width, to, windows.aggregators);
-        Self { windowers: (0..metrics).map(windower).collect(), emit, stopped: false }
+        Self { windowers: (0..metrics).map(windower).collect(), sink, stopped: false }
     }
 
-    /// Gives the last window of each metric, unless the callback ended the scan.
-    pub fn finish(self) {
-        let Self { windowers, emit, stopped } = self;
+    /// Gives the last window of each metric, unless the sink ended the scan.
+    fn finish(self) {
+        let Self { windowers, sink, stopped } = self;
         for (metric, mut windower) in windowers.into_iter().enumerate() {
-            if stopped || windower.finish(&mut |end, row| emit(metric, end, row)).is_break() {
+            if stopped || windower.finish(&mut |end, row| sink.row(metric, end, row)).is_break() {
                 break;
             }
         }
+    }
+
+    fn note(&mut self, flow: ControlFlow<()>) -> ControlFlow<()> {
+        self.stopped |= flow.is_break();
+        flow
     }
 }
 
 impl ScanSink for Aggregation<'_> {
     fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>> {
-        let Self { windowers, emit, stopped } = self;
+        let Self { windowers, sink, .. } = self;
         let Some(windower) = windowers.get_mut(slice.metric) else { return Ok(ControlFlow::Continue(())) };
-        let flow = windower.push(&slice, &mut |end, row| emit(slice.metric, end, row));
-        *stopped |= flow.is_break();
-        Ok(flow)
+        let flow = windower.push(&slice, &mut |end, row| sink.row(slice.metric, end, row));
+        Ok(self.note(flow))
     }
 
     fn takes_block(&self, metric: usize, start: Timestamp, end: Timestamp) -> bool {
@@ -58,10 +173,14 @@ impl ScanSink for Aggregation<'_> {
     }
 
     fn block(&mut self, block: ScanBlock<'_>) -> Result<ControlFlow<()>> {
-        let Self { windowers, emit, stopped } = self;
+        let Self { windowers, sink, .. } = self;
         let Some(windower) = windowers.get_mut(block.metric) else { return Ok(ControlFlow::Continue(())) };
-        let flow = windower.push_block(&block, &mut |end, row| emit(block.metric, end, row));
-        *stopped |= flow.is_break();
-        Ok(flow)
+        let flow = windower.push_block(&block, &mut |end, row| sink.row(block.metric, end, row));
+        Ok(self.note(flow))
+    }
+
+    fn proceed(&mut self) -> ControlFlow<()> {
+        let flow = self.sink.proceed();
+        self.note(flow)
     }
 }

@@ -3,6 +3,8 @@
 pub mod aggregate;
 pub mod aggregators;
 pub mod gather;
+mod parallel;
+mod pieces;
 pub mod scan;
 pub mod windows;
 

@@ -4,11 +4,13 @@ mod metric;
 mod partition;
 mod raw;
 
+use super::parallel::{Consumer, Proceed, in_order};
+use super::pieces::{Grain, cut};
 use crate::Result;
-use crate::database::{Database, OpenPartition};
+use crate::database::{Database, OpenPartition, PartitionSnapshot};
 pub use crate::database::{MetricFiles, ScanReport};
 use crate::format::metric::Rows;
-use crate::model::{MetricId, Sample, Timestamp, Values};
+use crate::model::{MetricId, Sample, Timestamp, ValueType, Values};
 use crate::plugin::BlockStatistics;
 use partition::Scanner;
 use std::ops::ControlFlow;
@@ -115,7 +117,12 @@ impl ScanSink for Slices<'_, '_> {
     }
 }
 
-/// Scans `metrics` in `from..=to` into a sink.
+/// Metrics of which pieces are kept in memory while others are read. With more of them, one thread scans.
+const MOST_METRICS: usize = 4;
+/// Blocks or pages in a piece, and so in memory, per thread.
+const BLOCKS_PER_PIECE: usize = 4;
+
+/// Scans `metrics` in `from..=to` into a sink; id 0 is a metric without samples.
 pub fn scan(
     database: &Database,
     metrics: &[MetricId],
@@ -125,41 +132,87 @@ pub fn scan(
     sink: &mut dyn ScanSink,
 ) -> Result<ScanReport> {
     let snapshot = database.snapshot(metrics, from, to)?;
+    let wanted = snapshot.metrics.clone();
     let mut report = ScanReport::default();
-    let overlap = snapshot.partitions.windows(2).any(|w| match w {
-        [a, b] => b.partition.start < a.partition.end,
-        _ => false,
-    });
-    let mut scanner = Scanner::new(database, &snapshot.metrics, from, to, metric_files);
-    if overlap {
-        let mut all = Collected::new(&snapshot.metrics);
+    let scan = PieceScan { database, metrics: &wanted, metric_files };
+    if metrics.len() > MOST_METRICS {
+        let _ = scan.partitions((from, to), snapshot.partitions, &mut report, sink)?;
+        return Ok(report);
+    }
+    let grain = Grain { width: 1, most: BLOCKS_PER_PIECE };
+    let mut pieces = cut(database, &snapshot, (from, to), metric_files, grain);
+    if let [piece] = pieces.as_mut_slice() {
+        let partitions = std::mem::take(&mut piece.partitions);
+        let _ = scan.partitions(piece.range, partitions, &mut report, sink)?;
+        return Ok(report);
+    }
+    let work = |at: usize, proceed: &mut Proceed<'_>| -> Result<(Vec<Chunk>, ScanReport)> {
+        let mut report = ScanReport::default();
+        let mut chunks = Chunks { chunks: Vec::new(), proceed };
+        if let Some(piece) = pieces.get(at) {
+            let _ = scan.partitions(piece.range, piece.partitions.clone(), &mut report, &mut chunks)?;
+        }
+        Ok((chunks.chunks, report))
+    };
+    let _ = in_order(pieces.len(), &work, &mut ChunkConsumer { report: &mut report, sink })?;
+    Ok(report)
+}
+
+/// What the scans of all pieces have in common.
+#[derive(Clone, Copy)]
+pub(super) struct PieceScan<'a> {
+    pub(super) database: &'a Database,
+    pub(super) metrics: &'a [(MetricId, ValueType)],
+    pub(super) metric_files: MetricFiles,
+}
+
+impl PieceScan<'_> {
+    /// Scans partitions on this thread.
+    pub(super) fn partitions(
+        &self,
+        (from, to): (Timestamp, Timestamp),
+        mut partitions: Vec<PartitionSnapshot>,
+        report: &mut ScanReport,
+        sink: &mut dyn ScanSink,
+    ) -> Result<ControlFlow<()>> {
+        let mut scanner = Scanner::new(self.database, self.metrics, from, to, self.metric_files);
+        if !overlap(&partitions) {
+            for partition in partitions {
+                if scanner.partition(partition, report, sink)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            return Ok(ControlFlow::Continue(()));
+        }
+        let mut all = Collected::new(self.metrics);
         // The database changed its partitioning. Files of the partitioning it has now are the younger ones, so that rows
         // of equal time come in the order in which they arrived.
-        let mut partitions = snapshot.partitions;
-        partitions.sort_by_key(|p| !database.is_foreign(p.partition));
+        partitions.sort_by_key(|p| !self.database.is_foreign(p.partition));
         for partition in partitions {
-            let _ = scanner.partition(partition, &mut report, &mut all)?;
+            let _ = scanner.partition(partition, report, &mut all)?;
         }
         for (metric, rows) in all.0.iter_mut().enumerate() {
             rows.sort();
             if emit(metric, rows, sink)?.is_break() {
-                break;
+                return Ok(ControlFlow::Break(()));
             }
         }
-    } else {
-        for partition in snapshot.partitions {
-            if scanner.partition(partition, &mut report, sink)?.is_break() {
-                break;
-            }
-        }
+        Ok(ControlFlow::Continue(()))
     }
-    Ok(report)
+}
+
+/// Whether partitions, in the order of their starts, share some time.
+pub(super) fn overlap(partitions: &[PartitionSnapshot]) -> bool {
+    partitions.windows(2).any(|w| match w {
+        [a, b] => b.partition.start < a.partition.end,
+        _ => false,
+    })
 }
 
 /// Scans one partition that is open already, without its open page.
 pub(crate) fn scan_open(
     database: &Database,
-    metrics: &[(MetricId, crate::model::ValueType)],
+    metrics: &[(MetricId, ValueType)],
     (from, to): (Timestamp, Timestamp),
     open: &OpenPartition,
     report: &mut ScanReport,
@@ -168,11 +221,60 @@ pub(crate) fn scan_open(
     Scanner::new(database, metrics, from, to, MetricFiles::Preferred).open(open, report, sink)
 }
 
+/// Consecutive samples of one metric, by its index.
+type Chunk = (usize, Rows);
+
+/// Slices in memory.
+struct Chunks<'p, 'f> {
+    chunks: Vec<Chunk>,
+    proceed: &'p mut Proceed<'f>,
+}
+
+impl ScanSink for Chunks<'_, '_> {
+    fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>> {
+        match self.chunks.last_mut().filter(|(metric, _)| *metric == slice.metric) {
+            Some((_, rows)) => rows.extend(slice.timestamps, slice.values),
+            None => {
+                let mut rows = Rows::new(slice.values.value_type());
+                rows.extend(slice.timestamps, slice.values);
+                self.chunks.push((slice.metric, rows));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn proceed(&mut self) -> ControlFlow<()> {
+        (self.proceed)()
+    }
+}
+
+struct ChunkConsumer<'c> {
+    report: &'c mut ScanReport,
+    sink: &'c mut dyn ScanSink,
+}
+
+impl Consumer<Result<(Vec<Chunk>, ScanReport)>> for ChunkConsumer<'_> {
+    fn proceed(&mut self) -> ControlFlow<()> {
+        self.sink.proceed()
+    }
+
+    fn take(&mut self, result: Result<(Vec<Chunk>, ScanReport)>) -> Result<ControlFlow<()>> {
+        let (chunks, report) = result?;
+        self.report.merge(report);
+        for (metric, rows) in &chunks {
+            if emit(*metric, rows, self.sink)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(self.sink.proceed())
+    }
+}
+
 /// Rows of all metrics in memory.
 struct Collected(Vec<Rows>);
 
 impl Collected {
-    fn new(metrics: &[(MetricId, crate::model::ValueType)]) -> Self {
+    fn new(metrics: &[(MetricId, ValueType)]) -> Self {
         Self(metrics.iter().map(|(_, value_type)| Rows::new(*value_type)).collect())
     }
 }

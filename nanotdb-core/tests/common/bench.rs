@@ -52,8 +52,10 @@ impl Bench {
         engine
     }
 
+    /// Its queries use several threads.
     pub fn open_read_only(&self) -> Engine {
-        Engine::open_read_only_with(Path::new(ROOT), self.config.clone(), self.options()).unwrap()
+        let options = EngineOptions { background: true, ..self.options() };
+        Engine::open_read_only_with(Path::new(ROOT), self.config.clone(), options).unwrap()
     }
 
     /// Ends the process without a word; what was written stays.

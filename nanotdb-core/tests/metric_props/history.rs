@@ -264,6 +264,7 @@ impl History {
         if !newest_first {
             self.newest(&all, context);
         }
+        // A reader answers with several threads, the writer with one.
         let reader = self.bench.open_read_only();
         assert_same(&read(&reader).0, &content, &format!("{context}: to a reader"));
         let span = all.values().filter_map(|rows| rows.last()).map(|r| r.timestamp).max().unwrap() - DAY;
@@ -276,12 +277,19 @@ impl History {
             let names: Vec<&str> = all.keys().copied().collect();
             let edge = &all[names[self.rng.below(names.len() as u64) as usize]];
             let (a, b) = (at(&mut self.rng, edge), at(&mut self.rng, edge));
-            self.range(&all, a.min(b), a.max(b), context);
+            let writer = self.engine().clone();
+            for (engine, who) in [(&writer, "writer"), (&reader, "reader")] {
+                let context = format!("{context}: {who}");
+                self.range(engine, &all, a.min(b), a.max(b), &context);
+            }
             let width =
                 [SECOND, 60 * SECOND, 3_600 * SECOND, 12_000 * SECOND, 36_000 * SECOND, 86_400 * SECOND, i64::MAX]
                     [self.rng.below(7) as usize];
-            self.aggregates(&all, a.min(b), a.max(b), width.max(span / 20_000), context);
-            self.aggregates(&all, i64::MIN, i64::MAX, width.max(span / 20_000), context);
+            for (engine, who) in [(&writer, "writer"), (&reader, "reader")] {
+                let context = format!("{context}: {who}");
+                self.aggregates(engine, &all, (a.min(b), a.max(b)), width.max(span / 20_000), &context);
+                self.aggregates(engine, &all, (i64::MIN, i64::MAX), width.max(span / 20_000), &context);
+            }
         }
     }
 
@@ -299,11 +307,11 @@ impl History {
         }
     }
 
-    fn range(&mut self, all: &BTreeMap<&str, Vec<Sample>>, from: i64, to: i64, context: &str) {
+    fn range(&mut self, engine: &Engine, all: &BTreeMap<&str, Vec<Sample>>, from: i64, to: i64, context: &str) {
         let stride = 1 + self.rng.below(3) as usize;
         for (name, rows) in all {
             let mut found = Vec::new();
-            let report = self.engine().query_range("pi", name, from, to, stride, |sample| {
+            let report = engine.query_range("pi", name, from, to, stride, |sample| {
                 found.push(sample);
                 ControlFlow::Continue(())
             });
@@ -314,7 +322,14 @@ impl History {
         }
     }
 
-    fn aggregates(&mut self, all: &BTreeMap<&str, Vec<Sample>>, from: i64, to: i64, width: i64, context: &str) {
+    fn aggregates(
+        &mut self,
+        engine: &Engine,
+        all: &BTreeMap<&str, Vec<Sample>>,
+        (from, to): (i64, i64),
+        width: i64,
+        context: &str,
+    ) {
         let mut names: Vec<&str> = all.keys().copied().collect();
         // A metric that nobody knows keeps its place, too.
         names.insert(self.rng.below(names.len() as u64 + 1) as usize, "unknown");
@@ -327,8 +342,7 @@ impl History {
                 ControlFlow::Continue(())
             };
             let windows = Windows { width, aggregators: &aggregators };
-            let report = self.engine.as_ref().unwrap();
-            let report = report.aggregate("pi", &names, from, to, windows, MetricFiles::Preferred, &mut add).unwrap();
+            let report = engine.aggregate("pi", &names, from, to, windows, MetricFiles::Preferred, &mut add).unwrap();
             assert_eq!(report.warnings, Vec::<String>::new(), "{context}");
             for (metric, name) in names.iter().enumerate() {
                 let rows = all.get(name).map(Vec::as_slice).unwrap_or_default();

@@ -9,12 +9,12 @@ use crate::params::Params;
 use crate::respond::{ApiError, json};
 use crate::times::{duration_parameter, time_parameter, time_unit};
 use http::StatusCode;
-use nanotdb_core::engine::{MetricFiles, ScanBlock, ScanSink, ScanSlice};
+use nanotdb_core::engine::{AggregateSink, MetricFiles, ScanSink, ScanSlice, Windows};
 use nanotdb_core::model::duration::format_duration;
 use nanotdb_core::model::{Timestamp, ValueType};
 use nanotdb_core::plugin::Aggregator;
 use nanotdb_core::plugin::registry::registry;
-use nanotdb_core::query::windows::{Windower, aggregate_value};
+use nanotdb_core::query::windows::aggregate_value;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,11 +32,11 @@ struct Job {
     value_type: ValueType,
     from: Timestamp,
     to: Timestamp,
-    windows: Option<Windows>,
+    windows: Option<AskedWindows>,
 }
 
 /// The aggregated form.
-struct Windows {
+struct AskedWindows {
     width: i64,
     aggregators: Vec<&'static dyn Aggregator>,
 }
@@ -78,7 +78,7 @@ pub(super) async fn query_range(app: &Arc<App>, exchange: &Exchange) -> Result<R
 }
 
 /// `step` alone, or `aggregate` and `window` together, or none of them.
-fn windows(params: &Params, max_series: u64) -> Result<Option<Windows>, ApiError> {
+fn windows(params: &Params, max_series: u64) -> Result<Option<AskedWindows>, ApiError> {
     let step = duration_parameter(params, "step")?;
     let window = duration_parameter(params, "window")?;
     let names = params.get("aggregate");
@@ -112,7 +112,7 @@ fn windows(params: &Params, max_series: u64) -> Result<Option<Windows>, ApiError
         let key = "limits.max_series_per_query";
         return Err(ApiError::limit(StatusCode::BAD_REQUEST, key, max_series, detail));
     }
-    Ok(Some(Windows { width, aggregators }))
+    Ok(Some(AskedWindows { width, aggregators }))
 }
 
 /// Why a scan was stopped.
@@ -216,15 +216,11 @@ impl Job {
         }
     }
 
-    fn scan(&self, sink: &mut dyn ScanSink) -> Result<Vec<String>, nanotdb_core::Error> {
-        let metrics = [self.metric.as_str()];
-        let report =
-            self.app.engine.scan_into(&self.database, &metrics, self.from, self.to, MetricFiles::Preferred, sink)?;
-        Ok(report.warnings)
-    }
-
     fn raw(&self, writer: &mut AnswerWriter<'_>) -> Result<Vec<String>, nanotdb_core::Error> {
-        self.scan(&mut RawSink { job: self, writer, begun: false })
+        let mut sink = RawSink { job: self, writer, begun: false };
+        let metrics = [self.metric.as_str()];
+        let (engine, database) = (&self.app.engine, &self.database);
+        Ok(engine.scan_into(database, &metrics, self.from, self.to, MetricFiles::Preferred, &mut sink)?.warnings)
     }
 
     /// Writes the first aggregate while scanning, and the others, which come after it in the answer, from memory.
@@ -236,7 +232,7 @@ impl Job {
     ) -> Result<Vec<String>, nanotdb_core::Error> {
         let Some((first, others)) = aggregators.split_first() else { return Ok(Vec::new()) };
         let label = format_duration(width);
-        let rows = Rows {
+        let mut rows = Rows {
             job: self,
             first: *first,
             label: &label,
@@ -245,12 +241,11 @@ impl Job {
             ends: Vec::new(),
             waiting: vec![Vec::new(); others.len()],
         };
-        let mut sink = AggregatedSink { windower: Windower::new(width, self.to, aggregators), rows };
-        let warnings = self.scan(&mut sink)?;
-        let AggregatedSink { mut windower, mut rows } = sink;
-        if rows.writer.stop.is_none() {
-            let _ = windower.finish(&mut |end, row| rows.row(end, row));
-        }
+        let metrics = [self.metric.as_str()];
+        let windows = Windows { width, aggregators };
+        let engine = &self.app.engine;
+        let (from, to) = (self.from, self.to);
+        let report = engine.aggregate(&self.database, &metrics, from, to, windows, MetricFiles::Preferred, &mut rows)?;
         let Rows { ends, waiting, writer, .. } = rows;
         for (aggregator, column) in others.iter().zip(&waiting) {
             if ends.is_empty() || writer.stop.is_some() {
@@ -267,7 +262,7 @@ impl Job {
                 }
             }
         }
-        Ok(warnings)
+        Ok(report.warnings)
     }
 }
 
@@ -333,32 +328,6 @@ impl ScanSink for RawSink<'_, '_> {
     }
 }
 
-/// Windows of one metric.
-struct AggregatedSink<'s, 'w> {
-    windower: Windower,
-    rows: Rows<'s, 'w>,
-}
-
-impl ScanSink for AggregatedSink<'_, '_> {
-    fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>, nanotdb_core::Error> {
-        let Self { windower, rows } = self;
-        Ok(windower.push(&slice, &mut |end, row| rows.row(end, row)))
-    }
-
-    fn takes_block(&self, _metric: usize, start: Timestamp, end: Timestamp) -> bool {
-        self.windower.takes_block(start, end)
-    }
-
-    fn block(&mut self, block: ScanBlock<'_>) -> Result<ControlFlow<()>, nanotdb_core::Error> {
-        let Self { windower, rows } = self;
-        Ok(windower.push_block(&block, &mut |end, row| rows.row(end, row)))
-    }
-
-    fn proceed(&mut self) -> ControlFlow<()> {
-        self.rows.writer.proceed()
-    }
-}
-
 /// Writes the first aggregate of each window and keeps the others.
 struct Rows<'s, 'w> {
     job: &'s Job,
@@ -370,8 +339,8 @@ struct Rows<'s, 'w> {
     waiting: Vec<Vec<Option<f64>>>,
 }
 
-impl Rows<'_, '_> {
-    fn row(&mut self, end: Timestamp, row: &[Option<f64>]) -> ControlFlow<()> {
+impl AggregateSink for Rows<'_, '_> {
+    fn row(&mut self, _metric: usize, end: Timestamp, row: &[Option<f64>]) -> ControlFlow<()> {
         let writer = &mut *self.writer;
         if writer.budget.take(row.len()) < row.len() {
             let why = writer.budget.points_spent();
@@ -393,5 +362,9 @@ impl Rows<'_, '_> {
             }
         }
         writer.flush_if_full()
+    }
+
+    fn proceed(&mut self) -> ControlFlow<()> {
+        self.writer.proceed()
     }
 }
