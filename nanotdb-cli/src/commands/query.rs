@@ -149,6 +149,9 @@ fn only_metric<'a>(metrics: &'a [MetricInfo], pattern: &str) -> Result<&'a Metri
     }
 }
 
+/// Bytes of samples that wait for the metrics before them, so that pages are read once for several metrics.
+const MEMORY: usize = 32 << 20;
+
 struct Query<'a, W: Write> {
     engine: &'a Engine,
     database: &'a str,
@@ -162,27 +165,35 @@ struct Query<'a, W: Write> {
 impl<W: Write> Query<'_, W> {
     fn samples(&mut self, metrics: &[MetricInfo], stride: u32) -> anyhow::Result<()> {
         let step = usize::try_from(stride).unwrap_or(usize::MAX);
-        for metric in metrics {
-            self.out.series(metric)?;
-            let mut written = Ok(());
-            let out = &mut self.out;
-            let mut stride = Stride::new(step);
-            let mut rows = |slice: ScanSlice<'_>| {
-                for at in stride.next(slice.len()) {
-                    let Some(sample) = slice.sample(at) else { break };
-                    written = out.row(sample.timestamp, &[Some(sample.value)]);
-                    if written.is_err() {
-                        return Ok(ControlFlow::Break(()));
-                    }
+        let mut written = Ok(());
+        let out = &mut self.out;
+        let mut stride = Stride::new(step);
+        // Metrics without samples have a place in the output, too.
+        let mut begun = 0;
+        let mut rows = |slice: ScanSlice<'_>| {
+            while begun <= slice.metric && written.is_ok() {
+                stride = Stride::new(step);
+                written = metrics.get(begun).map_or(Ok(()), |metric| out.series(metric));
+                begun += 1;
+            }
+            for at in stride.next(slice.len()) {
+                let Some(sample) = slice.sample(at) else { break };
+                if written.is_err() {
+                    return Ok(ControlFlow::Break(()));
                 }
-                Ok(ControlFlow::Continue(()))
-            };
-            let (name, mut sink) = ([metric.name.as_str()], Slices(&mut rows));
-            let report =
-                self.engine.scan_into(self.database, &name, self.from, self.to, self.metric_files, &mut sink)?;
-            written?;
-            self.note(report.warnings);
+                written = out.row(sample.timestamp, &[Some(sample.value)]);
+            }
+            Ok(ControlFlow::Continue(()))
+        };
+        let names: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
+        let (from, to) = (self.from, self.to);
+        let mut sink = Slices(&mut rows);
+        let report = self.engine.scan_each(self.database, &names, from, to, self.metric_files, MEMORY, &mut sink)?;
+        written?;
+        for metric in metrics.get(begun..).unwrap_or_default() {
+            self.out.series(metric)?;
         }
+        self.note(report.warnings);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! What a query needs, taken under a short lock: which frames to read, and the matching rows of the open pages.
 
-use super::Database;
 use super::state::{PartitionFile, RawKind, State};
+use super::{Database, MetricFiles};
 use crate::Result;
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Partition;
@@ -79,6 +79,16 @@ impl Database {
             None => self.read_again()?,
         }
         self.indexed(|_| vec![partition], |state, _| take(state, partition, metrics, from, to))
+    }
+
+    /// Whether some samples of `from..=to` are in pages that a scan reads.
+    pub(crate) fn has_pages(&self, from: Timestamp, to: Timestamp, metric_files: MetricFiles) -> bool {
+        let state = self.read_state();
+        let in_pages = |partition: &Partition| {
+            partition.overlaps(from, to)
+                && (metric_files == MetricFiles::Ignored || !state.metric_files.contains_key(partition))
+        };
+        state.files.keys().any(in_pages)
     }
 
     /// Whether the files of a partition were named by another partitioner than the one that is configured now.

@@ -4,6 +4,7 @@ use super::{Engine, INTERNAL_DATABASE, MetricFiles, MetricInfo, ScanCallback, Sc
 use crate::database::Database;
 use crate::model::{MetricId, Sample, Timestamp};
 use crate::query::aggregate::{AggregateSink, Windows, aggregate};
+use crate::query::each::scan_each;
 use crate::query::scan::{self, Slices, Stride};
 use crate::{Error, Result};
 use std::ops::ControlFlow;
@@ -121,6 +122,25 @@ impl Engine {
         }
     }
 
+    /// As [`Engine::scan_into`], but a sink gets all of one metric before any of the next. Keeps at most `memory` bytes of
+    /// samples to read pages once for several metrics.
+    #[allow(clippy::too_many_arguments)]
+    pub fn scan_each(
+        &self,
+        database: &str,
+        metrics: &[&str],
+        from: Timestamp,
+        to: Timestamp,
+        metric_files: MetricFiles,
+        memory: usize,
+        sink: &mut dyn ScanSink,
+    ) -> Result<ScanReport> {
+        match self.wanted(database, metrics)? {
+            Some((database, ids)) if from <= to => scan_each(&database, &ids, (from, to), metric_files, memory, sink),
+            _ => Ok(ScanReport::default()),
+        }
+    }
+
     /// Windowed aggregates of several metrics in `from..=to`, in one pass. Windows are half-open, stamped with their end and
     /// clipped to the range; those without samples give no row. Per metric in time order; metrics alternate.
     ///
@@ -137,9 +157,7 @@ impl Engine {
         sink: &mut dyn AggregateSink,
     ) -> Result<ScanReport> {
         match self.wanted(database, metrics)? {
-            Some((database, ids)) if from <= to => {
-                aggregate(&database, &ids, (from, to), windows, metric_files, sink)
-            }
+            Some((database, ids)) if from <= to => aggregate(&database, &ids, (from, to), windows, metric_files, sink),
             _ => Ok(ScanReport::default()),
         }
     }

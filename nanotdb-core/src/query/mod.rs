@@ -2,6 +2,7 @@
 
 pub mod aggregate;
 pub mod aggregators;
+pub mod each;
 pub mod gather;
 mod parallel;
 mod pieces;

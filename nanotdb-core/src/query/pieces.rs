@@ -52,20 +52,26 @@ pub(super) fn cut(
     if threads < 2 || overlap(&snapshot.partitions) {
         return whole();
     }
-    let mut places: Vec<Timestamp> = snapshot.partitions.iter().map(|p| p.partition.start).collect();
-    if places.len() < PER_THREAD.saturating_mul(threads) {
-        let metric = snapshot.metrics.first().map(|(id, _)| *id);
-        for partition in &snapshot.partitions {
-            places.extend(inside(database, partition, metric, metric_files));
+    let metric = snapshot.metrics.first().map(|(id, _)| *id);
+    let look_inside = snapshot.partitions.len() < PER_THREAD.saturating_mul(threads);
+    let mut places = Vec::new();
+    for partition in &snapshot.partitions {
+        let mut inside = if look_inside { inside(database, partition, metric, metric_files) } else { Vec::new() };
+        // The block or page before `from` reaches into the range.
+        let before = inside.iter().filter(|at| **at <= from).count();
+        inside.drain(..before.saturating_sub(1));
+        inside.retain(|at| *at <= to);
+        if inside.is_empty() {
+            inside.push(partition.partition.start);
         }
+        places.append(&mut inside);
     }
-    places.sort_unstable();
-    places.dedup();
     if places.len() < FEWEST_PLACES {
         return whole();
     }
     let each = places.len().div_ceil(PER_THREAD.saturating_mul(threads)).clamp(1, grain.most.max(1));
-    let mut cuts: Vec<Timestamp> = places.into_iter().step_by(each).filter_map(|at| next_edge(at, grain.width)).collect();
+    let mut cuts: Vec<Timestamp> =
+        places.into_iter().step_by(each).filter_map(|at| next_edge(at, grain.width)).collect();
     cuts.retain(|at| *at > from && *at <= to);
     cuts.dedup();
     if cuts.is_empty() {

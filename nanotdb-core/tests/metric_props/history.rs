@@ -7,7 +7,7 @@ use crate::common::oracle::Rng;
 use crate::naive;
 use crate::support::{ACTIONS, DAY, FORMATS, build, check_disk, check_verify, read, sealed_config};
 use nanotdb_core::config::{RawIngestAction, ValueWidth};
-use nanotdb_core::engine::{Batch, BuildOptions, Engine, MetricFiles, Selection, Windows};
+use nanotdb_core::engine::{Batch, BuildOptions, Engine, MetricFiles, ScanSlice, Selection, Slices, Windows};
 use nanotdb_core::model::{Sample, Value};
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::storage::vfs::sim::SimVfs;
@@ -277,6 +277,7 @@ impl History {
             let names: Vec<&str> = all.keys().copied().collect();
             let edge = &all[names[self.rng.below(names.len() as u64) as usize]];
             let (a, b) = (at(&mut self.rng, edge), at(&mut self.rng, edge));
+            self.each(&all, a.min(b), a.max(b), context);
             let writer = self.engine().clone();
             for (engine, who) in [(&writer, "writer"), (&reader, "reader")] {
                 let context = format!("{context}: {who}");
@@ -320,6 +321,28 @@ impl History {
             let expected: Vec<_> = inside.step_by(stride).copied().collect();
             assert_eq!(found, expected, "{context}: {name} from {from} to {to} by {stride}");
         }
+    }
+
+    /// All of one metric before any of the next, however little memory there is.
+    fn each(&mut self, all: &BTreeMap<&str, Vec<Sample>>, from: i64, to: i64, context: &str) {
+        let mut names: Vec<&str> = all.keys().copied().collect();
+        names.insert(self.rng.below(names.len() as u64 + 1) as usize, "unknown");
+        let mut found: Vec<(usize, Sample)> = Vec::new();
+        let mut add = |slice: ScanSlice<'_>| {
+            found.extend((0..slice.len()).map(|at| (slice.metric, slice.sample(at).unwrap())));
+            Ok(ControlFlow::Continue(()))
+        };
+        let memory = [0, 500, 5_000, 1 << 20][self.rng.below(4) as usize];
+        let (files, mut sink) = (MetricFiles::Preferred, Slices(&mut add));
+        let report = self.engine().scan_each("pi", &names, from, to, files, memory, &mut sink).unwrap();
+        assert_eq!(report.warnings, Vec::<String>::new(), "{context}");
+        let inside = |name: &&str| {
+            let rows = all.get(name).map(Vec::as_slice).unwrap_or_default().iter();
+            rows.filter(|r| from <= r.timestamp && r.timestamp <= to).copied().collect::<Vec<_>>()
+        };
+        let expected: Vec<(usize, Sample)> =
+            names.iter().enumerate().flat_map(|(at, name)| inside(name).into_iter().map(move |r| (at, r))).collect();
+        assert_eq!(found, expected, "{context}: one metric after the other in {memory} bytes");
     }
 
     fn aggregates(

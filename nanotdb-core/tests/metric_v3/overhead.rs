@@ -26,8 +26,9 @@ fn host_day() -> Data {
     data
 }
 
+/// Statistics of every hour of every metric are half of it: they let windows of hours and days go without a row.
 #[test]
-fn directory_statistics_and_framing_are_a_fortieth_of_a_byte_per_point() {
+fn directory_statistics_and_framing_are_a_twenty_fifth_of_a_byte_per_point() {
     let data = host_day();
     let points: usize = data.values().map(|(t, _)| t.len()).sum();
     let mut measured = Vec::new();
@@ -67,6 +68,6 @@ fn directory_statistics_and_framing_are_a_fortieth_of_a_byte_per_point() {
         assert!(directory / layout.series.len() <= 60);
         measured.push(per_point);
     }
-    assert!(measured[1] <= 0.025 && measured[2] <= 0.025, "{measured:?}");
-    assert!(measured[0] <= 0.045, "{measured:?}");
+    assert!(measured[1] <= 0.04 && measured[2] <= 0.04, "{measured:?}");
+    assert!(measured[0] <= 0.095, "{measured:?}");
 }

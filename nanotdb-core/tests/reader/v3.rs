@@ -109,8 +109,10 @@ impl<'a> Blocks<'a> {
 
 struct Times {
     ticks: Vec<i64>,
-    /// First timestamps of every 1,024.
-    firsts: Vec<i64>,
+    /// Nanoseconds that a cell is wide; 0 when cells are 1,024 timestamps.
+    width: i64,
+    /// Position and timestamp of the first one of each cell.
+    cells: Vec<(usize, i64)>,
 }
 
 struct Chunk {
@@ -123,7 +125,9 @@ struct Chunk {
 pub fn read(file: &[u8]) -> File {
     let mut header = Cursor(checked(&file[..64]));
     assert_eq!(header.bytes(4), b"NTMF");
-    assert_eq!((header.number(2), header.number(2), header.number(4)), (3, 64, 1));
+    assert_eq!((header.number(2), header.number(2)), (3, 64));
+    let flags = header.number(4);
+    assert!(flags == 1 || flags == 3);
     assert!((1..=4).contains(&header.number(1)));
     assert_eq!(header.bytes(3), [0; 3]);
     let (min_ts, max_ts) = (header.number(8) as i64, header.number(8) as i64);
@@ -143,7 +147,7 @@ pub fn read(file: &[u8]) -> File {
         assert!(directory.uvarint() > 0, "a source has bytes");
         directory.bytes(4);
     }
-    let times = read_times(file, directory, times, min_ts, &mut used);
+    let times = read_times(file, directory, (times, min_ts, flags == 3), &mut used);
     let chunks = read_chunks(file, directory, &mut used);
     let mut found = File::new();
     let mut blocks = Blocks { file, end: 64, used: &mut used };
@@ -182,8 +186,7 @@ pub fn read(file: &[u8]) -> File {
 fn read_times(
     file: &[u8],
     directory: &mut Cursor<'_>,
-    number: u64,
-    min_ts: i64,
+    (number, min_ts, by_time): (u64, i64, bool),
     used: &mut Vec<(usize, usize)>,
 ) -> Vec<Times> {
     let mut blocks = Blocks { file, end: 64, used };
@@ -195,18 +198,31 @@ fn read_times(
         let start = last_end.wrapping_add(directory.varint());
         let end = start.wrapping_add(directory.uvarint() as i64);
         last_end = end;
-        let (mut firsts, mut step) = (vec![start], 0i64);
-        for _ in 1..count.div_ceil(1_024) {
+        let width = if by_time { directory.uvarint() as i64 } else { 0 };
+        let cuts = match (by_time, width) {
+            (false, _) => count.div_ceil(1_024) - 1,
+            (true, 0) => 0,
+            (true, _) => directory.size(),
+        };
+        let (mut cells, mut step) = (vec![(0, start)], 0i64);
+        for _ in 0..cuts {
+            let (position, first) = cells[cells.len() - 1];
+            let distance = if by_time { directory.size() } else { 1_024 };
             step = step.wrapping_add(directory.varint());
-            firsts.push(firsts[firsts.len() - 1].wrapping_add(step));
+            cells.push((position + distance, first.wrapping_add(step)));
         }
         assert_eq!((body.uvarint(), body.size()), (index, count));
         let ticks: Vec<i64> = (0..count).map(|_| body.number(8) as i64).collect();
         body.end();
         assert!(ticks.is_sorted());
         assert_eq!((ticks[0], ticks[count - 1]), (start, end));
-        assert_eq!(ticks.iter().step_by(1_024).copied().collect::<Vec<_>>(), firsts);
-        all.push(Times { ticks, firsts });
+        assert!(cells.iter().all(|(position, first)| ticks[*position] == *first));
+        if width > 0 {
+            let hours: std::collections::BTreeSet<i64> = ticks.iter().map(|t| t.div_euclid(width)).collect();
+            assert_eq!(hours, cells.iter().map(|(_, first)| first.div_euclid(width)).collect());
+            assert_eq!(hours.len(), cells.len());
+        }
+        all.push(Times { ticks, width, cells });
     }
     all
 }
@@ -270,17 +286,20 @@ fn read_block(
     assert_eq!((rows.len(), rows[0].0, rows[count - 1].0), (count, start, end));
 
     let mut parts = Vec::new();
-    let span = 1_024 << (flags >> 4);
+    let span = 1 << (flags >> 4);
     if flags & 2 != 0 {
         let chunk = &chunks[directory.size()];
         assert_eq!(chunk.code, code);
         let (first, skip, number) = (directory.size(), directory.size(), directory.size());
         for i in 0..number {
-            let from = (skip + i) * span;
-            let to = (from + span).min(ticks.len());
+            let cell = (skip + i) * span;
+            let (from, earliest) = time.cells[cell];
+            let last = time.cells[(cell + span).min(time.cells.len()) - 1].1;
+            let (to, next) = time.cells.get(cell + span).copied().unwrap_or((ticks.len(), ticks[ticks.len() - 1]));
+            let edge = if time.width > 0 { (last.div_euclid(time.width) + 1) * time.width - 1 } else { next };
             parts.push(Part {
-                earliest: time.firsts[from / 1_024],
-                latest: time.firsts.get((from + span) / 1_024).copied().unwrap_or(ticks[ticks.len() - 1]),
+                earliest,
+                latest: edge.min(next).min(ticks[ticks.len() - 1]),
                 rows: to - from - chunk.missing[first + i],
                 statistics: chunk.statistics[first + i],
             });

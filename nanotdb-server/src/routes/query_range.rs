@@ -245,7 +245,8 @@ impl Job {
         let windows = Windows { width, aggregators };
         let engine = &self.app.engine;
         let (from, to) = (self.from, self.to);
-        let report = engine.aggregate(&self.database, &metrics, from, to, windows, MetricFiles::Preferred, &mut rows)?;
+        let report =
+            engine.aggregate(&self.database, &metrics, from, to, windows, MetricFiles::Preferred, &mut rows)?;
         let Rows { ends, waiting, writer, .. } = rows;
         for (aggregator, column) in others.iter().zip(&waiting) {
             if ends.is_empty() || writer.stop.is_some() {

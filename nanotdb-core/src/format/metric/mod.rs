@@ -73,7 +73,9 @@ impl Layout {
     pub fn bytes_in_memory(&self) -> usize {
         let blocks: usize = self.series.iter().map(|s| s.blocks.capacity()).sum();
         let blocks = blocks.saturating_mul(size_of::<Block>());
-        let times = self.times.capacity().saturating_mul(size_of::<TimeBlock>());
+        let cuts: usize = self.times.iter().map(|time| time.cuts.at.capacity()).sum();
+        let cuts = cuts.saturating_mul(size_of::<(u32, Timestamp)>());
+        let times = self.times.capacity().saturating_mul(size_of::<TimeBlock>()).saturating_add(cuts);
         let series = self.series.capacity().saturating_mul(size_of::<Series>());
         size_of::<Self>().saturating_add(blocks).saturating_add(times).saturating_add(series)
     }
@@ -101,8 +103,18 @@ pub struct TimeBlock {
     pub end: Timestamp,
     /// Number of timestamps.
     pub count: u32,
-    /// First timestamps of its parts of [`v3::PART_TICKS`] timestamps, without that of the first part; empty in v1 and v2.
-    pub parts: Vec<Timestamp>,
+    /// Where statistics cut it.
+    pub cuts: Cuts,
+}
+
+/// Where statistics cut a vector of timestamps into cells (v3).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cuts {
+    /// Nanoseconds: each cell has the timestamps of one multiple of this up to the next. 0 when cells are of equal
+    /// numbers of timestamps.
+    pub width: i64,
+    /// Position and timestamp of the first one in each cell but the first.
+    pub at: Vec<(u32, Timestamp)>,
 }
 
 /// The blocks of one metric, in time order.
@@ -148,9 +160,9 @@ pub struct PartsRef {
     pub first: u32,
     /// Number of parts.
     pub count: u32,
-    /// How many timestamps of the time vector a part spans.
-    pub ticks: u32,
-    /// How many such spans of the time vector come before the block's first part.
+    /// A part has the rows of 2^shift cells of the time vector.
+    pub shift: u8,
+    /// How many times 2^shift cells come before the block's first part.
     pub skip: u32,
 }
 

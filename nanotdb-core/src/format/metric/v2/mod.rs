@@ -18,7 +18,7 @@ use super::super::{DecodeError, get_u32, take};
 use super::decode::{Listed, check_ends, check_times as check_timestamps, check_type};
 use super::frame::{Entry, FrameHeader, decompress, payload, payload_len};
 use super::values::{read_timestamps, read_values};
-use super::{Block, FOOTER_LEN, Rows, Series, TimeBlock};
+use super::{Block, Cuts, FOOTER_LEN, Rows, Series, TimeBlock};
 use crate::model::Timestamp;
 use crate::plugin::Registry;
 use std::collections::HashMap;
@@ -110,7 +110,7 @@ fn time_entry(at: usize, bytes: &[u8], directory_at: u64) -> Result<TimeBlock, D
         return Err(DecodeError::new(at, reason));
     }
     let extent = entry.extent(at, payload_len, directory_at)?;
-    Ok(TimeBlock { extent, id: entry.id, start: entry.start, end: entry.end, count, parts: Vec::new() })
+    Ok(TimeBlock { extent, id: entry.id, start: entry.start, end: entry.end, count, cuts: Cuts::default() })
 }
 
 fn entry(

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! sources       number, then per raw file: length of the part that is in here | crc u32 of the last frame of that part
-//! time blocks   per block: gap | len | count | start: since the last end, zigzag | end - start | first timestamps of parts
+//! time blocks   per block: gap | len | count | start: since the last end, zigzag | end - start | cuts
 //! chunks        number, then per chunk: gap | len | type u8 | parts
 //! series        per series: id - last id | type u8 | number of blocks, then per block:
 //!               gap | len | time: since that of the last block + 1, zigzag | timestamps without a row |
@@ -15,16 +15,16 @@ use super::block::count;
 use super::bytes::{Cursor, put_varint};
 use super::statistics::Summary;
 use super::tail::{Header, decode_footer};
-use super::{MAX_CHUNK_PARTS, PART_TICKS, VERSION};
-use crate::format::metric::{Block, Extent, FOOTER_LEN, HEADER_LEN, Layout, PartsRef, Series, Source, TimeBlock};
+use super::{MAX_CHUNK_PARTS, VERSION, cuts};
+use crate::format::metric::{Block, Cuts, Extent, FOOTER_LEN, HEADER_LEN, Layout, PartsRef, Series, Source, TimeBlock};
 use crate::format::{DecodeError, put_uvarint};
 use crate::model::{MetricId, Timestamp, Value, ValueType};
 
 const HAS_STATISTICS: u8 = 1;
 const HAS_PARTS: u8 = 2;
-/// The upper half of the flags: how often [`PART_TICKS`] is doubled to the span of a part.
+/// The upper half of the flags: a part has 2^n cells.
 const SHIFT_AT: u32 = 4;
-const MAX_SHIFT: u8 = 6;
+pub(super) const MAX_SHIFT: u8 = 6;
 
 /// A statistics chunk that was written.
 pub(super) struct ChunkEntry {
@@ -113,12 +113,7 @@ impl Directory {
             put_varint(out, time.start.wrapping_sub(end));
             put_uvarint(out, time.end.wrapping_sub(time.start) as u64);
             end = time.end;
-            let (mut at, mut step) = (time.start, 0i64);
-            for part in &time.parts {
-                let next = part.wrapping_sub(at);
-                put_varint(out, next.wrapping_sub(step));
-                (at, step) = (*part, next);
-            }
+            time.cuts.encode(time.start, out);
         }
         put_uvarint(out, self.chunks.len() as u64);
         let mut gaps = Gaps::new();
@@ -273,22 +268,12 @@ fn decode_time_blocks(cursor: &mut Cursor<'_>, header: &Header) -> Result<Vec<Ti
         let count = count(cursor)?;
         let start = last_end.wrapping_add(cursor.varint()?);
         let end = start.wrapping_add(cursor.uvarint()? as i64);
-        let mut parts = Vec::new();
-        let (mut at, mut step) = (start, 0i64);
-        for _ in 1..count.div_ceil(PART_TICKS) {
-            step = step.wrapping_add(cursor.varint()?);
-            let next = at.wrapping_add(step);
-            if next < at || next > end {
-                return Err(cursor.bad("parts are not in order"));
-            }
-            at = next;
-            parts.push(at);
-        }
+        let cuts = Cuts::decode(cursor, header.cut_by_time, (count, start, end))?;
         if start < header.start || end > header.end || start > end {
             return Err(cursor.bad("a time block outside the times of the file"));
         }
         last_end = end;
-        times.push(TimeBlock { extent, id: 0, start, end, count, parts });
+        times.push(TimeBlock { extent, id: 0, start, end, count, cuts });
     }
     Ok(times)
 }
@@ -401,8 +386,7 @@ impl SeriesDecoder<'_> {
     ) -> Result<PartsRef, DecodeError> {
         let chunk = self.chunks.get(cursor.uvarint32()? as usize);
         let (first, skip, count) = (cursor.uvarint32()?, cursor.uvarint32()?, cursor.uvarint32()?);
-        let ticks = PART_TICKS.wrapping_shl(u32::from(shift));
-        let spans = time.count.div_ceil(ticks);
+        let spans = cuts::parts(time, shift);
         let chunk = chunk.filter(|c| {
             let parts_end = first.checked_add(count);
             let spans_end = skip.checked_add(count);
@@ -412,6 +396,6 @@ impl SeriesDecoder<'_> {
                 && spans_end.is_some_and(|end| end <= spans)
         });
         let chunk = chunk.ok_or_else(|| cursor.bad("parts that do not exist"))?;
-        Ok(PartsRef { chunk: chunk.extent, first, count, ticks, skip })
+        Ok(PartsRef { chunk: chunk.extent, first, count, shift, skip })
     }
 }

@@ -12,6 +12,7 @@
 
 mod block;
 mod bytes;
+mod cuts;
 mod directory;
 mod frame;
 mod presence;
@@ -34,8 +35,8 @@ pub const VERSION: u16 = 3;
 pub const SEGMENT_TICKS: usize = 16_384;
 /// Most timestamps of a time block that are read: room for other choices than ours, without room for nonsense.
 pub const MAX_TICKS: u32 = 65_536;
-/// Timestamps that one part spans; twice, four times ... as many where rows are sparse among them.
-pub const PART_TICKS: u32 = 1_024;
+/// Timestamps in a cell of files whose header does not say that they are cut by time.
+const CELL_TICKS: u32 = 1_024;
 /// Parts at which a statistics chunk is full.
 const CHUNK_PARTS: usize = 4_096;
 /// Most parts of a chunk that are read.

@@ -9,10 +9,10 @@
 
 use super::block::codec;
 use super::bytes::Cursor;
-use super::{MAX_CHUNK_PARTS, PART_TICKS, frame};
+use super::{MAX_CHUNK_PARTS, cuts, frame};
 use crate::format::metric::{Block, Part, TimeBlock};
 use crate::format::{DecodeError, put_uvarint};
-use crate::model::{Column, Timestamp, Value, ValueType, Values, ValuesMut};
+use crate::model::{Column, Value, ValueType, Values, ValuesMut};
 use crate::plugin::registry::Registry;
 use crate::plugin::{BlockStatistics, Codec, CodecError};
 
@@ -261,18 +261,19 @@ impl Chunk {
         }
         let mut rows = 0u32;
         for (span, at) in (of.skip..).zip(of.first..).take(of.count as usize) {
-            let Some((from, to, ticks)) = bounds(time, span, of.ticks) else {
+            let Some(span) = cuts::span(time, span, of.shift) else {
                 return bad("parts beyond the end of the time vector");
             };
             let at = at as usize;
+            let ticks = span.to.saturating_sub(span.from);
             let missing = self.missing.as_ref().and_then(|m| m.get(at)).copied().unwrap_or_default();
             let Some(count) = u32::try_from(missing).ok().and_then(|m| ticks.checked_sub(m)) else {
                 return bad("a part lacks more rows than it spans");
             };
             rows = rows.saturating_add(count);
             parts.push(Part {
-                start: from.max(block.start),
-                end: to.min(block.end),
+                start: span.start.max(block.start),
+                end: span.end.min(block.end),
                 count,
                 statistics: self.statistics(at, count)?,
             });
@@ -299,22 +300,6 @@ impl Chunk {
         }
         Ok(Some(BlockStatistics { count: u64::from(count), min, max, sum, first, last }))
     }
-}
-
-/// Earliest and latest timestamp that the `span`th stretch of `ticks` timestamps can have, and how many it has.
-fn bounds(time: &TimeBlock, span: u32, ticks: u32) -> Option<(Timestamp, Timestamp, u32)> {
-    let first = span.checked_mul(ticks).filter(|first| *first < time.count)?;
-    let len = ticks.min(time.count.checked_sub(first)?);
-    // The directory has the first timestamp of every PART_TICKS but the first.
-    let start_at = |tick: u32| match tick.checked_div(PART_TICKS)?.checked_sub(1) {
-        None => Some(time.start),
-        Some(at) => time.parts.get(at as usize).copied(),
-    };
-    let end = match first.checked_add(ticks) {
-        Some(next) if next < time.count => start_at(next)?,
-        _ => time.end,
-    };
-    Some((start_at(first)?, end, len))
 }
 
 fn column(cursor: &mut Cursor<'_>, codec: &dyn Codec, count: usize, out: ValuesMut<'_>) -> Result<(), DecodeError> {

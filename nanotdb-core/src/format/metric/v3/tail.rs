@@ -12,8 +12,10 @@ use crate::format::metric::{FILE_MAGIC, FOOTER_LEN, FOOTER_MAGIC, HEADER_LEN, Ta
 use crate::format::{DecodeError, get_u32};
 use crate::model::Timestamp;
 
-/// The only flag: the partition is sealed, as in v1 and v2. Always set.
+/// The partition is sealed, as in v1 and v2. Always set.
 const SEALED: u32 = 1;
+/// Statistics cut time blocks by time and not every [`super::CELL_TICKS`] timestamps. Always set by now.
+const CUT_BY_TIME: u32 = 2;
 const HEADER_CRC_AT: usize = 60;
 const FOOTER_CRC_AT: usize = 12;
 
@@ -27,6 +29,7 @@ pub(super) struct Header {
     pub(super) times: u32,
     pub(super) directory_at: u64,
     pub(super) rows: u64,
+    pub(super) cut_by_time: bool,
 }
 
 impl Header {
@@ -35,7 +38,8 @@ impl Header {
         out.extend_from_slice(&FILE_MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
         out.extend_from_slice(&(HEADER_LEN as u16).to_le_bytes());
-        out.extend_from_slice(&SEALED.to_le_bytes());
+        let flags = SEALED | if self.cut_by_time { CUT_BY_TIME } else { 0 };
+        out.extend_from_slice(&flags.to_le_bytes());
         out.extend_from_slice(&[self.partition_kind, 0, 0, 0]);
         out.extend_from_slice(&self.start.to_le_bytes());
         out.extend_from_slice(&self.end.to_le_bytes());
@@ -66,7 +70,7 @@ impl Header {
             ));
         }
         let (header_len, flags) = (cursor.u16()?, cursor.u32()?);
-        if usize::from(header_len) != HEADER_LEN || flags | SEALED != SEALED {
+        if usize::from(header_len) != HEADER_LEN || flags & !(SEALED | CUT_BY_TIME) != 0 {
             return Err(DecodeError::incompatible(6, format!("header of {header_len} bytes with flags {flags:#x}")));
         }
         let partition_kind = cursor.u8()?;
@@ -79,6 +83,7 @@ impl Header {
             times: cursor.u32()?,
             directory_at: cursor.u64()?,
             rows: cursor.u64()?,
+            cut_by_time: flags & CUT_BY_TIME != 0,
         };
         if reserved != [0; 3] || cursor.u32()? != 0 {
             return Err(DecodeError::incompatible(0, "reserved bytes of the header are in use"));

@@ -1,18 +1,18 @@
 //! Writing a file in two passes: see [`Encoder`].
 
-use super::directory::{BlockEntry, ChunkEntry, Directory, PartsEntry, SeriesEntry};
+use super::directory::{BlockEntry, ChunkEntry, Directory, MAX_SHIFT, PartsEntry, SeriesEntry};
 use super::sharing::{Planner, seek};
 use super::statistics::{ChunkBuilder, summary};
 use super::tail::{Header, encode_footer};
-use super::{CHUNK_PARTS, PART_TICKS, SEGMENT_TICKS, block, len_u32};
-use crate::format::metric::{Encoder, Extent, HEADER_LEN, SeriesRows, Source, TimeBlock};
+use super::{CHUNK_PARTS, SEGMENT_TICKS, block, cuts, len_u32};
+use crate::format::metric::{Cuts, Encoder, Extent, HEADER_LEN, SeriesRows, Source, TimeBlock};
 use crate::model::{MetricId, Timestamp, ValueType, Values};
 use crate::plugin::{Codec, CodecError};
 use std::collections::HashMap;
 use std::ops::Range;
 
 /// Rows that a part should have on average, at least: below that its span is doubled.
-const PART_ROWS: usize = 512;
+const PART_ROWS: usize = 128;
 /// Blocks of fewer parts have none: the statistics of the block in the directory do.
 const FEWEST_PARTS: u32 = 3;
 const TYPES: [ValueType; 4] = [ValueType::Int32, ValueType::Float32, ValueType::Int64, ValueType::Float64];
@@ -102,8 +102,8 @@ impl Writer {
         let index = len_u32(self.directory.times.len());
         let len = block::put_times(self.codec, index, ticks, out)?;
         let extent = self.extent(len);
-        let parts = ticks.chunks(PART_TICKS as usize).skip(1).filter_map(|part| part.first().copied()).collect();
-        self.directory.times.push(TimeBlock { extent, id: 0, start, end, count: len_u32(ticks.len()), parts });
+        let (count, cuts) = (len_u32(ticks.len()), Cuts::of(ticks));
+        self.directory.times.push(TimeBlock { extent, id: 0, start, end, count, cuts });
         Ok(index)
     }
 
@@ -124,28 +124,30 @@ impl Writer {
     /// Adds the statistics of a block's parts to the open chunk of its type.
     fn put_parts(&mut self, cut: Cut<'_>, out: &mut Vec<u8>) -> Result<Option<PartsEntry>, CodecError> {
         let (Some(&first), Some(&last)) = (cut.positions.first(), cut.positions.last()) else { return Ok(None) };
+        let Some(time) = self.directory.times.get(cut.time as usize) else { return Ok(None) };
+        let cell_of = |position: u32| len_u32(time.cuts.at.partition_point(|(at, _)| *at <= position));
+        let (first, last) = (cell_of(first), cell_of(last));
         let mut shift = 0u8;
-        let (ticks, skip, count) = loop {
-            let ticks = PART_TICKS.wrapping_shl(u32::from(shift));
-            let skip = first.checked_div(ticks).unwrap_or_default();
-            let count = last.checked_div(ticks).unwrap_or_default().saturating_sub(skip).saturating_add(1);
-            if count < FEWEST_PARTS {
+        let (skip, count) = loop {
+            let part_of = |cell: u32| cell.wrapping_shr(u32::from(shift));
+            let skip = part_of(first);
+            let count = part_of(last).saturating_sub(skip).saturating_add(1);
+            if count < FEWEST_PARTS || shift > MAX_SHIFT {
                 return Ok(None);
             }
             if PART_ROWS.saturating_mul(count as usize) <= cut.positions.len() {
-                break (ticks, skip, count);
+                break (skip, count);
             }
             shift = shift.saturating_add(1);
         };
         let mut parts = Vec::with_capacity(count as usize);
         let mut from = 0usize;
-        for span in (skip..).take(count as usize) {
-            let span_start = span.saturating_mul(ticks);
-            let span_end = span_start.saturating_add(ticks).min(len_u32(cut.ticks));
+        for part in (skip..).take(count as usize) {
+            let Some(span) = cuts::span(time, part, shift) else { return Ok(None) };
             let rest = cut.positions.get(from..).unwrap_or_default();
-            let to = from.saturating_add(rest.partition_point(|p| *p < span_end));
+            let to = from.saturating_add(rest.partition_point(|p| *p < span.to));
             let rows = len_u32(to.saturating_sub(from));
-            let missing = span_end.saturating_sub(span_start).saturating_sub(rows);
+            let missing = span.to.saturating_sub(span.from).saturating_sub(rows);
             parts.push((missing, summary(cut.values.slice(from..to))));
             from = to;
         }
@@ -338,6 +340,7 @@ impl Encoder for Writer {
             times: len_u32(self.directory.times.len()),
             directory_at,
             rows: self.rows,
+            cut_by_time: true,
         };
         Ok(header.encode())
     }
