@@ -9,6 +9,7 @@ use crate::query::scan::{self, Slices, Stride};
 use crate::{Error, Result};
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 impl Engine {
     /// Names of the databases, sorted; `internal` only when asked for.
@@ -45,6 +46,19 @@ impl Engine {
 
     /// The newest sample at or before `at`.
     pub fn query_at(&self, database: &str, metric: &str, at: Timestamp) -> Result<Option<Sample>> {
+        self.query_at_within(database, metric, at, Duration::MAX)
+    }
+
+    /// [`Engine::query_at`] that reads no further once it took longer than `most`: [`Error::Limit`], in the name of
+    /// `limits.max_query_time`.
+    pub fn query_at_within(
+        &self,
+        database: &str,
+        metric: &str,
+        at: Timestamp,
+        most: Duration,
+    ) -> Result<Option<Sample>> {
+        let began = self.clock().monotonic();
         let newest = self.query_last(database, metric)?;
         if newest.is_none_or(|newest| newest.timestamp <= at) {
             return Ok(newest);
@@ -54,11 +68,13 @@ impl Engine {
         let mut to = at;
         loop {
             let from = to.saturating_sub(span);
-            let mut found = None;
-            self.scan(database, &[metric], from, to, &mut |slice| {
-                found = slice.sample(slice.len().saturating_sub(1)).or(found);
-                Ok(ControlFlow::Continue(()))
-            })?;
+            let mut sink = Newest { found: None, in_time: &|| self.clock().monotonic().saturating_sub(began) <= most };
+            self.scan_into(database, &[metric], from, to, MetricFiles::Preferred, &mut sink)?;
+            let Newest { found, in_time } = sink;
+            if !in_time() {
+                let detail = "seconds; ask for a time at which the metric has samples, or a later one".to_owned();
+                return Err(Error::Limit { key: "limits.max_query_time", limit: most.as_secs(), detail });
+            }
             if found.is_some() || from == Timestamp::MIN {
                 return Ok(found);
             }
@@ -153,6 +169,23 @@ impl Engine {
             None if self.inner.failed.contains_key(name) => self.known_database(name).map(Some),
             found => Ok(found),
         }
+    }
+}
+
+/// Keeps the last sample of one metric.
+struct Newest<'a> {
+    found: Option<Sample>,
+    in_time: &'a dyn Fn() -> bool,
+}
+
+impl ScanSink for Newest<'_> {
+    fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>> {
+        self.found = slice.sample(slice.len().saturating_sub(1)).or(self.found);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn proceed(&mut self) -> ControlFlow<()> {
+        if (self.in_time)() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }
 
