@@ -19,6 +19,7 @@ pub mod maintenance;
 pub mod model;
 pub mod plugin;
 pub mod query;
+pub mod stats;
 pub mod storage;
 
 pub use error::{Error, Result};

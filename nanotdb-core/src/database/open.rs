@@ -3,6 +3,7 @@
 use super::commit::CommitLog;
 use super::flush::{CATALOG_FILE, Generation, names, next_wal_name, wal_name};
 use super::recovery::{Written, rows_on_disk, without_first};
+use super::size::WalSize;
 use super::state::{Last, MetricSlot, PartitionFile, PartitionFiles, RawKind, State};
 use super::writer::{Writer, WriterMetric};
 use super::{Database, Environment};
@@ -89,10 +90,11 @@ impl Database {
             names: replay.new_names.then(|| names(&parts.state)),
         };
         let wal = next.unwrap_or(wal);
-        let commit = CommitLog::new(vfs, wal.handle(), wal_path);
+        let commit = CommitLog::new(parts.environment.clone(), wal.handle(), wal_path);
         let writer = Writer::new(wal, metrics, disk_end);
         let this = parts.finish(Some(Mutex::new(writer)), Some(commit));
         let mended = durable.and_then(|()| this.mend(generation, &replay));
+        this.wal_size.set(this.lock_writer()?.wal.len());
         match mended {
             Ok(()) => Ok(this),
             Err(error) if is_new => Err(error),
@@ -244,6 +246,7 @@ fn list_files(vfs: &dyn Vfs, directory: &Path, partitioner: &'static dyn Partiti
         };
         match kind {
             Some(kind) => {
+                state.listed.insert(path.clone(), entry.len);
                 let files = state
                     .files
                     .entry(partition)
@@ -251,6 +254,7 @@ fn list_files(vfs: &dyn Vfs, directory: &Path, partitioner: &'static dyn Partiti
                 files.files.insert(kind, PartitionFile { path, index: None });
             }
             None => {
+                state.listed.insert(path.clone(), entry.len);
                 state.metric_files.insert(partition, MetricSlot { path, partitioner: owner, covered: None });
             }
         }
@@ -534,6 +538,7 @@ impl Parts {
             flush_queued: AtomicBool::new(false),
             building: Mutex::new(()),
             state: RwLock::new(self.state),
+            wal_size: WalSize::default(),
             poisoned: Mutex::new(None),
         }
     }

@@ -38,6 +38,7 @@ impl Engine {
 
     /// The newest sample; `None` for an unknown database or metric.
     pub fn query_last(&self, database: &str, metric: &str) -> Result<Option<Sample>> {
+        self.counters().query_newest.add(1);
         match self.readable(database)? {
             Some(database) => database.last(metric),
             None => Ok(None),
@@ -69,7 +70,7 @@ impl Engine {
         loop {
             let from = to.saturating_sub(span);
             let mut sink = Newest { found: None, in_time: &|| self.clock().monotonic().saturating_sub(began) <= most };
-            self.scan_into(database, &[metric], from, to, MetricFiles::Preferred, &mut sink)?;
+            self.scan_known(database, &[metric], from, to, MetricFiles::Preferred, &mut sink)?;
             let Newest { found, in_time } = sink;
             if !in_time() {
                 let detail = "seconds; ask for a time at which the metric has samples, or a later one".to_owned();
@@ -132,6 +133,19 @@ impl Engine {
         metric_files: MetricFiles,
         sink: &mut dyn ScanSink,
     ) -> Result<ScanReport> {
+        self.counters().query_raw.add(1);
+        self.scan_known(database, metrics, from, to, metric_files, sink)
+    }
+
+    fn scan_known(
+        &self,
+        database: &str,
+        metrics: &[&str],
+        from: Timestamp,
+        to: Timestamp,
+        metric_files: MetricFiles,
+        sink: &mut dyn ScanSink,
+    ) -> Result<ScanReport> {
         let Some(database) = self.readable(database)? else { return Ok(ScanReport::default()) };
         let known: Vec<(usize, MetricId)> =
             metrics.iter().enumerate().filter_map(|(at, name)| Some((at, database.metric(name)?.id))).collect();
@@ -139,7 +153,12 @@ impl Engine {
             return Ok(ScanReport::default());
         }
         let ids: Vec<MetricId> = known.iter().map(|(_, id)| *id).collect();
-        scan::scan(&database, &ids, from, to, metric_files, &mut Known { known: &known, sink })
+        let began = self.clock().monotonic();
+        let mut known = Known { known: &known, sink, samples: 0 };
+        let report = scan::scan(&database, &ids, from, to, metric_files, &mut known);
+        self.counters().query_samples.add(known.samples);
+        self.counters().query_time.add_time(self.clock().monotonic().saturating_sub(began));
+        report
     }
 
     /// Windowed aggregates of several metrics in `from..=to`, in one pass. Windows are half-open, stamped with their end and
@@ -158,7 +177,8 @@ impl Engine {
         callback: &mut AggregateCallback<'_>,
     ) -> Result<ScanReport> {
         let mut aggregation = Aggregation::new(metrics.len(), to, windows, callback);
-        let report = self.scan_into(database, metrics, from, to, metric_files, &mut aggregation)?;
+        self.counters().query_aggregates.add(1);
+        let report = self.scan_known(database, metrics, from, to, metric_files, &mut aggregation)?;
         aggregation.finish();
         Ok(report)
     }
@@ -193,6 +213,8 @@ impl ScanSink for Newest<'_> {
 struct Known<'s> {
     known: &'s [(usize, MetricId)],
     sink: &'s mut dyn ScanSink,
+    /// Passed on so far.
+    samples: u64,
 }
 
 impl Known<'_> {
@@ -204,6 +226,7 @@ impl Known<'_> {
 impl ScanSink for Known<'_> {
     fn slice(&mut self, mut slice: ScanSlice<'_>) -> Result<ControlFlow<()>> {
         slice.metric = self.index(slice.metric);
+        self.samples = self.samples.saturating_add(slice.len() as u64);
         self.sink.slice(slice)
     }
 
