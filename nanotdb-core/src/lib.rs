@@ -5,7 +5,7 @@
 //! command line and needs no async runtime; `nanotdb-server` and `nanotdb-cli` add those.
 //!
 //! Arrows point down only: `maintenance`, `engine` -> `database`, `query` -> `storage` ->
-//! `format` -> `model`, and `plugin` -> `model`.
+//! `format` -> `model`, and `plugin` -> `model`. `stats` is below all of them.
 
 #![deny(unsafe_code)]
 

@@ -292,7 +292,6 @@ impl<'a> Import<'a> {
             result => result,
         };
         let totals = &self.totals;
-        self.app.telemetry.samples(totals.accepted, totals.rejected);
         if totals.rejected > 0 {
             tracing::trace!(imported = totals.accepted, rejected = totals.rejected, "import with rejected lines");
         }
