@@ -107,6 +107,11 @@ impl Error {
         Error::BadInput(message.into())
     }
 
+    /// Whether a file was not there: a process beside this one may have renamed or removed it.
+    pub(crate) fn is_missing_file(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+
     /// The process exit code that the command line tools use for this error.
     pub fn exit_code(&self) -> u8 {
         match self {

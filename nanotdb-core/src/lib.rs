@@ -5,7 +5,7 @@
 //! command line and needs no async runtime; `nanotdb-server` and `nanotdb-cli` add those.
 //!
 //! Arrows point down only: `maintenance`, `engine` -> `database`, `query` -> `storage` ->
-//! `format` -> `model`, and `plugin` -> `model`.
+//! `format` -> `model`, and `plugin` -> `model`. `stats` is below all of them.
 
 #![deny(unsafe_code)]
 
@@ -19,6 +19,7 @@ pub mod maintenance;
 pub mod model;
 pub mod plugin;
 pub mod query;
+pub mod stats;
 pub mod storage;
 
 pub use error::{Error, Result};

@@ -5,7 +5,8 @@
 
 mod common;
 
-use common::oracle::{Death, ROOT, Rng, Run, config};
+use common::oracle::{Death, ROOT, Run, config};
+use common::rng::Rng;
 use nanotdb_core::config::FsyncPolicy;
 use nanotdb_core::engine::{Engine, EngineOptions};
 use nanotdb_core::storage::vfs::sim::{CrashModel, Fault, SimVfs};

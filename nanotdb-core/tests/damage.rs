@@ -330,3 +330,33 @@ fn every_damage_of_catalog_and_manifest_is_reported_or_harmless() {
         assert!(reported > whole.len() / 2, "{name}: {reported}");
     }
 }
+
+/// Whole frames in the wrong order, which no checksum finds: within a file, and from `raw-` to `data-`.
+#[test]
+fn verify_finds_frames_that_go_back_in_time() {
+    let problems = |bench: &Bench| {
+        let report = verify(Path::new(ROOT), None, bench.config.clone(), bench.options()).unwrap();
+        report.problems.into_iter().map(|p| p.what).collect::<Vec<_>>()
+    };
+    for split in [false, true] {
+        let bench = Bench::new(FsyncPolicy::Always, 1_000);
+        let engine = bench.open();
+        send(&engine, &[("home", "a", int(1), T)]);
+        engine.flush().unwrap();
+        let first = bench.file("home/data-2026-05-22.dat");
+        send(&engine, &[("home", "a", int(2), T + SECOND)]);
+        engine.close().unwrap();
+        let both = bench.file("home/data-2026-05-22.dat");
+        assert_eq!(problems(&bench), Vec::<String>::new());
+        let second = both.strip_prefix(first.as_slice()).unwrap();
+        let data = bench.path("home/data-2026-05-22.dat");
+        if split {
+            bench.vfs.put(&bench.path("home/raw-2026-05-22.dat"), second).unwrap();
+            bench.vfs.put(&data, &first).unwrap();
+        } else {
+            bench.vfs.put(&data, &[second, &first].concat()).unwrap();
+        }
+        let found = problems(&bench);
+        assert!(matches!(found.as_slice(), [what] if what.contains("goes back in time")), "{split}: {found:?}");
+    }
+}

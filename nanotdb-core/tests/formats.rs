@@ -4,7 +4,8 @@
 
 mod common;
 
-use common::oracle::{ROOT, Rng, START as T};
+use common::oracle::{ROOT, START as T};
+use common::rng::Rng;
 use nanotdb_core::format::page::{self, DecodedPage, Envelope, Rows};
 use nanotdb_core::format::wal::{self, BatchEncoder, WalSummary};
 use nanotdb_core::format::{catalog, frame};

@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::hooked::{HookedVfs, Hooks};
 use common::oracle::{ROOT, START as T, config, content};
 use nanotdb_core::Error;
 use nanotdb_core::clock::ManualClock;
@@ -11,7 +12,6 @@ use nanotdb_core::config::FsyncPolicy;
 use nanotdb_core::engine::{Engine, EngineOptions};
 use nanotdb_core::model::Number;
 use nanotdb_core::storage::vfs::sim::SimVfs;
-use nanotdb_core::storage::vfs::{DirEntry, OpenMode, Vfs, VfsFile, VfsLock};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,89 +25,23 @@ struct Disk {
     fail: AtomicBool,
 }
 
-/// A simulated disk on which an fsync of a WAL takes milliseconds.
-struct SlowVfs {
-    inner: SimVfs,
-    disk: Arc<Disk>,
-}
-
-struct SlowFile {
-    inner: Box<dyn VfsFile>,
-    disk: Arc<Disk>,
-    is_wal: bool,
-}
-
-impl VfsFile for SlowFile {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.inner.read_at(buf, offset)
-    }
-
-    fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
-        self.inner.write_all_at(buf, offset)
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.inner.set_len(len)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        if self.is_wal {
-            self.disk.wal_syncs.fetch_add(1, Ordering::SeqCst);
+/// An fsync of a WAL takes milliseconds.
+impl Hooks for Disk {
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        if path.extension().is_some_and(|e| e == "wal") {
+            self.wal_syncs.fetch_add(1, Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(4));
-            if self.disk.fail.load(Ordering::SeqCst) {
+            if self.fail.load(Ordering::SeqCst) {
                 return Err(io::Error::from_raw_os_error(5));
             }
         }
-        self.inner.sync()
-    }
-}
-
-impl Vfs for SlowVfs {
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn VfsFile>> {
-        let is_wal = path.extension().is_some_and(|e| e == "wal");
-        Ok(Box::new(SlowFile { inner: self.inner.open(path, mode)?, disk: Arc::clone(&self.disk), is_wal }))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove_file(path)
-    }
-
-    fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove_dir(path)
-    }
-
-    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.inner.create_dir_all(path)
-    }
-
-    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        self.inner.read_dir(path)
-    }
-
-    fn entry(&self, path: &Path) -> io::Result<Option<DirEntry>> {
-        self.inner.entry(path)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.sync_dir(path)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>> {
-        self.inner.lock(path)
+        Ok(())
     }
 }
 
 fn open(inner: &SimVfs) -> (Engine, Arc<Disk>) {
     let disk = Arc::new(Disk::default());
-    let vfs = SlowVfs { inner: inner.process(), disk: Arc::clone(&disk) };
+    let vfs = HookedVfs { inner: inner.process(), hooks: Arc::clone(&disk) };
     let options = EngineOptions { vfs: Arc::new(vfs), clock: Arc::new(ManualClock::new(T)), background: false };
     (Engine::open_with(Path::new(ROOT), config(FsyncPolicy::Always, 30_000), options).unwrap(), disk)
 }

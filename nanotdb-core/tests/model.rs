@@ -6,7 +6,8 @@
 mod common;
 
 use common::bench::Bench;
-use common::oracle::{ROOT, Rng, START, config, content};
+use common::oracle::{ROOT, START, config, content};
+use common::rng::Rng;
 use common::{Content, assert_same};
 use nanotdb_core::config::{FsyncPolicy, ValueWidth};
 use nanotdb_core::engine::{Batch, Engine};

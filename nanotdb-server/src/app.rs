@@ -3,7 +3,7 @@
 use crate::body::BodyLimits;
 use crate::limits::RequestLimit;
 use crate::routes::import::BufferPool;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Process, Telemetry};
 use nanotdb_core::clock::Clock;
 use nanotdb_core::config::LimitsSection;
 use nanotdb_core::engine::Engine;
@@ -29,14 +29,11 @@ impl App {
     /// Serves `engine`.
     pub(crate) fn new(engine: Engine, clock: Arc<dyn Clock>) -> Self {
         let limits = engine.config().limits.clone();
-        Self {
-            requests: RequestLimit::new(limits.max_concurrent_requests),
-            buffers: BufferPool::default(),
-            telemetry: Arc::new(Telemetry::new(clock.monotonic())),
-            engine,
-            clock,
-            limits,
-        }
+        let requests = RequestLimit::new(limits.max_concurrent_requests);
+        let telemetry = Arc::new(Telemetry::new(requests.clone()));
+        engine.add_stats_source(telemetry.clone());
+        engine.add_stats_source(Arc::new(Process::new(clock.clone())));
+        Self { requests, buffers: BufferPool::default(), telemetry, engine, clock, limits }
     }
 
     /// Limits of request bodies.

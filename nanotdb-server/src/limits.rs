@@ -18,7 +18,7 @@ pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const MAX_READ_BUFFER: usize = 512 << 10;
 
 /// Counts the requests that are being answered.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct RequestLimit {
     slots: Arc<Semaphore>,
     limit: u64,
@@ -30,9 +30,14 @@ impl RequestLimit {
         Self { slots: Arc::new(Semaphore::new(permits(limit))), limit }
     }
 
+    /// Requests that are being answered.
+    pub(crate) fn in_flight(&self) -> u64 {
+        permits(self.limit).saturating_sub(self.slots.available_permits()) as u64
+    }
+
     /// Whether no more than one request is being answered: the caller's own.
     pub(crate) fn is_alone(&self) -> bool {
-        self.slots.available_permits() + 1 >= permits(self.limit)
+        self.in_flight() <= 1
     }
 
     /// A slot, held until the answer has been sent; 429 when there is none.

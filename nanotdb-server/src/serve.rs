@@ -7,7 +7,7 @@ use crate::respond::ApiError;
 use crate::routes::routes;
 use crate::stall::StallGuard;
 use crate::workers::Workers;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Empty;
 use hyper::body::Incoming;
@@ -162,7 +162,7 @@ async fn answer(
         }
     };
     let status = response.status().as_u16();
-    Ok(response.map(|inner| Measured { inner, _end: End { app, exchange, status, began, _permit: permit } }))
+    Ok(response.map(|inner| Measured { inner, end: End { app, exchange, status, began, sent: 0, _permit: permit } }))
 }
 
 /// A future whose panic is an answer (`None`) instead of a lost connection.
@@ -185,7 +185,7 @@ impl<F: Future> Future for CatchPanic<F> {
 /// A body that is counted, and holds its request's slot, until it is sent or given up.
 struct Measured<B> {
     inner: B,
-    _end: End,
+    end: End,
 }
 
 struct End {
@@ -193,14 +193,15 @@ struct End {
     exchange: Arc<Exchange>,
     status: u16,
     began: Instant,
+    sent: u64,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for End {
     fn drop(&mut self) {
         let took = self.began.elapsed();
-        let Self { app, exchange, status, .. } = self;
-        app.telemetry.request(exchange.endpoint(), *status, took, exchange.received());
+        let Self { app, exchange, status, sent, .. } = self;
+        app.telemetry.request(exchange.endpoint(), *status, took, exchange.received(), *sent);
         tracing::trace!(
             method = %exchange.method,
             uri = %exchange.uri,
@@ -220,7 +221,12 @@ impl<B: Body + Unpin> Body for Measured<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.inner).poll_frame(context)
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            let bytes = frame.data_ref().map_or(0, |data| data.remaining() as u64);
+            self.end.sent = self.end.sent.saturating_add(bytes);
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,150 +1,146 @@
-//! The server's own metrics, as Prometheus text.
+//! The server's own numbers: requests, connections, and the process.
 
-use std::fmt::Write;
+use crate::limits::RequestLimit;
+use nanotdb_core::clock::Clock;
+use nanotdb_core::stats::{Metric, Recorder, Source, Unit};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Endpoints by index, as they are labelled. Index 0 takes what no route took.
-pub(crate) const ENDPOINTS: [&str; 11] = [
-    "other",
-    "/api/v1/import",
-    "/api/v1/import/prometheus",
-    "/api/v1/query",
-    "/api/v1/query_range",
-    "/api/v1/aggregates",
-    "/api/v1/databases",
-    "/api/v1/metrics",
-    "/health",
-    "/metrics",
-    "/",
+/// Endpoints by index: path, and what they are called. Index 0 takes what no route took.
+pub(crate) const ENDPOINTS: [(&str, &str); 11] = [
+    ("", "other"),
+    ("/api/v1/import", "import"),
+    ("/api/v1/import/prometheus", "import_prometheus"),
+    ("/api/v1/query", "query"),
+    ("/api/v1/query_range", "query_range"),
+    ("/api/v1/aggregates", "aggregates"),
+    ("/api/v1/databases", "databases"),
+    ("/api/v1/metrics", "metrics"),
+    ("/health", "health"),
+    ("/metrics", "exposition"),
+    ("/", "page"),
 ];
 
 /// Statuses that the server answers with; the last slot takes any other.
-const STATUSES: [u16; 12] = [200, 204, 304, 400, 404, 405, 408, 413, 429, 500, 503, 0];
+const STATUSES: [(u16, &str); 12] = [
+    (200, "200"),
+    (204, "204"),
+    (304, "304"),
+    (400, "400"),
+    (404, "404"),
+    (405, "405"),
+    (408, "408"),
+    (413, "413"),
+    (429, "429"),
+    (500, "500"),
+    (503, "503"),
+    (0, "other"),
+];
+
+static REQUESTS: Metric =
+    Metric::counter("nanotdb.http.requests", Unit::Count, "Requests answered.").by(&["endpoint", "status"]);
+static REQUEST_TIME: Metric =
+    Metric::counter("nanotdb.http.request", Unit::Micros, "Time from request heads to the last bytes of the answers.")
+        .by(&["endpoint"]);
+static RECEIVED: Metric =
+    Metric::counter("nanotdb.http.received_bytes", Unit::Bytes, "Bytes of request bodies, as they were sent.");
+static SENT: Metric = Metric::counter("nanotdb.http.sent_bytes", Unit::Bytes, "Bytes of answer bodies.");
+static IN_FLIGHT: Metric = Metric::gauge("nanotdb.http.in_flight", Unit::Count, "Requests that are being answered.");
+static CONNECTIONS: Metric = Metric::gauge("nanotdb.http.open_connections", Unit::Count, "Open connections.");
+static ACCEPTED: Metric = Metric::counter("nanotdb.http.connections", Unit::Count, "Connections accepted.");
+static PANICS: Metric = Metric::counter("nanotdb.http.panics", Unit::Count, "Requests ended by a bug in the server.");
+
+/// What [`Telemetry`] has to show.
+#[cfg(test)]
+pub(crate) static ABOUT_HTTP: [&Metric; 8] =
+    [&REQUESTS, &REQUEST_TIME, &RECEIVED, &SENT, &IN_FLIGHT, &CONNECTIONS, &ACCEPTED, &PANICS];
 
 #[derive(Debug, Default)]
 struct EndpointMetrics {
     by_status: [AtomicU64; STATUSES.len()],
-    nanos: AtomicU64,
-    count: AtomicU64,
+    micros: AtomicU64,
 }
 
 /// Counters since start. All relaxed: they are read for display only.
 #[derive(Debug)]
 pub(crate) struct Telemetry {
-    started: Duration,
     endpoints: [EndpointMetrics; ENDPOINTS.len()],
-    imported: AtomicU64,
-    rejected: AtomicU64,
     received: AtomicU64,
+    sent: AtomicU64,
     connections: AtomicI64,
     accepted_connections: AtomicU64,
     panics: AtomicU64,
+    requests: RequestLimit,
 }
 
 impl Telemetry {
-    /// Starts counting; `started` is the monotonic clock.
-    pub(crate) fn new(started: Duration) -> Self {
+    /// Starts counting. `requests` knows how many there are at the moment.
+    pub(crate) fn new(requests: RequestLimit) -> Self {
         Self {
-            started,
             endpoints: Default::default(),
-            imported: AtomicU64::new(0),
-            rejected: AtomicU64::new(0),
             received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
             connections: AtomicI64::new(0),
             accepted_connections: AtomicU64::new(0),
             panics: AtomicU64::new(0),
+            requests,
         }
     }
 
-    /// One answered request.
-    pub(crate) fn request(&self, endpoint: usize, status: u16, took: Duration, received: u64) {
+    /// One answered request, with the bytes of both bodies.
+    pub(crate) fn request(&self, endpoint: usize, status: u16, took: Duration, received: u64, sent: u64) {
         self.received.fetch_add(received, Relaxed);
-        let slot = STATUSES.iter().position(|s| *s == status).unwrap_or(STATUSES.len() - 1);
+        self.sent.fetch_add(sent, Relaxed);
+        let slot = STATUSES.iter().position(|(s, _)| *s == status).unwrap_or(STATUSES.len() - 1);
         if let Some(metrics) = self.endpoints.get(endpoint) {
             if let Some(counter) = metrics.by_status.get(slot) {
                 counter.fetch_add(1, Relaxed);
             }
-            metrics.nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
-            metrics.count.fetch_add(1, Relaxed);
+            metrics.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Relaxed);
         }
     }
 
-    /// Samples of one import.
-    pub(crate) fn samples(&self, imported: u64, rejected: u64) {
-        self.imported.fetch_add(imported, Relaxed);
-        self.rejected.fetch_add(rejected, Relaxed);
-    }
-
     /// A connection came; it counts as open until the guard is dropped.
-    pub(crate) fn connection(self: &std::sync::Arc<Self>) -> ConnectionGuard {
+    pub(crate) fn connection(self: &Arc<Self>) -> ConnectionGuard {
         self.accepted_connections.fetch_add(1, Relaxed);
         self.connections.fetch_add(1, Relaxed);
-        ConnectionGuard(std::sync::Arc::clone(self))
+        ConnectionGuard(Arc::clone(self))
     }
 
     /// A handler panicked.
     pub(crate) fn panic(&self) {
         self.panics.fetch_add(1, Relaxed);
     }
+}
 
-    /// The exposition. `now` is the monotonic clock.
-    pub(crate) fn exposition(&self, now: Duration) -> String {
-        let mut out = String::with_capacity(4_096);
-        let mut family = |name: &str, kind: &str, help: &str, lines: &[(String, f64)]| {
-            let _ = writeln!(out, "# HELP nanotdb_{name} {help}\n# TYPE nanotdb_{name} {kind}");
-            for (labels, value) in lines {
-                let _ = writeln!(out, "nanotdb_{name}{labels} {value}");
-            }
-        };
-        let one = |value: f64| vec![(String::new(), value)];
-        let uptime = now.saturating_sub(self.started).as_secs_f64();
-        family("process_uptime_seconds", "gauge", "Time since the server started.", &one(uptime));
-        if let Some(resident) = resident_bytes() {
-            family("process_resident_memory_bytes", "gauge", "Resident set size.", &one(resident as f64));
-        }
-        let info = vec![(format!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), 1.0)];
-        family("build_info", "gauge", "Version of this binary.", &info);
-
-        let mut requests = Vec::new();
-        let mut durations = Vec::new();
-        let mut counts = Vec::new();
-        for (name, metrics) in ENDPOINTS.iter().zip(&self.endpoints) {
-            let count = metrics.count.load(Relaxed);
-            if count == 0 {
-                continue;
-            }
-            for (status, counter) in STATUSES.iter().zip(&metrics.by_status) {
-                let value = counter.load(Relaxed);
-                if value > 0 {
-                    let code = if *status == 0 { "other".to_owned() } else { status.to_string() };
-                    requests.push((format!("{{route=\"{name}\",status=\"{code}\"}}"), value as f64));
+impl Source for Telemetry {
+    fn collect(&self, out: &mut dyn Recorder) {
+        for ((_, endpoint), metrics) in ENDPOINTS.iter().zip(&self.endpoints) {
+            let mut total = 0;
+            for ((_, status), counter) in STATUSES.iter().zip(&metrics.by_status) {
+                let count = counter.load(Relaxed);
+                if count > 0 {
+                    out.record(&REQUESTS, &[endpoint, status], count);
                 }
+                total += count;
             }
-            let seconds = Duration::from_nanos(metrics.nanos.load(Relaxed)).as_secs_f64();
-            durations.push((format!("_sum{{route=\"{name}\"}}"), seconds));
-            counts.push((format!("_count{{route=\"{name}\"}}"), count as f64));
+            if total > 0 {
+                out.record(&REQUEST_TIME, &[endpoint], metrics.micros.load(Relaxed));
+            }
         }
-        family("http_requests_total", "counter", "Requests answered, by route and status.", &requests);
-        durations.append(&mut counts);
-        let help = "Time from request head to last byte of the answer, by route.";
-        family("http_request_duration_seconds", "summary", help, &durations);
-        let load = |counter: &AtomicU64| one(counter.load(Relaxed) as f64);
-        family("imported_samples_total", "counter", "Samples stored by HTTP imports.", &load(&self.imported));
-        family("rejected_samples_total", "counter", "Lines refused by HTTP imports.", &load(&self.rejected));
-        family("http_received_bytes_total", "counter", "Request body bytes as sent.", &load(&self.received));
-        let open = one(self.connections.load(Relaxed) as f64);
-        family("http_connections", "gauge", "Open connections.", &open);
-        let accepted = load(&self.accepted_connections);
-        family("http_connections_total", "counter", "Connections accepted.", &accepted);
-        family("http_panics_total", "counter", "Requests ended by a bug in the server.", &load(&self.panics));
-        out
+        out.record(&RECEIVED, &[], self.received.load(Relaxed));
+        out.record(&SENT, &[], self.sent.load(Relaxed));
+        out.record(&IN_FLIGHT, &[], self.requests.in_flight());
+        out.record(&CONNECTIONS, &[], u64::try_from(self.connections.load(Relaxed)).unwrap_or(0));
+        out.record(&ACCEPTED, &[], self.accepted_connections.load(Relaxed));
+        out.record(&PANICS, &[], self.panics.load(Relaxed));
     }
 }
 
 /// An open connection, for the gauge.
 #[derive(Debug)]
-pub(crate) struct ConnectionGuard(std::sync::Arc<Telemetry>);
+pub(crate) struct ConnectionGuard(Arc<Telemetry>);
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
@@ -152,42 +148,156 @@ impl Drop for ConnectionGuard {
     }
 }
 
-/// Resident memory from `/proc/self/statm`; `None` where there is none.
-fn resident_bytes() -> Option<u64> {
-    // Pages are 4 KiB on every platform that is released; asking for the size takes unsafe code.
-    const PAGE: u64 = 4_096;
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    text.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()?.checked_mul(PAGE)
+static BUILD: Metric =
+    Metric::gauge("nanotdb.build_info", Unit::Count, "1, for the version of this binary.").by(&["version"]);
+static UPTIME: Metric = Metric::gauge("nanotdb.process.uptime", Unit::Seconds, "Time since the server started.");
+static RESIDENT: Metric =
+    Metric::gauge("nanotdb.process.resident_memory_bytes", Unit::Bytes, "Memory that is not swapped out.");
+static CPU: Metric = Metric::counter("nanotdb.process.cpu", Unit::Micros, "Processor time, of the kernel too.");
+static THREADS: Metric = Metric::gauge("nanotdb.process.threads", Unit::Count, "Threads.");
+static OPEN_FILES: Metric = Metric::gauge("nanotdb.process.open_files", Unit::Count, "Open files and sockets.");
+static WRITTEN: Metric = Metric::counter(
+    "nanotdb.process.written_bytes",
+    Unit::Bytes,
+    "Bytes that the process caused to be written to devices.",
+);
+
+/// What [`Process`] has to show.
+#[cfg(test)]
+pub(crate) static ABOUT_PROCESS: [&Metric; 7] = [&BUILD, &UPTIME, &RESIDENT, &CPU, &THREADS, &OPEN_FILES, &WRITTEN];
+
+/// The process, as `/proc` shows it; where there is no `/proc`, its version and uptime.
+pub(crate) struct Process {
+    clock: Arc<dyn Clock>,
+    started: Duration,
+}
+
+impl Process {
+    /// Time counts from here.
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { started: clock.monotonic(), clock }
+    }
+}
+
+impl Source for Process {
+    fn collect(&self, out: &mut dyn Recorder) {
+        out.record(&BUILD, &[env!("CARGO_PKG_VERSION")], 1);
+        out.record(&UPTIME, &[], self.clock.monotonic().saturating_sub(self.started).as_secs());
+        let read = |name: &str| std::fs::read_to_string(format!("/proc/self/{name}")).ok();
+        if let Some(micros) = read("stat").and_then(|text| cpu_micros(&text)) {
+            out.record(&CPU, &[], micros);
+        }
+        if let Some(status) = read("status") {
+            if let Some(kib) = number_of(&status, "VmRSS:") {
+                out.record(&RESIDENT, &[], kib.saturating_mul(1_024));
+            }
+            if let Some(threads) = number_of(&status, "Threads:") {
+                out.record(&THREADS, &[], threads);
+            }
+        }
+        if let Ok(files) = std::fs::read_dir("/proc/self/fd") {
+            // The listing itself is one of them.
+            out.record(&OPEN_FILES, &[], (files.count() as u64).saturating_sub(1));
+        }
+        if let Some(written) = read("io").and_then(|text| number_of(&text, "write_bytes:")) {
+            out.record(&WRITTEN, &[], written);
+        }
+    }
+}
+
+/// User and system time of `/proc/self/stat` (proc_pid_stat(5)).
+fn cpu_micros(stat: &str) -> Option<u64> {
+    // The kernel shows hundredths of seconds to programs, whatever its own tick is.
+    const MICROS_PER_TICK: u64 = 10_000;
+    // The name of the program, in parentheses, may hold anything. What follows it is field 3 of the manual page.
+    let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace().skip(14 - 3);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    ticks()?.checked_add(ticks()?)?.checked_mul(MICROS_PER_TICK)
+}
+
+/// The number behind a key, in `/proc/self/status` or `/proc/self/io`.
+fn number_of(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nanotdb_core::clock::ManualClock;
+    use nanotdb_core::stats::Exposition;
+
+    fn text(source: &dyn Source) -> String {
+        let mut exposition = Exposition::default();
+        source.collect(&mut exposition);
+        exposition.text()
+    }
+
+    fn assert_lines(text: &str, lines: &[&str]) {
+        for line in lines {
+            assert!(text.lines().any(|l| l == *line), "{line} is missing in\n{text}");
+        }
+    }
 
     #[test]
-    fn counters_appear_with_help_and_type() {
-        let telemetry = std::sync::Arc::new(Telemetry::new(Duration::from_secs(5)));
-        telemetry.request(1, 200, Duration::from_millis(250), 17);
-        telemetry.request(1, 418, Duration::from_millis(250), 0);
-        telemetry.samples(3, 1);
+    fn requests_and_connections_are_counted() {
+        let requests = RequestLimit::new(5);
+        let telemetry = Arc::new(Telemetry::new(requests.clone()));
+        telemetry.request(1, 200, Duration::from_millis(250), 17, 15);
+        telemetry.request(1, 418, Duration::from_millis(250), 0, 3);
         let guard = telemetry.connection();
-        let text = telemetry.exposition(Duration::from_secs(7));
-        for line in [
-            "nanotdb_process_uptime_seconds 2",
-            "nanotdb_http_requests_total{route=\"/api/v1/import\",status=\"200\"} 1",
-            "nanotdb_http_requests_total{route=\"/api/v1/import\",status=\"other\"} 1",
-            "nanotdb_http_request_duration_seconds_sum{route=\"/api/v1/import\"} 0.5",
-            "nanotdb_http_request_duration_seconds_count{route=\"/api/v1/import\"} 2",
-            "nanotdb_imported_samples_total 3",
-            "nanotdb_rejected_samples_total 1",
-            "nanotdb_http_received_bytes_total 17",
-            "nanotdb_http_connections 1",
-            "# TYPE nanotdb_http_requests_total counter",
-            "# HELP nanotdb_http_connections Open connections.",
-        ] {
-            assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
-        }
-        drop(guard);
-        assert!(telemetry.exposition(Duration::ZERO).contains("nanotdb_http_connections 0\n"));
+        let slot = requests.enter().unwrap();
+        assert_lines(
+            &text(&*telemetry),
+            &[
+                "nanotdb_http_requests_total{endpoint=\"import\",status=\"200\"} 1",
+                "nanotdb_http_requests_total{endpoint=\"import\",status=\"other\"} 1",
+                "nanotdb_http_request_seconds_total{endpoint=\"import\"} 0.5",
+                "nanotdb_http_received_bytes_total 17",
+                "nanotdb_http_sent_bytes_total 18",
+                "nanotdb_http_in_flight 1",
+                "nanotdb_http_open_connections 1",
+                "nanotdb_http_connections_total 1",
+                "# TYPE nanotdb_http_requests_total counter",
+                "# HELP nanotdb_http_open_connections Open connections.",
+            ],
+        );
+        drop((guard, slot));
+        assert_lines(&text(&*telemetry), &["nanotdb_http_open_connections 0", "nanotdb_http_in_flight 0"]);
+    }
+
+    #[test]
+    fn proc_files_are_read_as_the_manual_says() {
+        let stat = "4242 (my (odd) name) S 1 4242 4242 0 -1 4194560 2741 0 3 0 150 70 0 0 20 0 9 0 8931 227897344 1355";
+        assert_eq!(cpu_micros(stat), Some(2_200_000));
+        assert_eq!(cpu_micros("4242 (cut"), None);
+        assert_eq!(cpu_micros("4242 (cut) S 1"), None);
+        let status = "Name:\tnanotdb\nVmHWM:\t    9000 kB\nVmRSS:\t    5420 kB\nThreads:\t9\n";
+        assert_eq!((number_of(status, "VmRSS:"), number_of(status, "Threads:")), (Some(5_420), Some(9)));
+        let io = "rchar: 1\nsyscw: 4\nread_bytes: 5\nwrite_bytes: 12288\ncancelled_write_bytes: 7\n";
+        assert_eq!(number_of(io, "write_bytes:"), Some(12_288));
+        assert_eq!(number_of("rchar: 1\n", "write_bytes:"), None);
+    }
+
+    #[test]
+    fn the_document_describes_every_number() {
+        let counted = nanotdb_core::stats::COUNTED.iter();
+        let databases = nanotdb_core::engine::ABOUT_DATABASES.into_iter();
+        let all = counted.chain(databases).chain(ABOUT_HTTP).chain(ABOUT_PROCESS);
+        let table = nanotdb_core::stats::document(all);
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/SELF_METRICS.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        assert!(page.contains(&table), "docs/SELF_METRICS.md must hold this table:\n\n{table}");
+    }
+
+    #[test]
+    fn uptime_counts_from_the_start() {
+        let clock = Arc::new(ManualClock::new(0));
+        clock.advance(Duration::from_secs(5));
+        let process = Process::new(clock.clone());
+        clock.advance(Duration::from_secs(2));
+        let version = env!("CARGO_PKG_VERSION");
+        let info = format!("nanotdb_build_info{{version=\"{version}\"}} 1");
+        assert_lines(&text(&process), &["nanotdb_process_uptime_seconds 2", &info]);
     }
 }

@@ -12,10 +12,10 @@ fn health_metrics_and_the_page_answer() {
     server.post("/api/v1/import", b"demo/a 1\ndemo/b 2\nbad\n");
     let text = server.get("/metrics").text();
     for line in [
-        "nanotdb_imported_samples_total 2",
-        "nanotdb_rejected_samples_total 1",
-        "nanotdb_http_requests_total{route=\"/health\",status=\"200\"} 1",
-        "nanotdb_http_requests_total{route=\"/api/v1/import\",status=\"400\"} 1",
+        "nanotdb_ingest_samples_total 2",
+        "nanotdb_ingest_rejected_syntax_total 1",
+        "nanotdb_http_requests_total{endpoint=\"health\",status=\"200\"} 1",
+        "nanotdb_http_requests_total{endpoint=\"import\",status=\"400\"} 1",
         "nanotdb_http_received_bytes_total 22",
     ] {
         assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");

@@ -164,6 +164,19 @@ fn the_point_limit_is_an_error_before_and_a_truncation_after_the_answer_began() 
 }
 
 #[test]
+fn the_time_limit_holds_for_the_newest_value_at_a_time() {
+    let server = Server::with_config("[limits]\nmax_query_time = \"1ns\"\n");
+    let body: String = (0..100).map(|i| format!("demo/f {i} {}\n", (T + i) * 1_000_000_000)).collect();
+    assert_eq!(server.post("/api/v1/import", body.as_bytes()).status, 200);
+    let answer = server.get(&format!("/api/v1/query?query=demo/f&time={}", T + 50));
+    assert_eq!((answer.status, answer.json()["errorType"].as_str()), (400, Some("bad_data")), "{}", answer.text());
+    assert!(answer.text().contains("limits.max_query_time"), "{}", answer.text());
+    // What is in memory takes no time.
+    let newest = server.get(&format!("/api/v1/query?query=demo/f&time={}", T + 500));
+    assert_eq!(newest.json()["data"]["result"][0]["value"][1], "99");
+}
+
+#[test]
 fn catalogs_have_the_shapes_of_the_original() {
     let server = filled();
     assert_eq!(

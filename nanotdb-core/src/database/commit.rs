@@ -1,6 +1,7 @@
 //! Group commit: concurrent writers share one fsync of the WAL.
 
-use crate::storage::vfs::{Vfs, VfsFile};
+use super::Environment;
+use crate::storage::vfs::VfsFile;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -30,13 +31,13 @@ struct Progress {
 pub(super) struct CommitLog {
     progress: Mutex<Progress>,
     done: Condvar,
-    vfs: Arc<dyn Vfs>,
+    environment: Environment,
     path: PathBuf,
 }
 
 impl CommitLog {
     /// Starts with everything durable. `path` is the WAL's.
-    pub(super) fn new(vfs: Arc<dyn Vfs>, file: Arc<dyn VfsFile>, path: PathBuf) -> Self {
+    pub(super) fn new(environment: Environment, file: Arc<dyn VfsFile>, path: PathBuf) -> Self {
         let progress = Progress {
             appended: 0,
             durable: 0,
@@ -47,7 +48,7 @@ impl CommitLog {
             is_new: false,
             generation: 0,
         };
-        Self { progress: Mutex::new(progress), done: Condvar::new(), vfs, path }
+        Self { progress: Mutex::new(progress), done: Condvar::new(), environment, path }
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {
@@ -146,12 +147,23 @@ impl CommitLog {
         newer: Option<&(Arc<dyn VfsFile>, bool)>,
     ) -> std::io::Result<()> {
         if let Some(file) = older {
-            file.sync()?;
+            self.sync_file(file)?;
         }
         let Some((file, is_new)) = newer else { return Ok(()) };
-        file.sync()?;
+        self.sync_file(file)?;
         // A file without a name is gone after a power cut.
-        if *is_new { self.vfs.sync_dir(self.path.parent().unwrap_or(Path::new("."))) } else { Ok(()) }
+        if *is_new { self.environment.vfs.sync_dir(self.path.parent().unwrap_or(Path::new("."))) } else { Ok(()) }
+    }
+
+    fn sync_file(&self, file: &Arc<dyn VfsFile>) -> std::io::Result<()> {
+        let began = self.environment.clock.monotonic();
+        let outcome = file.sync();
+        let took = self.environment.clock.monotonic().saturating_sub(began);
+        let counters = &self.environment.counters;
+        counters.wal_syncs.add(1);
+        counters.wal_sync_time.add_time(took);
+        counters.wal_sync_peak.note_time(took);
+        outcome
     }
 
     /// Makes everything appended so far durable.

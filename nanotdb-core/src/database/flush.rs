@@ -191,6 +191,7 @@ impl Database {
         if let Some(commit) = self.commit.as_ref().filter(|_| has_pages && !writer.wal.is_empty()) {
             writer.wal = WalFile::create(&*self.environment.vfs, &self.next_wal_path())?;
             wal = Some(commit.switch(writer.wal.handle()));
+            self.wal_size.freeze();
         }
         let mut state = self.write_state();
         state.freeze();
@@ -244,6 +245,7 @@ impl Database {
         if let Some(commit) = &self.commit {
             commit.has_name();
         }
+        self.wal_size.drop_frozen();
         tracing::debug!(database = self.name, "dropped the WAL of flushed pages");
         Ok(())
     }
@@ -277,6 +279,7 @@ impl Database {
         } else {
             writer.wal.replace(&*self.environment.vfs, &writer.wal_buffer)?;
         }
+        self.wal_size.set(writer.wal.len());
         tracing::debug!(database = self.name, bytes = writer.wal.len(), "reset the WAL");
         if let Some(commit) = &self.commit {
             commit.all_durable(writer.wal.handle());

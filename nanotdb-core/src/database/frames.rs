@@ -35,6 +35,8 @@ impl Database {
     pub(super) fn write_frames(&self, buffers: &mut FrameBuffers, partition: Partition) -> Result<()> {
         let vfs = &*self.environment.vfs;
         let Some(page) = self.read_state().frozen.get(&partition).map(Arc::clone) else { return Ok(()) };
+        let began = self.now();
+        let (mut pages, mut raw_bytes) = (0u64, 0u64);
         let mut index = self.data_index_for_append(partition)?;
         let path = index.path.clone();
         let old_len = index.len;
@@ -62,11 +64,19 @@ impl Database {
                 self.poison(&error);
                 return Err(error);
             }
+            pages = pages.saturating_add(1);
+            raw_bytes = raw_bytes.saturating_add(buffers.columns.len() as u64);
             index.len = entry.end_offset();
             index.frames.push(entry);
             from = to;
         }
         let bytes = index.len.saturating_sub(old_len);
+        let counters = self.counters();
+        counters.flush_pages.add(pages);
+        counters.flush_rows.add(rows as u64);
+        counters.flush_raw_bytes.add(raw_bytes);
+        counters.flush_bytes.add(bytes);
+        counters.flush_time.add_time(self.now().saturating_sub(began));
         tracing::debug!(database = self.name, file = %path.display(), rows, bytes, "flushed a page");
         let mut state = self.write_state();
         state.frozen.remove(&partition);
@@ -137,7 +147,11 @@ impl Database {
         if config.durability == DurabilityProfile::Throughput && config.wal.fsync_policy != FsyncPolicy::Always {
             return Ok(());
         }
-        file.sync().map_err(|e| Error::io("fsync", path, e))?;
+        let began = self.now();
+        let synced = file.sync();
+        self.counters().data_syncs.add(1);
+        self.counters().data_sync_time.add_time(self.now().saturating_sub(began));
+        synced.map_err(|e| Error::io("fsync", path, e))?;
         if is_new {
             let directory = &self.directory;
             self.environment.vfs.sync_dir(directory).map_err(|e| Error::io("fsync", directory, e))?;

@@ -88,6 +88,9 @@ impl Database {
         // Under the lock of the state, so that no query takes the old name for the new file's rows or the other way round.
         let mut state = self.write_state();
         vfs.rename(temporary, path).map_err(|e| Error::io("rename", temporary, e))?;
+        if let Ok(Some(entry)) = vfs.entry(path) {
+            state.listed.insert(path.to_owned(), entry.len);
+        }
         let slot = MetricSlot { path: path.to_owned(), partitioner, covered: None };
         state.metric_files.insert(partition, slot);
         state.note_change(partition);

@@ -12,17 +12,21 @@ mod partition;
 mod reader;
 mod recovery;
 mod repeats;
+mod size;
 mod snapshot;
 mod state;
 mod writer;
 
 pub(crate) use flush::{next_wal_name, wal_name};
+pub(crate) use open::MANIFEST_FILE;
 
 pub use batch::{Batch, BatchOutcome, Rejection};
 pub use coverage::Covered;
 pub(crate) use coverage::{Digest, source_of};
 pub use partition::{MetricFiles, ScanReport};
 pub(crate) use partition::{OpenPartition, OpenRaw};
+pub use size::DatabaseSize;
+use size::WalSize;
 pub use snapshot::{PartitionSnapshot, Snapshot};
 pub use state::{Last, MetricEntry, MetricSlot, PartitionFile, PartitionFiles, RawKind, State};
 pub use writer::Receipt;
@@ -31,6 +35,7 @@ use crate::clock::Clock;
 use crate::config::{EngineConfig, Manifest};
 use crate::model::{MetricId, ValueType};
 use crate::plugin::Partitioner;
+use crate::stats::Counters;
 use crate::storage::MetricCache;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
@@ -39,6 +44,7 @@ use flush::Flush;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 use writer::Writer;
 
 /// What every database of an engine shares.
@@ -54,6 +60,8 @@ pub struct Environment {
     pub metric_cache: Arc<MetricCache>,
     /// Whether threads are made: for maintenance, flushes, queries of much data.
     pub threads: bool,
+    /// What is counted.
+    pub counters: Arc<Counters>,
 }
 
 /// A metric as its catalog knows it.
@@ -85,6 +93,7 @@ pub struct Database {
     /// Held while a metric file is built.
     building: Mutex<()>,
     state: RwLock<State>,
+    wal_size: WalSize,
     /// Why nothing is written any more.
     poisoned: Mutex<Option<String>>,
 }
@@ -132,6 +141,16 @@ impl Database {
     /// Why it does not accept writes any more, if so.
     pub fn failure(&self) -> Option<String> {
         self.poisoned.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Monotonic time.
+    pub(crate) fn now(&self) -> Duration {
+        self.environment.clock.monotonic()
+    }
+
+    /// What the engine counts.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.environment.counters
     }
 
     /// Stops all writing: after an I/O error that leaves unknown what is durable.

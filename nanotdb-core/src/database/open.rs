@@ -3,6 +3,7 @@
 use super::commit::CommitLog;
 use super::flush::{CATALOG_FILE, Generation, names, next_wal_name, wal_name};
 use super::recovery::{Written, rows_on_disk, without_first};
+use super::size::WalSize;
 use super::state::{Last, MetricSlot, PartitionFile, PartitionFiles, RawKind, State};
 use super::writer::{Writer, WriterMetric};
 use super::{Database, Environment};
@@ -89,10 +90,11 @@ impl Database {
             names: replay.new_names.then(|| names(&parts.state)),
         };
         let wal = next.unwrap_or(wal);
-        let commit = CommitLog::new(vfs, wal.handle(), wal_path);
+        let commit = CommitLog::new(parts.environment.clone(), wal.handle(), wal_path);
         let writer = Writer::new(wal, metrics, disk_end);
         let this = parts.finish(Some(Mutex::new(writer)), Some(commit));
         let mended = durable.and_then(|()| this.mend(generation, &replay));
+        this.wal_size.set(this.lock_writer()?.wal.len());
         match mended {
             Ok(()) => Ok(this),
             Err(error) if is_new => Err(error),
@@ -134,41 +136,51 @@ impl Database {
 
     /// Opens a database for reading only. Sees what is on disk now, rows in the WAL included.
     pub fn open_read_only(name: &str, directory: &Path, environment: Environment) -> Result<Self> {
-        let wal_path = directory.join(wal_name(name));
-        let next_path = directory.join(next_wal_name(name));
+        let mut gone = None;
         for _ in 0..READ_ATTEMPTS {
-            let mut parts = Parts::read(name, directory, environment.clone())?;
-            parts.index_everything()?;
-            // The younger file first: so that no row is missed which was written between two that are seen.
-            let read_both = || -> Result<_> {
-                let next = read_wal(&environment, &next_path)?;
-                Ok(read_wal(&environment, &wal_path)?.zip(next))
-            };
-            let Some((wal, next)) = read_both()? else { continue };
-            // Read in the middle of a change of files, they may be partly the old ones, partly the new.
-            let is_whole = read_both()?.is_some_and(|(wal_again, next_again)| {
-                let has_next = next.is_none() || next_again.is_some();
-                let (next, next_again) = (next.as_deref().unwrap_or_default(), next_again.unwrap_or_default());
-                let wal_again = wal_again.unwrap_or_default();
-                has_next && wal_again.starts_with(wal.as_deref().unwrap_or_default()) && next_again.starts_with(next)
-            });
-            // When no page was flushed meanwhile, each row is in the files just indexed, or in these WALs, or in both at
-            // once as after a crash.
-            if !is_whole || !parts.is_current()? {
-                continue;
+            match Self::try_read_only(name, directory, &environment) {
+                // A server renamed or removed it between two steps of this.
+                Err(error) if error.is_missing_file() => gone = Some(error),
+                Err(error) => return Err(error),
+                Ok(Some(database)) => return Ok(database),
+                Ok(None) => gone = None,
             }
-            parts.replay_bytes(wal.as_deref().unwrap_or_default());
-            parts.drop_durable_rows_read_only()?;
-            parts.replay_bytes(next.as_deref().unwrap_or_default());
-            let disk_end = parts.index_newest()?;
-            parts.forget_superseded(disk_end);
-            return Ok(parts.finish(None, None));
         }
-        Err(Error::Io {
+        Err(gone.unwrap_or_else(|| Error::Io {
             op: "read",
-            path: wal_path,
+            path: directory.join(wal_name(name)),
             source: std::io::Error::other("the WAL changes faster than it can be read; try again"),
-        })
+        }))
+    }
+
+    /// `None` when files changed meanwhile.
+    fn try_read_only(name: &str, directory: &Path, environment: &Environment) -> Result<Option<Self>> {
+        let mut parts = Parts::read(name, directory, environment.clone())?;
+        parts.index_everything()?;
+        // The younger file first: so that no row is missed which was written between two that are seen.
+        let read_both = || -> Result<_> {
+            let next = read_wal(environment, &directory.join(next_wal_name(name)))?;
+            Ok(read_wal(environment, &directory.join(wal_name(name)))?.zip(next))
+        };
+        let Some((wal, next)) = read_both()? else { return Ok(None) };
+        // Read in the middle of a change of files, they may be partly the old ones, partly the new.
+        let is_whole = read_both()?.is_some_and(|(wal_again, next_again)| {
+            let has_next = next.is_none() || next_again.is_some();
+            let (next, next_again) = (next.as_deref().unwrap_or_default(), next_again.unwrap_or_default());
+            let wal_again = wal_again.unwrap_or_default();
+            has_next && wal_again.starts_with(wal.as_deref().unwrap_or_default()) && next_again.starts_with(next)
+        });
+        // When no page was flushed meanwhile, each row is in the files just indexed, or in these WALs, or in both at
+        // once as after a crash.
+        if !is_whole || !parts.is_current()? {
+            return Ok(None);
+        }
+        parts.replay_bytes(wal.as_deref().unwrap_or_default());
+        parts.drop_durable_rows_read_only()?;
+        parts.replay_bytes(next.as_deref().unwrap_or_default());
+        let disk_end = parts.index_newest()?;
+        parts.forget_superseded(disk_end);
+        Ok(Some(parts.finish(None, None)))
     }
 }
 
@@ -234,6 +246,7 @@ fn list_files(vfs: &dyn Vfs, directory: &Path, partitioner: &'static dyn Partiti
         };
         match kind {
             Some(kind) => {
+                state.listed.insert(path.clone(), entry.len);
                 let files = state
                     .files
                     .entry(partition)
@@ -241,6 +254,7 @@ fn list_files(vfs: &dyn Vfs, directory: &Path, partitioner: &'static dyn Partiti
                 files.files.insert(kind, PartitionFile { path, index: None });
             }
             None => {
+                state.listed.insert(path.clone(), entry.len);
                 state.metric_files.insert(partition, MetricSlot { path, partitioner: owner, covered: None });
             }
         }
@@ -524,6 +538,7 @@ impl Parts {
             flush_queued: AtomicBool::new(false),
             building: Mutex::new(()),
             state: RwLock::new(self.state),
+            wal_size: WalSize::default(),
             poisoned: Mutex::new(None),
         }
     }

@@ -129,7 +129,7 @@ impl Database {
                 }
                 Ok(Some(open))
             }
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.is_missing_file() => Ok(None),
             Err(error @ (Error::Corrupt { .. } | Error::Incompatible { .. })) => {
                 if self.writer.is_none() && !self.saw(&path) {
                     return Ok(None);

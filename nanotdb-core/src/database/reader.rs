@@ -38,11 +38,7 @@ impl Database {
     pub(super) fn read_again(&self) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let before = self.see_metric_files()?;
-            let fresh = match Self::open_read_only(&self.name, &self.directory, self.environment.clone()) {
-                // A raw file went while it was being read.
-                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => continue,
-                opened => opened?,
-            };
+            let fresh = Self::open_read_only(&self.name, &self.directory, self.environment.clone())?;
             if before != self.see_metric_files()? {
                 continue;
             }
@@ -87,8 +83,8 @@ impl Database {
             let path = self.directory.join(entry.name);
             match see(self, &path) {
                 Ok(file) => drop(seen.insert(path, file)),
-                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
-                Err(e) => return Err(e),
+                Err(error) if error.is_missing_file() => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(seen)

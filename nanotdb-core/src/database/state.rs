@@ -97,6 +97,8 @@ pub struct State {
     pub built: HashMap<Partition, u64>,
     /// Metric files on disk.
     pub metric_files: BTreeMap<Partition, MetricSlot>,
+    /// Length of files when they were listed, or put in place: for those whose index is not in memory.
+    pub listed: HashMap<PathBuf, u64>,
     /// How often files of a partition were replaced, renamed or removed.
     pub changes: HashMap<Partition, u64>,
     /// For readers beside a server: headers of the metric files that were there while everything else was read.

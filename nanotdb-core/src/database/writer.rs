@@ -7,6 +7,7 @@ use crate::config::{FsyncPolicy, ValueWidth};
 use crate::format::wal::BatchEncoder;
 use crate::model::{MetricId, Number, NumberKind, Timestamp, Value, ValueType};
 use crate::plugin::Partition;
+use crate::stats::Counters;
 use crate::storage::{OpenPage, WalFile};
 use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
@@ -173,6 +174,7 @@ impl Database {
             current: None,
             width: self.environment.config.values.width,
             max_future: i64::try_from(self.environment.config.limits.max_future.as_nanos()).unwrap_or(i64::MAX),
+            refused: Refused::default(),
         };
         stage.declarations(writer, batch, outcome);
         let staged = match which {
@@ -191,6 +193,8 @@ impl Database {
             }
         };
         outcome.accepted = outcome.accepted.saturating_add(writer.staged.len() as u64);
+        self.counters().ingest_samples.add(writer.staged.len() as u64);
+        stage.refused.count(self.counters());
         let lengths = self.page_lengths(writer);
         self.apply(writer);
         let repeated = self.find_repeated_pages(&lengths);
@@ -270,6 +274,9 @@ impl Database {
             }
             return Err(failed.error);
         }
+        self.counters().wal_appends.add(1);
+        self.counters().wal_bytes.add(writer.wal_buffer.len() as u64);
+        self.wal_size.set(writer.wal.len());
         Ok(self.commit.as_ref().map(|c| c.appended()))
     }
 
@@ -324,6 +331,41 @@ struct Stage<'a> {
     current: Option<(Partition, u32)>,
     width: ValueWidth,
     max_future: i64,
+    refused: Refused,
+}
+
+/// Samples of a batch that were refused, by reason.
+#[derive(Default)]
+struct Refused {
+    name: u64,
+    value_type: u64,
+    order: u64,
+    future: u64,
+    limit: u64,
+}
+
+impl Refused {
+    /// Adds what there is.
+    fn count(&self, counters: &Counters) {
+        for (refused, counter) in [
+            (self.name, &counters.rejected_name),
+            (self.value_type, &counters.rejected_type),
+            (self.order, &counters.rejected_order),
+            (self.future, &counters.rejected_future),
+            (self.limit, &counters.rejected_limit),
+        ] {
+            if refused > 0 {
+                counter.add(refused);
+            }
+        }
+    }
+}
+
+/// Why a row is not taken.
+enum Refusal {
+    Name(String),
+    Type(String),
+    Limit(String),
 }
 
 impl Stage<'_> {
@@ -344,6 +386,7 @@ impl Stage<'_> {
                 writer.catalog_dirty = true;
             } else if metric.value_type != declared {
                 let exists = metric.value_type;
+                self.refused.value_type += 1;
                 outcome.reject(line, || format!("type {declared} was stated for a metric that is {exists}"));
             }
         }
@@ -357,6 +400,7 @@ impl Stage<'_> {
         let line = u64::from(row.line);
         if self.max_future > 0 && row.timestamp > self.now.saturating_add(self.max_future) {
             let limit = Duration::from_nanos(self.max_future.unsigned_abs());
+            self.refused.future += 1;
             outcome.reject(line, || {
                 format!("timestamp {} is more than limits.max_future = {limit:?} ahead of the clock", row.timestamp)
             });
@@ -367,7 +411,13 @@ impl Stage<'_> {
         } else {
             match self.resolve(writer, batch, &row)? {
                 Ok(id) => id,
-                Err(reason) => {
+                Err(refusal) => {
+                    let (counted, reason) = match refusal {
+                        Refusal::Name(reason) => (&mut self.refused.name, reason),
+                        Refusal::Type(reason) => (&mut self.refused.value_type, reason),
+                        Refusal::Limit(reason) => (&mut self.refused.limit, reason),
+                    };
+                    *counted += 1;
                     outcome.reject(line, || reason);
                     return Ok(());
                 }
@@ -392,6 +442,7 @@ impl Stage<'_> {
         // A sample without a time never falls behind its metric, even when the clock stepped back.
         let timestamp = if row.timestamp == NOW { self.now.max(last) } else { row.timestamp };
         if timestamp < last {
+            self.refused.order += 1;
             outcome.reject(line, || {
                 format!("timestamp {timestamp} is older than the metric's newest sample, {last}; samples of a metric must come in time order")
             });
@@ -411,6 +462,7 @@ impl Stage<'_> {
             }
             None => {
                 let value_type = metric.value_type;
+                self.refused.value_type += 1;
                 outcome.reject(line, || refusal(value_type, row.number));
                 return Ok(());
             }
@@ -428,10 +480,11 @@ impl Stage<'_> {
         writer: &mut Writer,
         batch: &mut Batch,
         row: &Row,
-    ) -> Result<std::result::Result<MetricId, String>> {
-        let Some(series) = batch.series.get(row.series as usize) else { return Ok(Err("no such series".into())) };
+    ) -> Result<std::result::Result<MetricId, Refusal>> {
+        let series = batch.series.get(row.series as usize);
+        let Some(series) = series else { return Ok(Err(Refusal::Name("no such series".into()))) };
         if let Some(reason) = &series.invalid {
-            return Ok(Err(reason.clone()));
+            return Ok(Err(Refusal::Name(reason.clone())));
         }
         let name = batch.metric_name(series);
         let stored = self.database.read_state().names.get(name).copied();
@@ -440,17 +493,17 @@ impl Stage<'_> {
             None => {
                 let value_type = match series.declared {
                     Some((_, declared)) if to_bits(declared, row.number).is_none() => {
-                        return Ok(Err(refusal(declared, row.number)));
+                        return Ok(Err(Refusal::Type(refusal(declared, row.number))));
                     }
                     Some((_, declared)) => declared,
                     None => match new_type(self.width, row.number) {
                         Ok(value_type) => value_type,
-                        Err(reason) => return Ok(Err(reason)),
+                        Err(reason) => return Ok(Err(Refusal::Type(reason))),
                     },
                 };
                 match self.create(writer, name, value_type) {
                     Ok(id) => id,
-                    Err(e @ Error::Limit { .. }) => return Ok(Err(e.to_string())),
+                    Err(e @ Error::Limit { .. }) => return Ok(Err(Refusal::Limit(e.to_string()))),
                     Err(e) => return Err(e),
                 }
             }

@@ -1,6 +1,6 @@
 //! The threads of an engine: for maintenance, for metric files, and one that flushes pages.
 
-use super::Inner;
+use super::{Engine, Inner};
 use crate::database::Database;
 use crate::{Error, Result};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -19,13 +19,20 @@ impl Background {
         name: &'static str,
         engine: Weak<Inner>,
         interval: Duration,
-        work: fn(&Inner) -> Result<()>,
+        work: fn(&Engine) -> Result<()>,
     ) -> Result<Self> {
         let (stop, stopped) = channel::<()>();
         let run = move || {
             while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-                let Some(engine) = engine.upgrade() else { return };
-                if let Err(error) = work(&engine) {
+                let Some(inner) = engine.upgrade() else { return };
+                let engine = Engine { inner };
+                let began = engine.clock().monotonic();
+                let outcome = work(&engine);
+                let counters = engine.counters();
+                counters.maintenance_rounds.add(1);
+                counters.maintenance_time.add_time(engine.clock().monotonic().saturating_sub(began));
+                if let Err(error) = outcome {
+                    counters.maintenance_failures.add(1);
                     tracing::error!(%error, thread = name, "maintenance");
                 }
             }

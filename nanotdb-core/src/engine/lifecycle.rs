@@ -1,9 +1,10 @@
 //! Opening, maintaining and closing a root.
 
 use super::background::{Background, Flusher};
+use super::stats::StatsWriter;
 use super::{Engine, EngineOptions, Inner};
-use crate::config::{EngineConfig, FsyncPolicy};
-use crate::database::{Database, Environment, wal_name};
+use crate::config::{EngineConfig, FsyncPolicy, Manifest};
+use crate::database::{Database, Environment, MANIFEST_FILE, wal_name};
 use crate::model::name;
 use crate::plugin::registry::registry;
 use crate::storage::vfs::Vfs;
@@ -33,10 +34,12 @@ impl Engine {
             *engine.inner.flusher.lock().unwrap_or_else(PoisonError::into_inner) = Some(Flusher::start()?);
             let inner = || Arc::downgrade(&engine.inner);
             let interval = engine.background_interval();
-            let mut threads = vec![Background::start("nanotdb-maint", inner(), interval, Inner::upkeep)?];
+            let mut threads = vec![Background::start("nanotdb-maint", inner(), interval, upkeep)?];
             if engine.config().metrics.enabled {
                 // On a thread of its own: an fsync that is due does not wait for a month to be rewritten.
-                threads.push(Background::start("nanotdb-build", inner(), BUILD_INTERVAL, Inner::build_sealed)?);
+                threads.push(Background::start("nanotdb-build", inner(), BUILD_INTERVAL, |engine| {
+                    engine.inner.build_sealed()
+                })?);
             }
             *engine.inner.background.lock().unwrap_or_else(PoisonError::into_inner) = threads;
         }
@@ -64,11 +67,13 @@ impl Engine {
         options: &EngineOptions,
         lock: Option<DirectoryLock>,
     ) -> Result<Engine> {
+        let stats = config.stats.clone();
         let cache_bytes = usize::try_from(config.metrics.cache_bytes).unwrap_or(usize::MAX);
         let environment = Environment {
             vfs: Arc::clone(&options.vfs),
             clock: Arc::clone(&options.clock),
             metric_cache: Arc::new(MetricCache::new(cache_bytes)),
+            counters: Arc::default(),
             config: Arc::new(config),
             threads: options.background,
         };
@@ -102,6 +107,7 @@ impl Engine {
             writable,
             closed: AtomicBool::new(false),
             last_sync: Mutex::new(Duration::ZERO),
+            stats: StatsWriter::new(stats, options.clock.monotonic()),
         };
         Ok(Engine { inner: Arc::new(inner) })
     }
@@ -112,6 +118,11 @@ impl Engine {
     }
 
     pub(super) fn get_or_create(&self, name: &str) -> Result<Arc<Database>> {
+        self.get_or_create_with(name, None)
+    }
+
+    /// As [`Engine::get_or_create`]; what is created gets this manifest instead of the defaults.
+    pub(super) fn get_or_create_with(&self, name: &str, manifest: Option<&Manifest>) -> Result<Arc<Database>> {
         if let Some(database) = self.database(name) {
             return Ok(database);
         }
@@ -134,6 +145,9 @@ impl Engine {
             return Err(Error::Limit { key: "limits.max_databases", limit, detail });
         }
         let directory = self.inner.root.join(name);
+        if let Some(manifest) = manifest {
+            write_manifest(self.vfs(), &directory, manifest)?;
+        }
         let database = Arc::new(Database::open(name, &directory, self.inner.environment.clone())?);
         tracing::info!(database = name, "created a database");
         databases.insert(name.to_owned(), Arc::clone(&database));
@@ -181,6 +195,13 @@ impl Engine {
     }
 }
 
+/// What the maintenance thread does in one round.
+fn upkeep(engine: &Engine) -> Result<()> {
+    let outcome = engine.inner.upkeep();
+    engine.write_stats_if_due();
+    outcome
+}
+
 impl Inner {
     fn upkeep(&self) -> Result<()> {
         let wal = &self.environment.config.wal;
@@ -226,6 +247,16 @@ impl Drop for Inner {
             tracing::error!(%error, "closing the engine; what was acknowledged is in the WAL");
         }
     }
+}
+
+/// Gives a database that is to be created a manifest of its own; one that is there stays.
+fn write_manifest(vfs: &dyn Vfs, directory: &Path, manifest: &Manifest) -> Result<()> {
+    vfs.create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
+    let path = directory.join(MANIFEST_FILE);
+    if vfs.entry(&path).map_err(|e| Error::io("look up", &path, e))?.is_none_or(|entry| entry.len == 0) {
+        vfs.replace(&path, manifest.to_toml().as_bytes()).map_err(|e| Error::io("write", &path, e))?;
+    }
+    Ok(())
 }
 
 /// Makes the root, and the names of every directory made on the way durable.

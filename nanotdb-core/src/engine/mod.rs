@@ -5,6 +5,7 @@ mod build;
 mod lifecycle;
 mod metric_files;
 mod read;
+mod stats;
 mod write;
 
 pub use crate::database::{Batch, BatchOutcome, MetricInfo, Rejection};
@@ -12,6 +13,7 @@ pub use crate::query::aggregate::{AggregateSink, Windows};
 pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice, Slices, Stride};
 pub use build::{BuildOptions, BuildProgress, BuildReport};
 pub use metric_files::Selection;
+pub use stats::{ABOUT_DATABASES, internal_manifest};
 pub use write::Submitted;
 
 use crate::clock::{Clock, SystemClock};
@@ -88,6 +90,7 @@ struct Inner {
     writable: bool,
     closed: AtomicBool,
     last_sync: Mutex<std::time::Duration>,
+    stats: stats::StatsWriter,
 }
 
 impl Engine {

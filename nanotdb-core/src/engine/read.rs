@@ -1,6 +1,8 @@
 //! Reading: catalogs, newest samples, ranges.
 
-use super::{Engine, INTERNAL_DATABASE, MetricFiles, MetricInfo, ScanCallback, ScanReport, ScanSink};
+use super::{
+    Engine, INTERNAL_DATABASE, MetricFiles, MetricInfo, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice,
+};
 use crate::database::Database;
 use crate::model::{MetricId, Sample, Timestamp};
 use crate::query::aggregate::{AggregateSink, Windows, aggregate};
@@ -9,6 +11,7 @@ use crate::query::scan::{self, Slices, Stride};
 use crate::{Error, Result};
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 impl Engine {
     /// Names of the databases, sorted; `internal` only when asked for.
@@ -37,6 +40,7 @@ impl Engine {
 
     /// The newest sample; `None` for an unknown database or metric.
     pub fn query_last(&self, database: &str, metric: &str) -> Result<Option<Sample>> {
+        self.counters().query_newest.add(1);
         match self.readable(database)? {
             Some(database) => database.last(metric),
             None => Ok(None),
@@ -45,6 +49,19 @@ impl Engine {
 
     /// The newest sample at or before `at`.
     pub fn query_at(&self, database: &str, metric: &str, at: Timestamp) -> Result<Option<Sample>> {
+        self.query_at_within(database, metric, at, Duration::MAX)
+    }
+
+    /// [`Engine::query_at`] that reads no further once it took longer than `most`: [`Error::Limit`], in the name of
+    /// `limits.max_query_time`.
+    pub fn query_at_within(
+        &self,
+        database: &str,
+        metric: &str,
+        at: Timestamp,
+        most: Duration,
+    ) -> Result<Option<Sample>> {
+        let began = self.clock().monotonic();
         let newest = self.query_last(database, metric)?;
         if newest.is_none_or(|newest| newest.timestamp <= at) {
             return Ok(newest);
@@ -54,11 +71,16 @@ impl Engine {
         let mut to = at;
         loop {
             let from = to.saturating_sub(span);
-            let mut found = None;
-            self.scan(database, &[metric], from, to, &mut |slice| {
-                found = slice.sample(slice.len().saturating_sub(1)).or(found);
-                Ok(ControlFlow::Continue(()))
+            let mut sink = Newest { found: None, in_time: &|| self.clock().monotonic().saturating_sub(began) <= most };
+            self.counted(&mut sink, |sink| match self.wanted(database, &[metric])? {
+                Some((database, ids)) => scan::scan(&database, &ids, from, to, MetricFiles::Preferred, sink),
+                None => Ok(ScanReport::default()),
             })?;
+            let Newest { found, in_time } = sink;
+            if !in_time() {
+                let detail = "seconds; ask for a time at which the metric has samples, or a later one".to_owned();
+                return Err(Error::Limit { key: "limits.max_query_time", limit: most.as_secs(), detail });
+            }
             if found.is_some() || from == Timestamp::MIN {
                 return Ok(found);
             }
@@ -116,10 +138,11 @@ impl Engine {
         metric_files: MetricFiles,
         sink: &mut dyn ScanSink,
     ) -> Result<ScanReport> {
-        match self.wanted(database, metrics)? {
+        self.counters().query_raw.add(1);
+        self.counted(sink, |sink| match self.wanted(database, metrics)? {
             Some((database, ids)) if from <= to => scan::scan(&database, &ids, from, to, metric_files, sink),
             _ => Ok(ScanReport::default()),
-        }
+        })
     }
 
     /// As [`Engine::scan_into`], but a sink gets all of one metric before any of the next. Keeps at most `memory` bytes of
@@ -135,10 +158,25 @@ impl Engine {
         memory: usize,
         sink: &mut dyn ScanSink,
     ) -> Result<ScanReport> {
-        match self.wanted(database, metrics)? {
+        self.counters().query_raw.add(1);
+        self.counted(sink, |sink| match self.wanted(database, metrics)? {
             Some((database, ids)) if from <= to => scan_each(&database, &ids, (from, to), metric_files, memory, sink),
             _ => Ok(ScanReport::default()),
-        }
+        })
+    }
+
+    /// Counts what a scan gives to its sink, and the time that both take.
+    fn counted(
+        &self,
+        sink: &mut dyn ScanSink,
+        scan: impl FnOnce(&mut dyn ScanSink) -> Result<ScanReport>,
+    ) -> Result<ScanReport> {
+        let began = self.clock().monotonic();
+        let mut counting = Counting { sink, samples: 0 };
+        let report = scan(&mut counting);
+        self.counters().query_samples.add(counting.samples);
+        self.counters().query_time.add_time(self.clock().monotonic().saturating_sub(began));
+        report
     }
 
     /// Windowed aggregates of several metrics in `from..=to`, in one pass. Windows are half-open, stamped with their end and
@@ -156,10 +194,14 @@ impl Engine {
         metric_files: MetricFiles,
         sink: &mut dyn AggregateSink,
     ) -> Result<ScanReport> {
-        match self.wanted(database, metrics)? {
+        self.counters().query_aggregates.add(1);
+        let began = self.clock().monotonic();
+        let report = match self.wanted(database, metrics)? {
             Some((database, ids)) if from <= to => aggregate(&database, &ids, (from, to), windows, metric_files, sink),
             _ => Ok(ScanReport::default()),
-        }
+        };
+        self.counters().query_time.add_time(self.clock().monotonic().saturating_sub(began));
+        report
     }
 
     /// A database and the ids of metrics, 0 for those that it does not have. `None` when there is nothing to read.
@@ -175,5 +217,47 @@ impl Engine {
             None if self.inner.failed.contains_key(name) => self.known_database(name).map(Some),
             found => Ok(found),
         }
+    }
+}
+
+/// Keeps the last sample of one metric.
+struct Newest<'a> {
+    found: Option<Sample>,
+    in_time: &'a dyn Fn() -> bool,
+}
+
+impl ScanSink for Newest<'_> {
+    fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>> {
+        self.found = slice.sample(slice.len().saturating_sub(1)).or(self.found);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn proceed(&mut self) -> ControlFlow<()> {
+        if (self.in_time)() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+}
+
+/// Counts samples on their way.
+struct Counting<'s> {
+    sink: &'s mut dyn ScanSink,
+    samples: u64,
+}
+
+impl ScanSink for Counting<'_> {
+    fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>> {
+        self.samples = self.samples.saturating_add(slice.len() as u64);
+        self.sink.slice(slice)
+    }
+
+    fn takes_block(&self, metric: usize, start: Timestamp, end: Timestamp) -> bool {
+        self.sink.takes_block(metric, start, end)
+    }
+
+    fn block(&mut self, block: ScanBlock<'_>) -> Result<ControlFlow<()>> {
+        self.sink.block(block)
+    }
+
+    fn proceed(&mut self) -> ControlFlow<()> {
+        self.sink.proceed()
     }
 }

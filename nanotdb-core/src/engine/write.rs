@@ -36,8 +36,14 @@ impl Engine {
     pub fn submit(&self, batch: &mut Batch) -> Result<Submitted> {
         self.inner.check_open()?;
         let mut submitted = Submitted { outcome: std::mem::take(&mut batch.outcome), owed: Vec::new() };
+        let counters = self.counters();
+        counters.ingest_lines.add(submitted.outcome.rejected.saturating_add(batch.rows.len() as u64));
+        if submitted.outcome.rejected > 0 {
+            counters.rejected_syntax.add(submitted.outcome.rejected);
+        }
         let stored = self.route(batch, &mut submitted);
         batch.clear();
+        if stored.is_ok() { &counters.ingest_batches } else { &counters.ingest_failed }.add(1);
         stored?;
         submitted.outcome.rejections.sort_by_key(|r| r.line);
         Ok(submitted)
@@ -95,6 +101,7 @@ impl Engine {
         let Some(name) = batch.only_database() else { return self.route_many(batch, submitted) };
         let database = match self.get_or_create(name) {
             Err(error @ Error::Limit { .. }) => {
+                self.counters().rejected_limit.add(batch.rows.len() as u64);
                 reject_all(batch, None, &error, &mut submitted.outcome);
                 return Ok(());
             }
@@ -109,15 +116,20 @@ impl Engine {
     /// reason, so that the sender knows which were stored.
     fn route_many(&self, batch: &mut Batch, submitted: &mut Submitted) -> Result<()> {
         let mut by_database: Vec<Vec<u32>> = batch.databases.iter().map(|_| Vec::new()).collect();
+        let mut invalid = 0;
         for (at, row) in batch.rows.iter().enumerate() {
             let Some(series) = batch.series.get(row.series as usize) else { continue };
             match by_database.get_mut(series.database as usize) {
                 Some(rows) => rows.push(at as u32),
                 None => {
                     let reason = || series.invalid.clone().unwrap_or_default();
+                    invalid += 1;
                     submitted.outcome.reject(u64::from(row.line), reason);
                 }
             }
+        }
+        if invalid > 0 {
+            self.counters().rejected_name.add(invalid);
         }
         let mut failure = None;
         for (at, rows) in by_database.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
@@ -129,6 +141,10 @@ impl Engine {
             match stored {
                 Ok((database, receipt)) => self.owe(submitted, database, receipt),
                 Err(error) => {
+                    let counters = self.counters();
+                    let is_limit = matches!(error, Error::Limit { .. });
+                    let counter = if is_limit { &counters.rejected_limit } else { &counters.rejected_failed };
+                    counter.add(rows.len() as u64);
                     reject_all(batch, Some(&rows), &error, &mut submitted.outcome);
                     failure = Some(error);
                 }

@@ -106,7 +106,7 @@ pub fn metric_file(vfs: &dyn Vfs, path: &Path) -> Result<Option<MetricFileReport
     let cache = MetricCache::new(CACHE_BYTES);
     match MetricFile::open(vfs, path, &cache).and_then(|file| fill(&file, &cache, &mut report)) {
         Ok(()) => {}
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.is_missing_file() => return Ok(None),
         Err(Error::Corrupt { offset, reason, .. }) => {
             report.problem = Some(format!("damaged at byte {offset}: {reason}"));
         }

@@ -122,21 +122,26 @@ fn check_raw_files(
     built: &BTreeMap<Partition, metric::Built>,
     report: &mut VerifyReport,
 ) -> Result<()> {
-    // By time range, then raw- before data-: the order in which rows were written.
+    // By time range, then raw- before data-: the order in which rows were written, as long as one partitioner named them.
     let mut files = Vec::new();
     for path in inspect::data_files(vfs, directory)? {
-        let Some(partition) = inspect::partition_of_file(&path) else {
+        let Some((partitioner, partition)) = inspect::partition_of_file(&path) else {
             let what = "no partitioner knows this file name".to_owned();
             report.problems.push(Problem { file: path, offset: None, what });
             continue;
         };
         let is_data = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("data-"));
-        files.push((partition, is_data, path));
+        files.push((partitioner.name(), partition, is_data, path));
     }
     files.sort();
     let mut rows = Rows { types, newest: BTreeMap::new() };
+    let mut named_by = None;
     let mut covered: BTreeMap<Partition, BTreeMap<MetricId, Digest>> = BTreeMap::new();
-    for (partition, _, path) in files {
+    for (partitioner, partition, _, path) in files {
+        // Partitions of two partitioners overlap, and which of them came first may have changed more than once.
+        if named_by.replace(partitioner) != Some(partitioner) {
+            rows.newest.clear();
+        }
         let mut digests = covered.remove(&partition).unwrap_or_default();
         check_raw_file(vfs, &path, partition, built.get(&partition), &mut rows, &mut digests, report)?;
         covered.insert(partition, digests);

@@ -68,6 +68,8 @@ struct Inner {
     /// Counts uses, so that what was not used for longest can be told.
     now: u64,
     instances: u64,
+    hits: u64,
+    misses: u64,
 }
 
 /// The cache that all databases of an engine share.
@@ -87,6 +89,12 @@ impl MetricCache {
         self.lock().bytes
     }
 
+    /// How often something was asked for that was kept, and how often it was not.
+    pub fn hits_and_misses(&self) -> (u64, u64) {
+        let inner = self.lock();
+        (inner.hits, inner.misses)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,9 +103,12 @@ impl MetricCache {
         let mut inner = self.lock();
         inner.now = inner.now.saturating_add(1);
         let now = inner.now;
-        let file = inner.files.get_mut(path).filter(|f| f.header == *header && f.len == len)?;
-        file.used = now;
-        Some(file.opened.clone())
+        let found = inner.files.get_mut(path).filter(|f| f.header == *header && f.len == len).map(|file| {
+            file.used = now;
+            file.opened.clone()
+        });
+        inner.count(found.is_some());
+        found
     }
 
     pub(super) fn put_opened(&self, path: &Path, header: &[u8; HEADER_LEN], len: u64, read: (Layout, u32)) -> Opened {
@@ -130,9 +141,12 @@ impl MetricCache {
         let mut inner = self.lock();
         inner.now = inner.now.saturating_add(1);
         let now = inner.now;
-        let entry = inner.entries.get_mut(&key)?;
-        entry.used = now;
-        Some(entry.value.clone())
+        let found = inner.entries.get_mut(&key).map(|entry| {
+            entry.used = now;
+            entry.value.clone()
+        });
+        inner.count(found.is_some());
+        found
     }
 
     pub(super) fn put(&self, key: Key, value: Cached) {
@@ -152,6 +166,11 @@ impl MetricCache {
 }
 
 impl Inner {
+    fn count(&mut self, hit: bool) {
+        let count = if hit { &mut self.hits } else { &mut self.misses };
+        *count = count.saturating_add(1);
+    }
+
     /// Lets go of what was not used for longest, down to seven eighths of the limit, so that not every insertion has to look for it.
     fn shrink(&mut self, limit: usize) {
         if self.bytes <= limit {
@@ -192,6 +211,7 @@ mod tests {
         assert!(cache.get((1, 1)).is_none());
         assert!(cache.get((1, 0)).is_some());
         assert!(cache.get((1, 3)).is_some());
+        assert_eq!(cache.hits_and_misses(), (3, 1));
     }
 
     #[test]

@@ -4,7 +4,9 @@
 
 pub mod bench;
 pub mod files;
+pub mod hooked;
 pub mod oracle;
+pub mod rng;
 
 use nanotdb_codecs as _;
 use nanotdb_core::engine::Engine;

@@ -1,6 +1,7 @@
 //! What a scripted run promised, and whether a reopened engine keeps it.
 
 use super::Content;
+use super::rng::Rng;
 use nanotdb_core::clock::ManualClock;
 use nanotdb_core::config::{EngineConfig, FsyncPolicy};
 use nanotdb_core::engine::{Batch, Engine, EngineOptions};
@@ -17,23 +18,6 @@ pub const ROOT: &str = "/root";
 /// 2026-05-22T23:59:00Z.
 pub const START: i64 = 1_779_494_340_000_000_000;
 const SECOND: i64 = 1_000_000_000;
-
-/// SplitMix64.
-pub struct Rng(pub u64);
-
-impl Rng {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-}
 
 /// A sample that was sent. Operation counts say when: sent, acknowledged, promised to survive a power cut.
 #[derive(Debug, Clone)]

@@ -1,7 +1,8 @@
 //! Dying at every operation of a build, by kill and by power loss, and again while that is mended.
 
 use crate::common::bench::{Bench, Line, int, send};
-use crate::common::oracle::{Rng, START};
+use crate::common::oracle::START;
+use crate::common::rng::Rng;
 use crate::support::{
     ACTIONS, FORMATS, build, check, check_disk, check_verify, files, first_rows, late_rows, options, sealed, store,
 };

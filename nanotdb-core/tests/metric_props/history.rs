@@ -3,7 +3,7 @@
 
 use crate::common::assert_same;
 use crate::common::bench::{Bench, number};
-use crate::common::oracle::Rng;
+use crate::common::rng::Rng;
 use crate::naive;
 use crate::support::{ACTIONS, DAY, FORMATS, build, check_disk, check_verify, read, sealed_config};
 use nanotdb_core::config::{RawIngestAction, ValueWidth};

@@ -1,7 +1,7 @@
 //! A database whose `[retention] partition` is changed when it has raw and metric files of the former one.
 
 use crate::common::bench::{Bench, Line, float, int, send};
-use crate::support::{ACTIONS, DAY, FORMATS, HOUR, build, check, options, sealed};
+use crate::support::{ACTIONS, DAY, FORMATS, HOUR, build, check, check_verify, options, sealed};
 use nanotdb_core::engine::Engine;
 use nanotdb_core::storage::vfs::sim::SimVfs;
 use std::time::Duration;
@@ -75,6 +75,7 @@ fn changing_the_partitioning_keeps_order_newest_and_builds() {
                     check(&engine, &story.lines, &format!("{context}: open page"));
                     engine.flush().unwrap();
                     check(&engine, &story.lines, &format!("{context}: flushed"));
+                    check_verify(&story.bench, &format!("{context}: flushed"));
                     story.bench.kill(engine);
                     let engine = story.bench.open();
                     check(&engine, &story.lines, &format!("{context}: killed"));
@@ -89,10 +90,29 @@ fn changing_the_partitioning_keeps_order_newest_and_builds() {
                     check(&engine, &story.lines, &format!("{context}: late, built"));
                     engine.close().unwrap();
                     drop(engine);
+                    check_verify(&story.bench, &context);
                     check(&story.bench.open(), &story.lines, &format!("{context}: after a restart"));
                     check(&story.bench.open_read_only(), &story.lines, &format!("{context}: to a reader"));
                 }
             }
         }
     }
+}
+
+/// Back and forth within one day, so that files of both partitioners get rows in turn.
+#[test]
+fn verify_finds_nothing_wrong_with_a_database_that_was_repartitioned() {
+    let bench = sealed(SimVfs::new(4), 7);
+    let mut engine = bench.open();
+    let mut story = Story { bench, lines: Vec::new(), value: 0 };
+    for (round, to) in ["month", "day", "forever", "day", "year"].into_iter().enumerate() {
+        for hour in 0..2 {
+            story.write(&engine, DAY + (round as i64 * 2 + hour) * HOUR);
+        }
+        engine.flush().unwrap();
+        check_verify(&story.bench, &format!("before {to}"));
+        engine = repartition(&story.bench, engine, to);
+    }
+    check(&engine, &story.lines, "repartitioned");
+    check_verify(&story.bench, "in the end");
 }

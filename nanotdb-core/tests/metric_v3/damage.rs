@@ -1,6 +1,7 @@
 //! Damaged files are found out or read right; nothing panics.
 
-use crate::support::{DAY, Data, Rng, SECOND, arbitrary, assert_same, bits, layout, read, ticks, values, write};
+use crate::rng::Rng;
+use crate::support::{DAY, Data, SECOND, arbitrary, assert_same, bits, layout, read, ticks, values, write};
 use nanotdb_core::format::metric::v3::{self, Kind};
 use nanotdb_core::format::metric::{HEADER_LEN, Rows};
 use nanotdb_core::model::{Column, ValueType};

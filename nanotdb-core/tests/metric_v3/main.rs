@@ -10,5 +10,8 @@ mod statistics;
 mod support;
 mod two_readers;
 
+#[path = "../common/rng.rs"]
+mod rng;
+
 #[path = "../reader/v3.rs"]
 mod reader;

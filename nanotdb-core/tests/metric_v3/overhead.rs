@@ -1,6 +1,7 @@
 //! What a file costs beside its values.
 
-use crate::support::{Data, Rng, TYPES, assert_same, layout, read, ticks, values, write};
+use crate::rng::Rng;
+use crate::support::{Data, TYPES, assert_same, layout, read, ticks, values, write};
 use nanotdb_core::format::metric::v3::{self, Kind};
 use nanotdb_core::model::ValueType;
 use std::collections::BTreeSet;

@@ -1,7 +1,8 @@
 //! What is written is read back, bit for bit; the same rows give the same bytes.
 
+use crate::rng::Rng;
 use crate::support::{
-    DAY, Data, Rng, TYPES, arbitrary, assert_same, bits, bytes, layout, read, ticks, try_write, values, write,
+    DAY, Data, TYPES, arbitrary, assert_same, bits, bytes, layout, read, ticks, try_write, values, write,
 };
 use nanotdb_core::format::metric::{Encoder, Rows, SeriesRows, v3};
 use nanotdb_core::model::{Column, ValueType, Values};

@@ -1,6 +1,7 @@
 //! Statistics of blocks and parts are what a naive computation over the rows gives.
 
-use crate::support::{Data, Rng, arbitrary, bytes, layout, ticks, values, write};
+use crate::rng::Rng;
+use crate::support::{Data, arbitrary, bytes, layout, ticks, values, write};
 use nanotdb_core::format::metric::v3::{self, Chunk};
 use nanotdb_core::model::{Value, ValueType, Values};
 use nanotdb_core::plugin::BlockStatistics;

@@ -1,5 +1,6 @@
 //! Writing and reading whole files, and data to do it with.
 
+use crate::rng::Rng;
 use nanotdb_core::format::DecodeError;
 use nanotdb_core::format::metric::{
     Encoder, Extent, FOOTER_LEN, HEADER_LEN, Layout, Rows, SeriesRows, Source, Tail, v3,
@@ -101,22 +102,6 @@ pub fn assert_same(found: &Data, expected: &Data) {
         assert!(found[id].0 == *timestamps, "timestamps of metric {id}");
         assert_eq!(found[id].1.value_type(), values.value_type());
         assert!(bits(found[id].1.values()) == bits(values.values()), "values of metric {id}");
-    }
-}
-
-pub struct Rng(pub u64);
-
-impl Rng {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
     }
 }
 

@@ -1,7 +1,8 @@
 //! The second reader finds in our files exactly the rows and statistics that the first finds, and that were written.
 
 use crate::reader::{self, Statistics};
-use crate::support::{Data, Rng, arbitrary, bits, bytes, layout, write};
+use crate::rng::Rng;
+use crate::support::{Data, arbitrary, bits, bytes, layout, write};
 use nanotdb_core::format::metric::v3;
 use nanotdb_core::model::{Value, ValueType};
 use nanotdb_core::plugin::BlockStatistics;

@@ -2,6 +2,7 @@
 
 use crate::common::assert_same;
 use crate::common::bench::{Bench, Line, SECOND, content_of, float, int, send, try_send};
+use crate::common::hooked::{HookedVfs, Hooks};
 use crate::common::oracle::{ROOT, START as T, content};
 use nanotdb_core::Error;
 use nanotdb_core::config::FsyncPolicy;
@@ -9,7 +10,6 @@ use nanotdb_core::engine::{Batch, Engine, EngineOptions};
 use nanotdb_core::maintenance::{inspect, verify::verify};
 use nanotdb_core::model::{Number, Value};
 use nanotdb_core::storage::vfs::sim::{CrashModel, Fault, SimVfs};
-use nanotdb_core::storage::vfs::{DirEntry, OpenMode, Vfs, VfsFile, VfsLock};
 use std::io;
 use std::ops::Deref;
 use std::path::Path;
@@ -73,79 +73,19 @@ impl Drop for Opened {
     }
 }
 
-/// A simulated disk with a [`Gate`].
-struct GatedVfs(SimVfs, Arc<Gate>);
-
-struct GatedFile(Box<dyn VfsFile>, Option<Arc<Gate>>);
-
-impl VfsFile for GatedFile {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.0.read_at(buf, offset)
-    }
-
-    fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(buf, offset)
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        if let Some(gate) = &self.1 {
-            gate.pass();
+impl Hooks for Gate {
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        if path.extension().is_some_and(|e| e == "dat") {
+            self.pass();
         }
-        self.0.sync()
-    }
-}
-
-impl Vfs for GatedVfs {
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn VfsFile>> {
-        let is_data = path.extension().is_some_and(|e| e == "dat") && mode != OpenMode::Read;
-        Ok(Box::new(GatedFile(self.0.open(path, mode)?, is_data.then(|| Arc::clone(&self.1)))))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.0.rename(from, to)
-    }
-
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.0.remove_file(path)
-    }
-
-    fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.0.remove_dir(path)
-    }
-
-    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.0.create_dir_all(path)
-    }
-
-    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        self.0.read_dir(path)
-    }
-
-    fn entry(&self, path: &Path) -> io::Result<Option<DirEntry>> {
-        self.0.entry(path)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.0.sync_dir(path)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>> {
-        self.0.lock(path)
+        Ok(())
     }
 }
 
 /// An engine with its threads on a disk with a gate.
 fn open_gated(bench: &Bench) -> (Engine, Opened) {
     let gate = Arc::new(Gate::default());
-    let vfs = GatedVfs(bench.vfs.process(), Arc::clone(&gate));
+    let vfs = HookedVfs { inner: bench.vfs.process(), hooks: Arc::clone(&gate) };
     let options = EngineOptions { vfs: Arc::new(vfs), clock: bench.clock.clone(), background: true };
     (Engine::open_with(Path::new(ROOT), bench.config.clone(), options).unwrap(), Opened(gate))
 }

@@ -2,7 +2,8 @@
 
 use crate::common::assert_same;
 use crate::common::bench::{Bench, Line, SECOND, content_of, float, int, send};
-use crate::common::oracle::{Death, ROOT, Rng, Run, START as T, config, content};
+use crate::common::oracle::{Death, ROOT, Run, START as T, config, content};
+use crate::common::rng::Rng;
 use nanotdb_core::config::FsyncPolicy;
 use nanotdb_core::engine::{Engine, EngineOptions};
 use nanotdb_core::storage::vfs::sim::{CrashModel, SimVfs};

@@ -1,15 +1,19 @@
 //! Reading a live root, two writers, and reads that must leave no trace.
 
 use crate::common::bench::{Bench, SECOND, float, int, send};
-use crate::common::oracle::{START as T, config, content};
+use crate::common::hooked::{HookedVfs, Hooks};
+use crate::common::oracle::{ROOT, START as T, config, content};
 use crate::common::{Content, assert_same, read_all};
 use nanotdb_core::Error;
 use nanotdb_core::config::{EngineConfig, FsyncPolicy};
-use nanotdb_core::engine::{Batch, Engine};
+use nanotdb_core::engine::{Batch, Engine, EngineOptions};
 use nanotdb_core::model::{Number, Value};
-use nanotdb_core::storage::vfs::Vfs;
+use nanotdb_core::storage::vfs::sim::SimVfs;
+use nanotdb_core::storage::vfs::{OpenMode, Vfs};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Number 13 of the list: each metric counts 0, 1, 2, ...; whatever moment a reader comes at, it sees a prefix of that,
@@ -62,6 +66,48 @@ fn r13_reading_a_live_root_duplicates_nothing() {
     });
     assert!(reads >= 10, "{reads}");
     engine.close().unwrap();
+}
+
+/// Renames the data file as a server does after a build, just before the reader opens it for the `when`-th time.
+struct RenamesData {
+    disk: SimVfs,
+    when: usize,
+    seen: AtomicUsize,
+}
+
+impl Hooks for RenamesData {
+    fn open(&self, path: &Path, _: OpenMode) {
+        let is_data = path.file_name().is_some_and(|name| name == "data-2026-05-22.dat");
+        if is_data && self.seen.fetch_add(1, Ordering::SeqCst) + 1 == self.when {
+            self.disk.rename(path, &path.with_file_name("raw-2026-05-22.dat")).unwrap();
+        }
+    }
+}
+
+/// Number 13 of the list: whenever a raw file goes between two steps of an opening reader, it starts over.
+#[test]
+fn r13_a_raw_file_that_is_renamed_while_a_reader_opens_is_read_by_its_new_name() {
+    let mut times = 0;
+    loop {
+        let bench = Bench::new(FsyncPolicy::Segment, 1_000);
+        let engine = bench.open();
+        send(&engine, &[("home", "a", int(1), T), ("home", "a", int(2), T + SECOND)]);
+        engine.flush().unwrap();
+        send(&engine, &[("home", "a", int(3), T + 2 * SECOND), ("home", "a", int(4), T + 2 * SECOND)]);
+        let expected = content(&engine);
+        times += 1;
+        let hooks = Arc::new(RenamesData { disk: bench.vfs.process(), when: times, seen: AtomicUsize::new(0) });
+        let vfs = Arc::new(HookedVfs { inner: bench.vfs.process(), hooks: Arc::clone(&hooks) });
+        let options = EngineOptions { vfs, clock: bench.clock.clone(), background: false };
+        let reader = Engine::open_read_only_with(Path::new(ROOT), bench.config.clone(), options).unwrap();
+        assert_eq!(reader.health(), [], "renamed before opening {times}");
+        assert_same(&read_all(&reader), &expected, &format!("renamed before opening {times}"));
+        if hooks.seen.load(Ordering::SeqCst) < times {
+            break;
+        }
+    }
+    // To index it, to compare the rows of the WAL with its last frame, and for the query.
+    assert!(times > 3, "{times}");
 }
 
 /// Number 13 of the list.

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::body::{BodyReader, Decoder};
 use crate::exchange::Exchange;
 use crate::params::Params;
-use crate::respond::{ApiError, json, write_json_string};
+use crate::respond::{ApiError, blocking, json, write_json_string};
 use http::StatusCode;
 use nanotdb_core::engine::{Batch, BatchOutcome, Submitted};
 use nanotdb_core::plugin::registry::registry;
@@ -292,7 +292,6 @@ impl<'a> Import<'a> {
             result => result,
         };
         let totals = &self.totals;
-        self.app.telemetry.samples(totals.accepted, totals.rejected);
         if totals.rejected > 0 {
             tracing::trace!(imported = totals.accepted, rejected = totals.rejected, "import with rejected lines");
         }
@@ -336,11 +335,6 @@ impl Drop for Import<'_> {
             self.app.buffers.put(buffers);
         }
     }
-}
-
-/// Runs what may wait for the disk on a thread that may.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::internal())
 }
 
 #[cfg(test)]

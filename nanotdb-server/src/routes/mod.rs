@@ -129,7 +129,8 @@ where
     F: Fn(Arc<App>, Arc<Exchange>) -> Fut + Clone,
     Fut: Future<Output = Result<Response, ApiError>> + Send + 'static,
 {
-    let index = ENDPOINTS.iter().position(|e| *e == endpoint).and_then(|i| u8::try_from(i).ok()).unwrap_or(0);
+    let index =
+        ENDPOINTS.iter().position(|(path, _)| *path == endpoint).and_then(|i| u8::try_from(i).ok()).unwrap_or(0);
     let app = Arc::clone(app);
     move |exchange| {
         // The catch-all route answers unknown paths of every method with 404, not 405.

@@ -4,7 +4,7 @@ use super::series::series;
 use crate::app::App;
 use crate::exchange::Exchange;
 use crate::params::Params;
-use crate::respond::{ApiError, json, write_json_string};
+use crate::respond::{ApiError, blocking, json, write_json_string};
 use crate::times::{time_parameter, time_unit};
 use http::StatusCode;
 use nanotdb_core::model::time::write_unix_seconds;
@@ -17,7 +17,12 @@ pub(super) async fn query(app: &App, exchange: &Exchange) -> Result<Response, Ap
     let unit = time_unit(&params)?;
     let sample = match time_parameter(&params, "time", unit, app.clock.now())? {
         None => app.engine.query_last(database, metric)?,
-        Some(at) => app.engine.query_at(database, metric, at)?,
+        Some(at) => {
+            // It may have far to look back.
+            let (engine, most) = (app.engine.clone(), app.limits.max_query_time);
+            let (database, metric) = (database.to_owned(), metric.to_owned());
+            blocking(move || engine.query_at_within(&database, &metric, at, most)).await??
+        }
     };
     let mut body = Vec::with_capacity(256);
     body.extend_from_slice(br#"{"status":"success","data":{"result":["#);

@@ -97,7 +97,23 @@ impl Builder<'_> {
         options: BuildOptions,
         progress: &mut BuildProgress<'_>,
     ) -> Result<Option<BuildReport>> {
+        let outcome = self.build_now(partition, options, progress);
+        if let Err(error) = &outcome
+            && !matches!(error, Error::Cancelled(_))
+        {
+            self.0.counters().build_failures.add(1);
+        }
+        outcome
+    }
+
+    fn build_now(
+        &self,
+        partition: Partition,
+        options: BuildOptions,
+        progress: &mut BuildProgress<'_>,
+    ) -> Result<Option<BuildReport>> {
         let database = self.0;
+        let began = database.now();
         let _one_at_a_time = database.lock_builds();
         database.check_writable()?;
         if database.has_open_page(partition) {
@@ -147,6 +163,11 @@ impl Builder<'_> {
                     let _ = database.vfs().remove_file(&sources_path(&path));
                 }
                 let raw_ingest_action = database.retire_raw_files(partition, &open, options.raw_ingest_action)?;
+                let counters = database.counters();
+                counters.build_files.add(1);
+                counters.build_samples.add(rows);
+                counters.build_bytes.add(len);
+                counters.build_time.add_time(database.now().saturating_sub(began));
                 let report = BuildReport {
                     partition: self.part_name(partition),
                     file: path,

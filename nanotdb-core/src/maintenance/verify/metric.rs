@@ -67,7 +67,7 @@ pub(super) fn check(
     let file = match MetricFile::open(vfs, path, &cache) {
         Ok(file) => file,
         // A build replaces files, retention removes them.
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.is_missing_file() => return Ok(None),
         Err(e) => {
             report.metric_files = report.metric_files.saturating_add(1);
             let (offset, what) = damage(e)?;

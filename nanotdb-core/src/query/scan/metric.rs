@@ -63,9 +63,11 @@ impl Scanner<'_> {
             && sink.takes_block(metric, block.start, block.end)
         {
             *given = given.saturating_add(statistics.count);
+            self.database.counters().query_skipped_blocks.add(1);
             return sink.block(ScanBlock { metric, start: block.start, end: block.end, statistics });
         }
         if let Some(parts) = self.parts(file, series, block, metric, sink)? {
+            self.database.counters().query_skipped_blocks.add(1);
             for (start, end, statistics) in &parts {
                 *given = given.saturating_add(statistics.count);
                 if sink.block(ScanBlock { metric, start: *start, end: *end, statistics })?.is_break() {
@@ -75,6 +77,7 @@ impl Scanner<'_> {
             return Ok(ControlFlow::Continue(()));
         }
         let rows = file.block(self.database.metric_cache(), series, block, &mut self.blocks)?;
+        self.database.counters().query_blocks.add(1);
         let from = if block.start >= self.from { 0 } else { rows.timestamps.partition_point(|t| *t < self.from) };
         let to = if block.end <= self.to {
             rows.timestamps.len()

@@ -37,6 +37,7 @@ impl RawScanner {
             report.warn(format!("{path}: {bytes} damaged bytes at {}: {}", damage.from, damage.reason));
         }
         let mut verified = Vec::new();
+        let mut pages = 0u64;
         let mut flow = ControlFlow::Continue(());
         let wanted =
             file.index.frames.iter().filter(|f| offsets.contains(&f.offset) && f.may_overlap(self.from, self.to));
@@ -54,6 +55,7 @@ impl RawScanner {
                 }
                 Err(e) => return Err(e),
             };
+            pages = pages.saturating_add(1);
             if !frame.verified {
                 verified.push(frame.offset);
             }
@@ -64,6 +66,7 @@ impl RawScanner {
                 }
             }
         }
+        database.counters().query_pages.add(pages);
         if !verified.is_empty() {
             database.mark_verified(snapshot.partition, file.kind, &verified);
         }

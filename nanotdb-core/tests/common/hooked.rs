@@ -1,0 +1,93 @@
+//! A simulated disk that a test watches, holds up, or changes between two steps of the engine.
+
+use nanotdb_core::storage::vfs::sim::SimVfs;
+use nanotdb_core::storage::vfs::{DirEntry, OpenMode, Vfs, VfsFile, VfsLock};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What happens before the disk does what it is asked for.
+pub trait Hooks: Send + Sync {
+    /// Before a file is opened.
+    fn open(&self, _path: &Path, _mode: OpenMode) {}
+
+    /// Before a file is forced to the device.
+    fn sync(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A simulated disk with hooks.
+pub struct HookedVfs<H> {
+    pub inner: SimVfs,
+    pub hooks: Arc<H>,
+}
+
+struct HookedFile<H> {
+    inner: Box<dyn VfsFile>,
+    path: PathBuf,
+    hooks: Arc<H>,
+}
+
+impl<H: Hooks> VfsFile for HookedFile<H> {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.inner.read_at(buf, offset)
+    }
+
+    fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
+        self.inner.write_all_at(buf, offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.inner.len()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.inner.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.hooks.sync(&self.path)?;
+        self.inner.sync()
+    }
+}
+
+impl<H: Hooks + 'static> Vfs for HookedVfs<H> {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn VfsFile>> {
+        self.hooks.open(path, mode);
+        let inner = self.inner.open(path, mode)?;
+        Ok(Box::new(HookedFile { inner, path: path.to_owned(), hooks: Arc::clone(&self.hooks) }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove_file(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove_dir(path)
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.inner.create_dir_all(path)
+    }
+
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        self.inner.read_dir(path)
+    }
+
+    fn entry(&self, path: &Path) -> io::Result<Option<DirEntry>> {
+        self.inner.entry(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.inner.sync_dir(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>> {
+        self.inner.lock(path)
+    }
+}
