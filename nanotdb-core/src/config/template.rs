@@ -79,6 +79,10 @@ impl EngineConfig {
         let note = "What happens to the raw file once its metric file is built: \"keep\", \"rename\" or \"delete\".";
         key(w, note, "raw_ingest_action", metrics.raw_ingest_action.name());
 
+        head(w, "[maintenance]");
+        let note = "How often metric files to build and partitions that expired are looked for; \"0s\" never: see nanocli maintain.";
+        key(w, note, "interval", duration(config.maintenance.interval));
+
         w.push_str("\n# Settings of the browser's dashboard, kept as written.\n#[web]\n");
 
         head(w, "[defaults]");

@@ -3,9 +3,11 @@
 mod batch;
 mod commit;
 mod coverage;
+mod expire;
 mod flush;
 mod frames;
 mod install;
+pub(crate) mod journal;
 mod last;
 mod open;
 mod partition;
@@ -16,11 +18,13 @@ mod snapshot;
 mod state;
 mod writer;
 
+pub(crate) use expire::part_of;
 pub(crate) use flush::{next_wal_name, wal_name};
 
 pub use batch::{Batch, BatchOutcome, Rejection};
 pub use coverage::Covered;
 pub(crate) use coverage::{Digest, source_of};
+pub use expire::Removed;
 pub use partition::{MetricFiles, ScanReport};
 pub(crate) use partition::{OpenPartition, OpenRaw};
 pub use snapshot::{PartitionSnapshot, Snapshot};
@@ -37,7 +41,7 @@ use crate::{Error, Result};
 use commit::CommitLog;
 use flush::Flush;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use writer::Writer;
 
@@ -83,11 +87,18 @@ pub struct Database {
     /// Held while a metric file is built.
     building: Mutex<()>,
     state: RwLock<State>,
+    /// Samples of partitions that ended before this time are refused.
+    cutoff: AtomicI64,
     /// Why nothing is written any more.
     poisoned: Mutex<Option<String>>,
 }
 
 impl Database {
+    /// Unique among all that this process opened.
+    pub(crate) fn instance(&self) -> u64 {
+        self.instance
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
