@@ -68,7 +68,7 @@ impl Database {
     }
 
     /// Name and length of the files of a partition, damaged bytes that were kept included.
-    fn family(&self, part: &str) -> Result<Family> {
+    pub(super) fn family(&self, part: &str) -> Result<Family> {
         let entries = self.vfs().read_dir(&self.directory).map_err(|e| Error::io("list", &self.directory, e))?;
         let of_part = entries.into_iter().filter(|e| !e.is_dir && part_of(&e.name) == Some(part));
         Ok(of_part.map(|e| (e.name, e.len)).collect())
@@ -80,7 +80,8 @@ impl Database {
         // No metric file is built meanwhile.
         let _builds = self.lock_builds();
         self.check_writable()?;
-        if self.has_open_page(partition) {
+        let is_flushing = self.lock_flush().generation.as_ref().is_some_and(|g| g.may_hold(partition));
+        if is_flushing || self.has_open_page(partition) {
             self.flush()?;
         }
         let partitioner = self.partitioner_of(partition);
@@ -119,7 +120,8 @@ impl Database {
             Err(Error::NotFound(_)) => Archive { path: path.to_owned(), ..Archive::default() },
             Err(e) => return Err(e),
         };
-        let known = |name: &str| archive.files.iter().filter(|f| f.name == name).map(|f| f.generation).collect::<Vec<_>>();
+        let known =
+            |name: &str| archive.files.iter().filter(|f| f.name == name).map(|f| f.generation).collect::<Vec<_>>();
         let generations = family.iter().flat_map(|(name, _)| known(name)).max().unwrap_or(0);
         for generation in 1..=generations {
             let same = family.iter().map(|(name, _)| {
@@ -167,11 +169,17 @@ impl Database {
             if has_journal { Journal::remove(self.vfs(), &self.directory) } else { Ok(()) }
         };
         remove().inspect_err(|e| self.poison(e))?;
-        tracing::info!(database = self.name, partition = part, files = files.len(), archived, "removed an expired partition");
+        tracing::info!(
+            database = self.name,
+            partition = part,
+            files = files.len(),
+            archived,
+            "removed an expired partition"
+        );
         Ok(true)
     }
 
-    fn write_journal(&self, journal: &Journal) -> Result<()> {
+    pub(super) fn write_journal(&self, journal: &Journal) -> Result<()> {
         journal.write(self.vfs(), &self.directory).inspect_err(|_| {
             // It may be there all the same, and must not be.
             if let Err(error) = Journal::remove(self.vfs(), &self.directory) {

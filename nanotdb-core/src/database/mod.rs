@@ -14,6 +14,7 @@ mod partition;
 mod reader;
 mod recovery;
 mod repeats;
+mod restore;
 mod snapshot;
 mod state;
 mod writer;

@@ -220,7 +220,12 @@ fn remove_leftovers(directory: &Path, environment: &Environment) -> Result<()> {
 }
 
 /// Finds the files of all partitions, by their names.
-fn list_files(vfs: &dyn Vfs, directory: &Path, partitioner: &'static dyn Partitioner, state: &mut State) -> Result<()> {
+pub(super) fn list_files(
+    vfs: &dyn Vfs,
+    directory: &Path,
+    partitioner: &'static dyn Partitioner,
+    state: &mut State,
+) -> Result<()> {
     // A reader beside a server may come when files are on their way out or in.
     let journal = Journal::read(vfs, directory)?;
     let hidden = journal.as_ref().map(Journal::hidden).unwrap_or_default();

@@ -122,8 +122,7 @@ impl Shared {
                 return None;
             }
             state.idle = state.idle.saturating_add(1);
-            let (woken, timeout) =
-                self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+            let (woken, timeout) = self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle = state.idle.saturating_sub(1);
             timed_out = timeout.timed_out();
@@ -140,11 +139,15 @@ mod tests {
     fn a_job_that_hangs_keeps_no_other_from_its_turn_until_all_threads_hang() {
         let workers = Workers::new("test", 2);
         let (release, hang) = channel::<()>();
-        workers.run(Box::new(move || drop(hang.recv())));
+        workers.run(Box::new(move || {
+            let _ = hang.recv();
+        }));
         let (done, finished) = channel();
         for at in 0..5 {
             let done = done.clone();
-            workers.run(Box::new(move || drop(done.send(at))));
+            workers.run(Box::new(move || {
+                let _ = done.send(at);
+            }));
         }
         let order: Vec<i32> = (0..5).map(|_| finished.recv_timeout(Duration::from_secs(20)).unwrap()).collect();
         assert_eq!(order, [0, 1, 2, 3, 4], "one thread does them in order");
@@ -165,7 +168,9 @@ mod tests {
             std::thread::yield_now();
         }
         let (done, finished) = channel();
-        workers.run(Box::new(move || drop(done.send(()))));
+        workers.run(Box::new(move || {
+            let _ = done.send(());
+        }));
         finished.recv_timeout(Duration::from_secs(20)).unwrap();
         workers.stop();
     }

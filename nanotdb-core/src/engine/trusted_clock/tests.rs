@@ -170,7 +170,8 @@ fn a_file_that_cannot_be_read_means_waiting_for_a_day() {
     machine.run(2 * DAY);
     machine.off(0);
     assert!(machine.clock.now().is_some());
-    for content in ["", "uptime = \"x\"", "\u{0}\u{0}", "uptime = 9223372036854775807\nbelieved = 9223372036854775807"] {
+    for content in ["", "uptime = \"x\"", "\u{0}\u{0}", "uptime = 9223372036854775807\nbelieved = 9223372036854775807"]
+    {
         machine.vfs.replace(Path::new("/root/.clock"), content.as_bytes()).unwrap();
         let mut clock = TrustedClock::load(&machine.vfs, Path::new("/root"));
         clock.observe(START, Duration::ZERO);
