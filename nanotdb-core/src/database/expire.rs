@@ -84,12 +84,11 @@ impl Database {
         if is_flushing || self.has_open_page(partition) {
             self.flush()?;
         }
-        let partitioner = self.partitioner_of(partition);
-        let part = partitioner.file_part(partition);
+        let part = self.partitioner_of(partition).file_part(partition);
         let family = self.family(&part)?;
         let archived = match self.manifest.retention.retention_action {
             RetentionAction::Archive => {
-                let path = self.directory.join(format!("archive-{}.tar", partitioner.archive_bucket(partition)));
+                let path = self.archive_path(partition);
                 Some((self.append_to_archive(&path, &family)?, path))
             }
             RetentionAction::Delete | RetentionAction::Keep => None,
@@ -103,12 +102,20 @@ impl Database {
                 undone.and_then(|()| Journal::remove(self.vfs(), &self.directory)).inspect_err(|e| self.poison(e))?;
             }
         }
-        Ok(outcome?.then(|| Removed {
-            partition: part,
-            files: family.len() as u64,
-            bytes: family.iter().map(|(_, len)| len).sum(),
-            archive: archived.map(|(_, path)| path),
-        }))
+        Ok(outcome?.then(|| removed(part, &family, archived.map(|(_, path)| path))))
+    }
+
+    /// What [`Database::remove_partition`] would remove.
+    pub(crate) fn removal_of(&self, partition: Partition) -> Result<Removed> {
+        let part = self.partitioner_of(partition).file_part(partition);
+        let family = self.family(&part)?;
+        let archive = self.manifest.retention.retention_action == RetentionAction::Archive;
+        Ok(removed(part, &family, archive.then(|| self.archive_path(partition))))
+    }
+
+    fn archive_path(&self, partition: Partition) -> PathBuf {
+        let bucket = self.partitioner_of(partition).archive_bucket(partition);
+        self.directory.join(format!("archive-{bucket}.tar"))
     }
 
     /// Copies files into an archive. Returns where it ended before, `None` when they were all in it already; then there
@@ -223,6 +230,11 @@ impl State {
         let files = self.files.keys().chain(self.metric_files.keys());
         files.chain(self.frozen.keys()).chain(self.pages.keys()).copied()
     }
+}
+
+fn removed(partition: String, family: &Family, archive: Option<PathBuf>) -> Removed {
+    let bytes = family.iter().map(|(_, len)| len).sum();
+    Removed { partition, files: family.len() as u64, bytes, archive }
 }
 
 /// Whether a partition ended before a time. The one without an end never does.

@@ -54,6 +54,13 @@ impl Database {
         state.built.insert(partition, len);
     }
 
+    /// Rows that are in no data file yet.
+    pub(crate) fn unflushed_rows(&self) -> u64 {
+        let state = self.read_state();
+        let frozen = state.frozen.values().map(|page| page.len());
+        frozen.chain(state.pages.values().map(|page| page.len())).fold(0, |sum, rows| sum.saturating_add(rows as u64))
+    }
+
     /// Whether rows of the partition are in no file yet.
     pub(crate) fn has_open_page(&self, partition: Partition) -> bool {
         self.read_state().unflushed(partition).next().is_some()

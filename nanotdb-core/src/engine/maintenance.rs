@@ -10,6 +10,8 @@ use super::workers::Workers;
 use super::{BuildOptions, BuildReport, Engine, Inner};
 use crate::config::FsyncPolicy;
 use crate::database::{Database, Removed};
+use crate::model::Timestamp;
+use crate::plugin::Partition;
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -70,6 +72,19 @@ impl DatabaseMaintenance {
     pub fn is_idle(&self) -> bool {
         *self == Self { database: self.database.clone(), ..Self::default() }
     }
+}
+
+/// What a round would do for one database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MaintenancePlan {
+    /// Samples that are in no data file yet.
+    pub unflushed: u64,
+    /// Partitions whose metric file would be built.
+    pub build: Vec<String>,
+    /// Partitions that would be removed.
+    pub remove: Vec<Removed>,
+    /// Partitions that are expired by the wall clock, which retention does not believe yet.
+    pub unbelieved: Vec<String>,
 }
 
 /// Tasks that fail, and are put off, by themselves.
@@ -217,6 +232,40 @@ impl Engine {
     /// The same for one database.
     pub fn maintain(&self, database: &str) -> Result<MaintenanceReport> {
         Ok(self.inner.round(&[self.known_database(database)?]))
+    }
+
+    /// What a round would do for one database. Changes nothing, and works on an engine that only reads.
+    pub fn maintenance_plan(&self, database: &str) -> Result<MaintenancePlan> {
+        let database = self.known_database(database)?;
+        let clock = self.retention_clock();
+        let expired = |now: Option<Timestamp>| {
+            let cutoff = now.and_then(|now| database.retention_cutoff(now));
+            cutoff.map(|cutoff| database.expired(cutoff)).unwrap_or_default()
+        };
+        let removed = expired(clock.now);
+        let by_wall = expired(Some(self.clock().now()));
+        let name = |partition: &Partition| database.partitioner_of(*partition).file_part(*partition);
+        let mut plan = MaintenancePlan {
+            unflushed: database.unflushed_rows(),
+            unbelieved: by_wall.iter().filter(|p| !removed.contains(p)).map(name).collect(),
+            ..MaintenancePlan::default()
+        };
+        let metrics = &self.config().metrics;
+        if metrics.enabled {
+            let options = BuildOptions::new(metrics.format, &metrics.compression, metrics.raw_ingest_action)?;
+            for (partition, part) in database.partitions() {
+                if !removed.contains(&partition)
+                    && database.is_sealed(partition)
+                    && Builder(&database).is_due(partition, options)?
+                {
+                    plan.build.push(part);
+                }
+            }
+        }
+        for partition in removed {
+            plan.remove.push(database.removal_of(partition)?);
+        }
+        Ok(plan)
     }
 }
 

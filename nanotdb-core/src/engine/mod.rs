@@ -15,7 +15,7 @@ pub use crate::database::{Batch, BatchOutcome, MetricInfo, Rejection, Removed};
 pub use crate::query::aggregate::{AggregateCallback, Windows};
 pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice, Slices, Stride};
 pub use build::{BuildOptions, BuildProgress, BuildReport};
-pub use maintenance::{DatabaseMaintenance, MaintenanceReport};
+pub use maintenance::{DatabaseMaintenance, MaintenancePlan, MaintenanceReport};
 pub use metric_files::Selection;
 pub use retention::{RetentionClock, RetentionGate};
 pub use write::Submitted;

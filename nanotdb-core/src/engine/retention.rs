@@ -45,14 +45,6 @@ impl Engine {
         self.inner.lock_clock().believe();
         if self.inner.writable { self.inner.save_clock() } else { Ok(()) }
     }
-
-    /// Names of the partitions that are expired at `now` and not removed yet, oldest first.
-    pub fn expired_partitions(&self, database: &str, now: Timestamp) -> Result<Vec<String>> {
-        let database = self.known_database(database)?;
-        let Some(cutoff) = database.retention_cutoff(now) else { return Ok(Vec::new()) };
-        let expired = database.expired(cutoff).into_iter();
-        Ok(expired.map(|partition| database.partitioner_of(partition).file_part(partition)).collect())
-    }
 }
 
 impl Inner {
