@@ -1,13 +1,13 @@
 //! The command line's grammar: global options and the list of commands.
 
-use crate::commands::{bench, build, convert, export, import, inspect, plugins, query, verify};
+use crate::commands::{archive, bench, build, convert, export, import, inspect, maintain, plugins, query, verify};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Offline tool for NanoTDB data directories: import, export, query and inspect without a server.
 ///
 /// Reading commands (export, query, inspect, verify, bench, convert) take no lock, never write, and work on the directory of a running
-/// server. Writing commands (import, build) need the directory for themselves.
+/// server. Writing commands (import, maintain, archive restore, build) need the directory for themselves.
 #[derive(Debug, Parser)]
 #[command(name = "nanocli", version, propagate_version = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Import(import::Args),
     Export(export::Args),
     Query(query::Args),
+    Maintain(maintain::Args),
+    Archive(archive::Args),
     Build(build::Args),
     Bench(bench::Args),
     Convert(convert::Args),

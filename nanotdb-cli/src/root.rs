@@ -8,6 +8,7 @@ use nanotdb_core::{Error, Result};
 use regex::Regex;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 /// Name of the engine's configuration file in a root.
 const CONFIG_FILE: &str = "engine.toml";
@@ -18,7 +19,8 @@ pub(crate) fn open_for_reading(root: &Path) -> Result<Engine> {
     Engine::open_read_only(root, load_config(root)?)
 }
 
-/// Opens a root for writing, made when missing. The engine's own metrics stay off: this process is no server.
+/// Opens a root for writing, made when missing. This process is no server: the engine's own metrics stay off, nothing is built
+/// or removed beside what the command does, and samples may be of any time.
 pub(crate) fn open_for_writing(root: &Path) -> Result<Engine> {
     open_with(root, load_config(root)?)
 }
@@ -26,6 +28,8 @@ pub(crate) fn open_for_writing(root: &Path) -> Result<Engine> {
 /// The same with this configuration.
 pub(crate) fn open_with(root: &Path, mut config: EngineConfig) -> Result<Engine> {
     config.stats.enabled = false;
+    config.maintenance.interval = Duration::ZERO;
+    config.limits.max_future = Duration::ZERO;
     Engine::open(root, config)
 }
 

@@ -108,9 +108,14 @@ fn initialise(vfs: &dyn Vfs, location: &Location) -> Result<()> {
 
 fn write_default(vfs: &dyn Vfs, location: &Location) -> Result<()> {
     let path = &location.config;
-    vfs.create_dir_all(&location.root)
-        .and_then(|()| vfs.replace(path, EngineConfig::default_toml().as_bytes()))
-        .with_context(|| format!("writing {}", path.display()))
+    let write = || {
+        vfs.create_dir_all(&location.root)?;
+        // The original may read what is there already; it knows our metric files only in part.
+        let is_new = !vfs.read_dir(&location.root)?.iter().any(|entry| entry.is_dir);
+        let config = if is_new { EngineConfig::of_new_root() } else { EngineConfig::default() };
+        vfs.replace(path, config.to_toml().as_bytes())
+    };
+    write().with_context(|| format!("writing {}", path.display()))
 }
 
 /// The configuration of a root and the warnings about it. A root without one gets the default one.

@@ -82,10 +82,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let What::Metric(args) = &args.what;
     let root = &args.root.root;
     root::require_directory(root)?;
-    let mut config = root::load_config(root)?;
+    let config = root::load_config(root)?;
     let options = options(args, &config, root::has_section(root, "metrics")?)?;
-    // This command decides what is built, not the thread that does so in a server.
-    config.metrics.enabled = false;
     let engine = root::open_with(root, config)?;
     let built = build_all(&engine, args, options);
     let closed = engine.close();

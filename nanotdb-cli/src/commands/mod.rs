@@ -1,11 +1,13 @@
 //! One file per command: its options and what it does.
 
+pub(crate) mod archive;
 pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod convert;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod inspect;
+pub(crate) mod maintain;
 pub(crate) mod plugins;
 pub(crate) mod query;
 mod query_output;
@@ -20,6 +22,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Query(args) => query::run(&args),
+        Command::Maintain(args) => maintain::run(&args),
+        Command::Archive(args) => archive::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Convert(args) => convert::run(&args),

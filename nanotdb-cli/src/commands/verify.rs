@@ -7,7 +7,7 @@ use nanotdb_core::engine::EngineOptions;
 use nanotdb_core::maintenance::verify::verify;
 use std::process::ExitCode;
 
-/// Check every byte of a data directory: checksums, time order, known metrics, statistics.
+/// Check every byte of a data directory: checksums, time order, known metrics, statistics, archives.
 ///
 /// Nothing is written or repaired. On the directory of a running server, rows that are being written at this moment are
 /// no problem.
@@ -48,6 +48,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             "metric_files": report.metric_files,
             "metric_blocks": report.metric_blocks,
             "metric_rows": report.metric_rows,
+            "archives": report.archives,
             "problems": problems,
         }))?;
     } else {
@@ -64,8 +65,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 text::counted(report.metric_rows, "point"),
             ),
         };
+        let archives = match report.archives {
+            0 => String::new(),
+            n => format!(", {}", text::counted(n, "archive")),
+        };
         output::print_text(&format!(
-            "{}{}, {}, {}, {}, {}{metric_files}: {found}\n",
+            "{}{}, {}, {}, {}, {}{metric_files}{archives}: {found}\n",
             render::problems(&problems),
             text::counted(report.databases, "database"),
             text::counted(report.files, "file"),

@@ -49,6 +49,11 @@ fn metric_files_are_made_and_converted_as_documented() {
 }
 
 #[test]
+fn operations_go_as_documented() {
+    run("docs/OPERATIONS.md", 4);
+}
+
+#[test]
 fn a_failing_command_is_a_failure() {
     let place = Place::new();
     assert!(place.run("echo fine").is_ok());

@@ -73,6 +73,13 @@ pub struct ValuesSection {
     pub width: ValueWidth,
 }
 
+/// `[maintenance]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaintenanceSection {
+    /// How often metric files to build and partitions that expired are looked for; zero means never.
+    pub interval: Duration,
+}
+
 /// `[limits]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitsSection {
@@ -214,6 +221,8 @@ pub struct EngineConfig {
     pub internal_events: InternalEventsSection,
     /// `[metrics]`
     pub metrics: MetricsSection,
+    /// `[maintenance]`
+    pub maintenance: MaintenanceSection,
     /// `[web]`, as written.
     pub web: toml::Table,
     /// `[defaults] databases`: created at start when missing.
@@ -245,11 +254,12 @@ impl Default for EngineConfig {
                 max_connections: 1_024,
                 max_databases: 256,
                 max_metrics_per_database: 65_535,
-                max_future: Duration::ZERO,
+                max_future: Duration::from_secs(600),
             },
             logging: LoggingSection::default(),
             internal_events: InternalEventsSection::default(),
             metrics: MetricsSection::default(),
+            maintenance: MaintenanceSection { interval: Duration::from_secs(10) },
             web: toml::Table::new(),
             default_databases: Vec::new(),
             manifest_defaults: Manifest::default(),

@@ -95,6 +95,10 @@ fn read(root: &Section<'_>) -> Result<EngineConfig> {
     section.choice("raw_ingest_action", &mut config.metrics.raw_ingest_action)?;
     section.warn_of_the_rest();
 
+    let section = root.section("maintenance")?;
+    section.duration("interval", &mut config.maintenance.interval, Duration::ZERO)?;
+    section.warn_of_the_rest();
+
     root.table("web", &mut config.web)?;
 
     let section = root.section("defaults")?;

@@ -7,10 +7,23 @@ use std::time::Duration;
 use toml::Value;
 
 impl EngineConfig {
-    /// What `--init` writes: every key with its default, what it does and what is accepted. Keys without a default are
+    /// The configuration of a root that is made new: as [`EngineConfig::default`], and metric files are built. (A root that
+    /// was there before may be read by the original, so there a missing key means that none are.)
+    pub fn of_new_root() -> Self {
+        let mut config = Self::default();
+        config.metrics.enabled = true;
+        config
+    }
+
+    /// What `--init` writes for a new root: every key, what it does and what is accepted. Keys without a default are
     /// there as comments: remove the `#` directly before a key to set it.
     pub fn default_toml() -> String {
-        let config = Self::default();
+        Self::of_new_root().to_toml()
+    }
+
+    /// engine.toml with a comment on every key. Only what `--init` may write differently is taken from `self`.
+    pub fn to_toml(&self) -> String {
+        let config = self.clone();
         let defaults = &config.manifest_defaults;
         let mut out = String::from(
             "# NanoTDB engine configuration. Every key is optional; the values below are the defaults.\n\
@@ -68,7 +81,8 @@ impl EngineConfig {
 
         head(w, "[metrics]");
         let metrics = &config.metrics;
-        key(w, "Whether a metric file is built when a partition is sealed.", "enabled", metrics.enabled);
+        let note = "Whether a metric file is built when a partition is sealed. Without this key none is.";
+        key(w, note, "enabled", metrics.enabled);
         key(w, "Version of new metric files: \"v1\", \"v2\" or \"v3\".", "format", metrics.format.name());
         let note = "Codec of new metric files; \"\" is the format's default. `nanotdb --plugins` lists the codecs.";
         key(w, note, "compression", metrics.compression.as_str());
@@ -78,6 +92,10 @@ impl EngineConfig {
         key(w, note, "time_cache_slots", i64::from(metrics.time_cache_slots));
         let note = "What happens to the raw file once its metric file is built: \"keep\", \"rename\" or \"delete\".";
         key(w, note, "raw_ingest_action", metrics.raw_ingest_action.name());
+
+        head(w, "[maintenance]");
+        let note = "How often metric files to build and partitions that expired are looked for; \"0s\" never: see nanocli maintain.";
+        key(w, note, "interval", duration(config.maintenance.interval));
 
         w.push_str("\n# Settings of the browser's dashboard, kept as written.\n#[web]\n");
 

@@ -91,6 +91,8 @@ pub struct Batch {
     /// Database of the first row, and whether another row has another one.
     database: u32,
     mixed: bool,
+    /// Whether `limits.max_future` is no limit for it.
+    pub(crate) any_time: bool,
 }
 
 impl Batch {
@@ -100,6 +102,11 @@ impl Batch {
     /// An empty batch.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Takes samples however far ahead of the clock they are: for what is no live ingest. Stays so when it is emptied.
+    pub fn take_any_time(&mut self) {
+        self.any_time = true;
     }
 
     /// Samples in it (rejected lines not counted).
@@ -125,7 +132,7 @@ impl Batch {
     /// Empties it, keeping allocations and known names.
     pub fn clear(&mut self) {
         if self.series.len() > MAX_SERIES {
-            *self = Self::default();
+            *self = Self { any_time: self.any_time, ..Self::default() };
             return;
         }
         self.rows.clear();

@@ -10,7 +10,7 @@
 //!
 //! Locks are taken in this order: flush, writer, commit log or state.
 
-use super::commit::Sequence;
+use super::commit::{CommitLog, Sequence};
 use super::frames::FrameBuffers;
 use super::writer::{MOST_PAGES, Writer};
 use super::{Database, State};
@@ -18,6 +18,7 @@ use crate::format::catalog;
 use crate::format::page::{MAX_ROWS, NARROW_ROW};
 use crate::format::wal::BatchEncoder;
 use crate::model::{MetricId, ValueType};
+use crate::plugin::Partition;
 use crate::storage::{OpenPage, WalFile};
 use crate::{Error, Result};
 use std::path::PathBuf;
@@ -37,6 +38,24 @@ pub(super) struct Generation {
     pub(super) wal: Option<Sequence>,
     /// What catalog.json lacks.
     pub(super) names: Option<Names>,
+    /// Partitions of its pages, also of those that are written already; `None` when that is not known.
+    pub(super) partitions: Option<Vec<Partition>>,
+}
+
+impl Generation {
+    /// Whether rows of the partition are, or may be, in frames and in the WAL at once.
+    pub(super) fn may_hold(&self, partition: Partition) -> bool {
+        self.partitions.as_ref().is_none_or(|partitions| partitions.contains(&partition))
+    }
+}
+
+/// What [`Database::flush_aged`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flushed {
+    /// Pages that were written.
+    pub pages: u64,
+    /// Partitions of those that are over.
+    pub sealed: Vec<String>,
 }
 
 /// What only the holder of the flush lock touches: there is one flush at a time.
@@ -71,23 +90,41 @@ impl Database {
     }
 
     /// Flushes when the first row of a page is older than `page.max_age`, or its partition ended more than the grace ago.
-    pub fn flush_aged(&self) -> Result<()> {
-        let now = self.environment.clock.monotonic();
-        let wall = self.environment.clock.now();
-        let max_age = self.manifest.page.max_age;
-        let grace = i64::try_from(self.manifest.retention.grace.as_nanos()).unwrap_or(i64::MAX);
-        let is_aged = |end: i64, page: &OpenPage| {
-            let idle = now.saturating_sub(page.written) >= self.manifest.retention.grace;
-            now.saturating_sub(page.opened) >= max_age || (idle && end.saturating_add(grace) <= wall)
-        };
-        let has_aged = |state: &State| {
-            let frozen = state.frozen.iter().map(|(partition, page)| (partition, &**page));
-            frozen.chain(&state.pages).any(|(partition, page)| is_aged(partition.end, page))
-        };
-        if !has_aged(&self.read_state()) {
-            return Ok(());
+    pub fn flush_aged(&self) -> Result<Flushed> {
+        let mut flushed = Flushed::default();
+        {
+            let state = self.read_state();
+            if !self.has_aged(&state) {
+                return Ok(flushed);
+            }
+            let is_sealed = |p: &&Partition| self.is_sealed(**p);
+            let pages = state.frozen.keys().chain(state.pages.keys().filter(|p| !state.frozen.contains_key(p)));
+            flushed.pages = pages.clone().count() as u64;
+            flushed.sealed = pages.filter(is_sealed).map(|p| self.partitioner.file_part(*p)).collect();
         }
-        self.run_flush(|_, state| has_aged(state))
+        self.run_flush(|_, state| self.has_aged(state))?;
+        Ok(flushed)
+    }
+
+    fn has_aged(&self, state: &State) -> bool {
+        let now = self.environment.clock.monotonic();
+        let (max_age, grace) = (self.manifest.page.max_age, self.manifest.retention.grace);
+        let is_aged = |partition: &Partition, page: &OpenPage| {
+            let is_idle = now.saturating_sub(page.written) >= grace;
+            now.saturating_sub(page.opened) >= max_age || (is_idle && self.is_sealed(*partition))
+        };
+        let frozen = state.frozen.iter().map(|(partition, page)| (partition, &**page));
+        frozen.chain(&state.pages).any(|(partition, page)| is_aged(partition, page))
+    }
+
+    /// Whether [`Database::flush_aged`] has something to do; `false` also when somebody holds the state just now.
+    pub(crate) fn try_has_aged(&self) -> bool {
+        self.state.try_read().is_ok_and(|state| self.has_aged(&state))
+    }
+
+    /// Whether something in the WAL is not on the device.
+    pub(crate) fn has_unsynced(&self) -> bool {
+        self.commit.as_ref().is_some_and(CommitLog::is_dirty)
     }
 
     /// Flushes every page; the WAL is empty afterwards, unless rows came meanwhile.
@@ -196,7 +233,8 @@ impl Database {
         let mut state = self.write_state();
         state.freeze();
         let names = std::mem::take(&mut writer.catalog_dirty).then(|| names(&state));
-        flush.generation = Some(Generation { wal, names });
+        let partitions = Some(state.frozen.keys().copied().collect());
+        flush.generation = Some(Generation { wal, names, partitions });
         Ok(())
     }
 

@@ -19,8 +19,7 @@ impl Database {
     /// Partitions that have files or an open page, oldest first, with their names.
     pub fn partitions(&self) -> Vec<(Partition, String)> {
         let state = self.read_state();
-        let files = state.files.keys().chain(state.metric_files.keys());
-        let mut found: Vec<Partition> = files.chain(state.frozen.keys()).chain(state.pages.keys()).copied().collect();
+        let mut found: Vec<Partition> = state.partitions().collect();
         found.sort();
         found.dedup();
         drop(state);
@@ -31,6 +30,15 @@ impl Database {
     pub fn is_sealed(&self, partition: Partition) -> bool {
         let grace = i64::try_from(self.manifest.retention.grace.as_nanos()).unwrap_or(i64::MAX);
         partition.end.saturating_add(grace) <= self.environment.clock.now()
+    }
+
+    /// Whether there is a partition of which `wanted` says so, told whether there is nothing to build for it; `false` also when somebody
+    /// holds the state just now.
+    pub(crate) fn try_has_partition(&self, wanted: impl Fn(Partition, bool) -> bool) -> bool {
+        self.state.try_read().is_ok_and(|state| {
+            let is_built = |p| state.built.get(&p).is_some_and(|len| *len == raw_len(&state, p));
+            state.partitions().any(|p| wanted(p, is_built(p)))
+        })
     }
 
     /// Whether nothing came to a partition since [`Database::note_built`].
@@ -44,6 +52,13 @@ impl Database {
         let mut state = self.write_state();
         let len = raw_len(&state, partition);
         state.built.insert(partition, len);
+    }
+
+    /// Rows that are in no data file yet.
+    pub(crate) fn unflushed_rows(&self) -> u64 {
+        let state = self.read_state();
+        let frozen = state.frozen.values().map(|page| page.len());
+        frozen.chain(state.pages.values().map(|page| page.len())).fold(0, |sum, rows| sum.saturating_add(rows as u64))
     }
 
     /// Whether rows of the partition are in no file yet.
@@ -147,7 +162,7 @@ impl Database {
         Ok(action)
     }
 
-    fn sync_directory(&self) -> Result<()> {
+    pub(super) fn sync_directory(&self) -> Result<()> {
         self.vfs().sync_dir(self.directory()).map_err(|e| Error::io("fsync", self.directory(), e))
     }
 

@@ -3,26 +3,31 @@
 mod batch;
 mod commit;
 mod coverage;
+mod expire;
 mod flush;
 mod frames;
 mod install;
+pub(crate) mod journal;
 mod last;
 mod open;
 mod partition;
 mod reader;
 mod recovery;
 mod repeats;
+mod restore;
 mod size;
 mod snapshot;
 mod state;
 mod writer;
 
+pub(crate) use expire::part_of;
 pub(crate) use flush::{next_wal_name, wal_name};
 pub(crate) use open::MANIFEST_FILE;
 
 pub use batch::{Batch, BatchOutcome, Rejection};
 pub use coverage::Covered;
 pub(crate) use coverage::{Digest, source_of};
+pub use expire::Removed;
 pub use partition::{MetricFiles, ScanReport};
 pub(crate) use partition::{OpenPartition, OpenRaw};
 pub use size::DatabaseSize;
@@ -42,7 +47,7 @@ use crate::{Error, Result};
 use commit::CommitLog;
 use flush::Flush;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use writer::Writer;
@@ -94,11 +99,18 @@ pub struct Database {
     building: Mutex<()>,
     state: RwLock<State>,
     wal_size: WalSize,
+    /// Samples of partitions that ended before this time are refused.
+    cutoff: AtomicI64,
     /// Why nothing is written any more.
     poisoned: Mutex<Option<String>>,
 }
 
 impl Database {
+    /// Unique among all that this process opened.
+    pub(crate) fn instance(&self) -> u64 {
+        self.instance
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

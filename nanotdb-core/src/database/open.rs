@@ -2,6 +2,7 @@
 
 use super::commit::CommitLog;
 use super::flush::{CATALOG_FILE, Generation, names, next_wal_name, wal_name};
+use super::journal::Journal;
 use super::recovery::{Written, rows_on_disk, without_first};
 use super::size::WalSize;
 use super::state::{Last, MetricSlot, PartitionFile, PartitionFiles, RawKind, State};
@@ -17,7 +18,7 @@ use crate::storage::{MetricFile, OpenPage, RawFile, WalFile, keep_damaged};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 /// Name of the manifest within a database's directory.
@@ -47,6 +48,7 @@ impl Database {
     /// The caller holds the root's lock.
     pub fn open(name: &str, directory: &Path, environment: Environment) -> Result<Self> {
         create_missing(directory, &environment)?;
+        Journal::recover(&*environment.vfs, directory)?;
         remove_leftovers(directory, &environment)?;
         let mut parts = Parts::read(name, directory, environment)?;
         parts.manifest.check_plugins(&directory.join(MANIFEST_FILE))?;
@@ -87,6 +89,7 @@ impl Database {
         let generation = Generation {
             // Everything that was replayed is durable.
             wal: next.as_ref().map(|_| 0),
+            partitions: None,
             names: replay.new_names.then(|| names(&parts.state)),
         };
         let wal = next.unwrap_or(wal);
@@ -229,8 +232,19 @@ fn remove_leftovers(directory: &Path, environment: &Environment) -> Result<()> {
 }
 
 /// Finds the files of all partitions, by their names.
-fn list_files(vfs: &dyn Vfs, directory: &Path, partitioner: &'static dyn Partitioner, state: &mut State) -> Result<()> {
+pub(super) fn list_files(
+    vfs: &dyn Vfs,
+    directory: &Path,
+    partitioner: &'static dyn Partitioner,
+    state: &mut State,
+) -> Result<()> {
+    // A reader beside a server may come when files are on their way out or in.
+    let journal = Journal::read(vfs, directory)?;
+    let hidden = journal.as_ref().map(Journal::hidden).unwrap_or_default();
     for entry in vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))? {
+        if hidden.contains(&entry.name) {
+            continue;
+        }
         let kinds = [Some(RawKind::Raw), Some(RawKind::Data), None];
         let part = kinds.iter().find_map(|kind| {
             let prefix = kind.map_or(METRIC_PREFIX, RawKind::prefix);
@@ -539,6 +553,7 @@ impl Parts {
             building: Mutex::new(()),
             state: RwLock::new(self.state),
             wal_size: WalSize::default(),
+            cutoff: AtomicI64::new(Timestamp::MIN),
             poisoned: Mutex::new(None),
         }
     }

@@ -46,6 +46,7 @@ impl Database {
             fresh.seen = before.into_iter().collect();
             let mut state = self.write_state();
             fresh.changes = std::mem::take(&mut state.changes);
+            (fresh.change, fresh.forgotten) = (state.change, state.forgotten);
             let old = state.files.keys().chain(state.metric_files.keys()).chain(state.pages.keys());
             let new = fresh.files.keys().chain(fresh.metric_files.keys()).chain(fresh.pages.keys());
             let partitions: Vec<Partition> = old.chain(new).copied().collect();

@@ -179,9 +179,7 @@ fn keep_damage(vfs: &dyn Vfs, index: &RawFile) {
 }
 
 fn overlapping(state: &State, from: Timestamp, to: Timestamp) -> Vec<Partition> {
-    let files =
-        state.files.keys().chain(state.metric_files.keys()).chain(state.frozen.keys()).chain(state.pages.keys());
-    let mut partitions: Vec<Partition> = files.copied().filter(|p| p.overlaps(from, to)).collect();
+    let mut partitions: Vec<Partition> = state.partitions().filter(|p| p.overlaps(from, to)).collect();
     partitions.sort();
     partitions.dedup();
     partitions

@@ -99,22 +99,33 @@ pub struct State {
     pub metric_files: BTreeMap<Partition, MetricSlot>,
     /// Length of files when they were listed, or put in place: for those whose index is not in memory.
     pub listed: HashMap<PathBuf, u64>,
-    /// How often files of a partition were replaced, renamed or removed.
+    /// When files of a partition were last replaced, renamed or removed: the number of that change.
     pub changes: HashMap<Partition, u64>,
+    /// How many changes there were.
+    pub change: u64,
+    /// The number of the last change that no partition in `changes` remembers.
+    pub forgotten: u64,
     /// For readers beside a server: headers of the metric files that were there while everything else was read.
     pub seen: SeenFiles,
 }
 
 impl State {
-    /// How often files of a partition were replaced, renamed or removed.
+    /// Differs from what it was whenever files of a partition were replaced, renamed or removed meanwhile.
     pub(super) fn changes_of(&self, partition: Partition) -> u64 {
-        self.changes.get(&partition).copied().unwrap_or_default()
+        self.changes.get(&partition).copied().unwrap_or(self.forgotten)
     }
 
     /// Notes that files of a partition were replaced, renamed or removed: what was opened before must be looked up again.
     pub(super) fn note_change(&mut self, partition: Partition) {
-        let changes = self.changes.entry(partition).or_default();
-        *changes = changes.saturating_add(1);
+        self.change = self.change.saturating_add(1);
+        self.changes.insert(partition, self.change);
+    }
+
+    /// Notes that all files of a partition were removed, without remembering the partition.
+    pub(super) fn forget_changes(&mut self, partition: Partition) {
+        self.change = self.change.saturating_add(1);
+        self.changes.remove(&partition);
+        self.forgotten = self.change;
     }
 
     /// Freezes the open pages. Those of the last time were flushed.

@@ -2,9 +2,11 @@
 
 use super::batch::{Batch, NOW, Row};
 use super::commit::Sequence;
+use super::expire::ends_before;
 use super::{BatchOutcome, Database, Last};
 use crate::config::{FsyncPolicy, ValueWidth};
 use crate::format::wal::BatchEncoder;
+use crate::model::duration::format_short;
 use crate::model::{MetricId, Number, NumberKind, Timestamp, Value, ValueType};
 use crate::plugin::Partition;
 use crate::stats::Counters;
@@ -12,6 +14,7 @@ use crate::storage::{OpenPage, WalFile};
 use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Rows that a page may hold while it cannot be flushed; beyond that, writes are refused.
@@ -173,7 +176,11 @@ impl Database {
             now: self.environment.clock.now(),
             current: None,
             width: self.environment.config.values.width,
-            max_future: i64::try_from(self.environment.config.limits.max_future.as_nanos()).unwrap_or(i64::MAX),
+            max_future: match batch.any_time {
+                true => 0,
+                false => i64::try_from(self.environment.config.limits.max_future.as_nanos()).unwrap_or(i64::MAX),
+            },
+            cutoff: self.cutoff.load(Ordering::Relaxed),
             refused: Refused::default(),
         };
         stage.declarations(writer, batch, outcome);
@@ -299,11 +306,14 @@ impl Database {
                 tracing::trace!(database = self.name, metric = %name, id, value_type = %metric.value_type, "new metric");
             }
         }
-        for (id, _) in &writer.undo {
+        for (id, before) in &writer.undo {
             let written = writer.metrics.get(usize::from(*id)).and_then(Option::as_ref);
             if let (Some(written), Some(metric)) = (written, state.metric_mut(*id)) {
                 metric.value_type = written.value_type;
-                metric.last = written.last;
+                // A type that was stated is no sample: the newest one may have expired since it was written.
+                if before.is_none_or(|before| before.last != written.last) {
+                    metric.last = written.last;
+                }
             }
         }
         let mut rows = writer.staged.as_slice();
@@ -330,7 +340,10 @@ struct Stage<'a> {
     now: Timestamp,
     current: Option<(Partition, u32)>,
     width: ValueWidth,
+    /// Zero when any time is taken.
     max_future: i64,
+    /// Partitions that ended before are expired.
+    cutoff: Timestamp,
     refused: Refused,
 }
 
@@ -341,6 +354,7 @@ struct Refused {
     value_type: u64,
     order: u64,
     future: u64,
+    expired: u64,
     limit: u64,
 }
 
@@ -352,6 +366,7 @@ impl Refused {
             (self.value_type, &counters.rejected_type),
             (self.order, &counters.rejected_order),
             (self.future, &counters.rejected_future),
+            (self.expired, &counters.rejected_expired),
             (self.limit, &counters.rejected_limit),
         ] {
             if refused > 0 {
@@ -399,12 +414,17 @@ impl Stage<'_> {
         let Some(series) = batch.series.get(row.series as usize) else { return Ok(()) };
         let line = u64::from(row.line);
         if self.max_future > 0 && row.timestamp > self.now.saturating_add(self.max_future) {
-            let limit = Duration::from_nanos(self.max_future.unsigned_abs());
             self.refused.future += 1;
-            outcome.reject(line, || {
-                format!("timestamp {} is more than limits.max_future = {limit:?} ahead of the clock", row.timestamp)
-            });
+            outcome.reject(line, || too_far_ahead(row.timestamp, self.now, self.max_future));
             return Ok(());
+        }
+        if row.timestamp < self.cutoff && row.timestamp != NOW {
+            let partition = self.database.partitioner.partition_of(row.timestamp);
+            if ends_before(partition, self.cutoff) {
+                self.refused.expired += 1;
+                outcome.reject(line, || self.database.expired_sample(row.timestamp, partition));
+                return Ok(());
+            }
         }
         let id = if series.resolved.0 == self.database.instance && writer.metric(series.resolved.1).is_some() {
             series.resolved.1
@@ -561,11 +581,31 @@ impl Stage<'_> {
 }
 
 impl Database {
+    /// Why a sample of an expired partition is refused.
+    fn expired_sample(&self, timestamp: Timestamp, partition: Partition) -> String {
+        format!(
+            "timestamp {timestamp} lies in partition {}, which ended more than retention_days = {} ago and would be removed \
+             at once; [retention] in manifest.toml decides",
+            self.partitioner.file_part(partition),
+            self.manifest.retention.retention_days
+        )
+    }
+
     /// Whether rows of a partition are written to the WAL: decided per page, so that the WAL always holds all rows of a page or none.
     fn goes_through_wal(&self, partition: Partition, now: Timestamp) -> bool {
         let skip = i64::try_from(self.manifest.wal.skip_before.as_nanos()).unwrap_or(i64::MAX);
         self.manifest.wal.enabled && partition.end > now.saturating_sub(skip)
     }
+}
+
+/// Why a timestamp is refused, and by how much it is too large.
+fn too_far_ahead(timestamp: Timestamp, now: Timestamp, limit: i64) -> String {
+    let ahead = |by: i64| format_short(Duration::from_nanos(by.unsigned_abs()));
+    format!(
+        "timestamp {timestamp} is {} ahead of the clock; limits.max_future = {} is as far as it may be",
+        ahead(timestamp.saturating_sub(now)),
+        ahead(limit)
+    )
 }
 
 fn widen(metric: &mut WriterMetric) {

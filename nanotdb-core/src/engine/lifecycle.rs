@@ -1,9 +1,11 @@
-//! Opening, maintaining and closing a root.
+//! Opening and closing a root.
 
-use super::background::{Background, Flusher};
+use super::flusher::Flusher;
+use super::maintenance::Maintenance;
 use super::stats::StatsWriter;
+use super::trusted_clock::TrustedClock;
 use super::{Engine, EngineOptions, Inner};
-use crate::config::{EngineConfig, FsyncPolicy, Manifest};
+use crate::config::{EngineConfig, Manifest};
 use crate::database::{Database, Environment, MANIFEST_FILE, wal_name};
 use crate::model::name;
 use crate::plugin::registry::registry;
@@ -14,10 +16,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
-
-/// How often sealed partitions are looked for.
-const BUILD_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// [`Engine::open`] on another file system or clock.
@@ -32,16 +30,8 @@ impl Engine {
         }
         if options.background {
             *engine.inner.flusher.lock().unwrap_or_else(PoisonError::into_inner) = Some(Flusher::start()?);
-            let inner = || Arc::downgrade(&engine.inner);
-            let interval = engine.background_interval();
-            let mut threads = vec![Background::start("nanotdb-maint", inner(), interval, upkeep)?];
-            if engine.config().metrics.enabled {
-                // On a thread of its own: an fsync that is due does not wait for a month to be rewritten.
-                threads.push(Background::start("nanotdb-build", inner(), BUILD_INTERVAL, |engine| {
-                    engine.inner.build_sealed()
-                })?);
-            }
-            *engine.inner.background.lock().unwrap_or_else(PoisonError::into_inner) = threads;
+            let maintenance = Maintenance::start(&engine.inner)?;
+            *engine.inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner) = Some(maintenance);
         }
         Ok(engine)
     }
@@ -96,19 +86,26 @@ impl Engine {
             }
         }
         let writable = lock.is_some();
+        let mut trusted = TrustedClock::load(&*options.vfs, root);
+        trusted.observe(options.clock.now(), options.clock.monotonic());
         let inner = Inner {
             root: root.to_owned(),
             environment,
             databases: RwLock::new(databases),
             failed,
             lock: Mutex::new(lock),
-            background: Mutex::new(Vec::new()),
+            maintenance: Mutex::new(None),
+            upkeep: Mutex::default(),
+            trusted: Mutex::new(trusted),
+            gates: RwLock::default(),
             flusher: Mutex::new(None),
             writable,
             closed: AtomicBool::new(false),
-            last_sync: Mutex::new(Duration::ZERO),
             stats: StatsWriter::new(stats, options.clock.monotonic()),
         };
+        for database in inner.all_databases() {
+            inner.refuse_expired(&database);
+        }
         Ok(Engine { inner: Arc::new(inner) })
     }
 
@@ -154,12 +151,6 @@ impl Engine {
         Ok(database)
     }
 
-    /// What the maintenance threads do, once, now: interval fsync, the flush of pages past their age, and metric files of
-    /// sealed partitions when `[metrics] enabled` says so.
-    pub fn tick(&self) -> Result<()> {
-        self.inner.upkeep().and(self.inner.build_sealed())
-    }
-
     /// Flushes every open page and empties the WALs.
     pub fn flush(&self) -> Result<()> {
         first_error(self.all_databases().iter().map(|d| d.flush()))
@@ -187,57 +178,25 @@ impl Engine {
     pub fn close(&self) -> Result<()> {
         self.inner.close()
     }
-
-    fn background_interval(&self) -> Duration {
-        let wal = &self.config().wal;
-        let tick = Duration::from_secs(1);
-        if wal.fsync_policy == FsyncPolicy::Interval { tick.min(wal.fsync_interval) } else { tick }
-    }
-}
-
-/// What the maintenance thread does in one round.
-fn upkeep(engine: &Engine) -> Result<()> {
-    let outcome = engine.inner.upkeep();
-    engine.write_stats_if_due();
-    outcome
 }
 
 impl Inner {
-    fn upkeep(&self) -> Result<()> {
-        let wal = &self.environment.config.wal;
-        let now = self.environment.clock.monotonic();
-        let mut outcomes = Vec::new();
-        if wal.fsync_policy == FsyncPolicy::Interval {
-            let due = {
-                let mut last = self.last_sync.lock().unwrap_or_else(PoisonError::into_inner);
-                let due = now.saturating_sub(*last) >= wal.fsync_interval;
-                if due {
-                    *last = now;
-                }
-                due
-            };
-            if due {
-                outcomes.extend(self.all_databases().iter().map(|d| d.sync_wal()));
-            }
-        }
-        outcomes.extend(self.all_databases().iter().map(|d| d.flush_aged()));
-        first_error(outcomes.into_iter())
-    }
-
     fn close(&self) -> Result<()> {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let background = std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
-        drop(background);
+        let maintenance = self.maintenance.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(maintenance);
         let flusher = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(flusher);
         let outcome = match self.writable {
             true => first_error(self.all_databases().iter().filter(|d| d.failure().is_none()).map(|d| d.flush())),
             false => Ok(()),
         };
+        self.watch_clock();
+        let clock = if self.writable && self.has_retention() { self.save_clock() } else { Ok(()) };
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
-        outcome
+        outcome.and(clock)
     }
 }
 

@@ -1,12 +1,9 @@
-//! Metric files: building them by hand, and by themselves when a partition is sealed.
+//! Metric files, built by hand. (maintenance.rs builds them when a partition is sealed.)
 
 use super::build::Builder;
-use super::{BuildOptions, BuildProgress, BuildReport, Engine, Inner};
-use crate::database::Database;
+use super::{BuildOptions, BuildProgress, BuildReport, Engine};
 use crate::plugin::Partition;
 use crate::{Error, Result};
-use std::ops::ControlFlow;
-use std::sync::atomic::Ordering;
 
 /// Which partitions are built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,45 +69,5 @@ impl Engine {
             }
         }
         first_error.map(|()| reports)
-    }
-}
-
-impl Inner {
-    /// Builds what is sealed and not built, when `[metrics] enabled` says so.
-    pub(super) fn build_sealed(&self) -> Result<()> {
-        let mut first = Ok(());
-        for database in self.all_databases() {
-            first = first.and(self.build_sealed_of(&database));
-        }
-        first
-    }
-
-    fn build_sealed_of(&self, database: &Database) -> Result<()> {
-        let config = &self.environment.config.metrics;
-        if !config.enabled || database.failure().is_some() {
-            return Ok(());
-        }
-        let options = BuildOptions::new(config.format, &config.compression, config.raw_ingest_action)?;
-        for (partition, _) in database.partitions() {
-            if !database.is_sealed(partition) || database.has_open_page(partition) || database.is_built(partition) {
-                continue;
-            }
-            let is_closing = || self.closed.load(Ordering::Acquire);
-            let mut go_on = |_| if is_closing() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-            if go_on(0).is_break() {
-                break;
-            }
-            match Builder(database).build(partition, options, &mut go_on) {
-                Ok(_) => {}
-                Err(Error::Cancelled(_)) => break,
-                // Damage does not go away by itself: it is reported once, and tried again when rows come.
-                Err(error @ (Error::BadInput(_) | Error::Corrupt { .. } | Error::Incompatible { .. })) => {
-                    tracing::error!(database = database.name(), %error, "building a metric file");
-                }
-                Err(error) => return Err(error),
-            }
-            database.note_built(partition);
-        }
-        Ok(())
     }
 }

@@ -1,18 +1,24 @@
 //! Many databases under one root: routing, lifecycle, and the embedding API.
 
-mod background;
 mod build;
+mod flusher;
 mod lifecycle;
+mod maintenance;
 mod metric_files;
 mod read;
+mod retention;
 mod stats;
+mod trusted_clock;
+mod workers;
 mod write;
 
-pub use crate::database::{Batch, BatchOutcome, MetricInfo, Rejection};
+pub use crate::database::{Batch, BatchOutcome, MetricInfo, Rejection, Removed};
 pub use crate::query::aggregate::{AggregateSink, Windows};
 pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice, Slices, Stride};
 pub use build::{BuildOptions, BuildProgress, BuildReport};
+pub use maintenance::{DatabaseMaintenance, MaintenancePlan, MaintenanceReport};
 pub use metric_files::Selection;
+pub use retention::{RetentionClock, RetentionGate};
 pub use stats::{ABOUT_DATABASES, internal_manifest};
 pub use write::Submitted;
 
@@ -84,12 +90,16 @@ struct Inner {
     failed: BTreeMap<String, String>,
     /// `None` when open for reading only, and once closed.
     lock: Mutex<Option<DirectoryLock>>,
-    background: Mutex<Vec<background::Background>>,
+    maintenance: Mutex<Option<maintenance::Maintenance>>,
+    /// By instance of the database.
+    upkeep: Mutex<HashMap<u64, Arc<maintenance::Upkeep>>>,
+    trusted: Mutex<trusted_clock::TrustedClock>,
+    /// Who may hold expired partitions.
+    gates: RwLock<Vec<Box<RetentionGate>>>,
     /// Without one, whoever fills a page flushes it.
-    flusher: Mutex<Option<background::Flusher>>,
+    flusher: Mutex<Option<flusher::Flusher>>,
     writable: bool,
     closed: AtomicBool,
-    last_sync: Mutex<std::time::Duration>,
     stats: stats::StatsWriter,
 }
 

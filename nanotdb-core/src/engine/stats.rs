@@ -69,6 +69,7 @@ pub(super) struct StatsWriter {
     sources: RwLock<Vec<Arc<dyn Source>>>,
     /// Whether the last samples could not be written: that is said once.
     failing: AtomicBool,
+    writing: AtomicBool,
 }
 
 impl StatsWriter {
@@ -79,6 +80,7 @@ impl StatsWriter {
             batch: Mutex::default(),
             sources: RwLock::default(),
             failing: AtomicBool::new(false),
+            writing: AtomicBool::new(false),
         }
     }
 
@@ -153,22 +155,24 @@ impl Engine {
         exposition.text()
     }
 
-    /// [`Engine::write_stats`] when `[stats]` says that it is time. A failure is logged, once until it ends: a database that
+    /// [`Engine::write_stats`] for the engine's threads. A failure is logged, once until it ends: a database that
     /// takes no writes must not fill the log.
-    pub(super) fn write_stats_if_due(&self) {
+    pub(super) fn write_due_stats(&self) {
         let writer = &self.inner.stats;
-        if !writer.due(self.clock().monotonic()) || self.inner.closed.load(Ordering::Acquire) {
+        // One that hangs on its disk must not be joined by another one every interval.
+        if self.inner.is_closing() || writer.writing.swap(true, Ordering::AcqRel) {
             return;
         }
         match self.write_stats() {
             Ok(()) => writer.failing.store(false, Ordering::Relaxed),
-            Err(_) if self.inner.closed.load(Ordering::Acquire) => {}
+            Err(_) if self.inner.is_closing() => {}
             Err(error) => {
                 if !writer.failing.swap(true, Ordering::Relaxed) {
                     tracing::warn!(%error, "the engine's own metrics cannot be written");
                 }
             }
         }
+        writer.writing.store(false, Ordering::Release);
     }
 
     /// Writes one sample per number into the database `internal`, which is created when it is missing. The threads of an

@@ -1,7 +1,7 @@
 //! Writing: batches, lines, samples.
 
 use super::Engine;
-use super::background::FlushQueue;
+use super::flusher::FlushQueue;
 use crate::database::{Batch, BatchOutcome, Database, Receipt};
 use crate::model::{Number, Timestamp};
 use crate::plugin::IngestOptions;

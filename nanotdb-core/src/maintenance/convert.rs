@@ -21,6 +21,7 @@ use narrow::Types;
 use pages::{PageWriter, Written};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
 /// Most bytes of a checkpoint log or an archive that is copied.
 const MAX_COPY: u64 = 1 << 40;
@@ -362,6 +363,7 @@ impl Converter<'_> {
         let out = self.request.out;
         let mut config = EngineConfig::default();
         config.stats.enabled = false;
+        config.limits.max_future = Duration::ZERO;
         let engine = Engine::open_with(out, config, EngineOptions { background: false, ..options.clone() })?;
         let mut superfluous = Vec::new();
         let built = self.planned.iter().try_for_each(|planned| {

@@ -1,5 +1,6 @@
 //! Work on whole roots: inspection, verification, conversion, and moving samples between an engine and text.
 
+pub mod archive;
 pub mod codecs;
 pub mod convert;
 pub mod export;

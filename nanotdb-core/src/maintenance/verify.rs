@@ -2,17 +2,19 @@
 
 mod metric;
 
+use super::archive::{archives, directory_of};
 use super::{inspect, metric_files};
 use crate::config::EngineConfig;
 use crate::database::{Digest, source_of};
 use crate::engine::{Engine, EngineOptions};
 use crate::model::{MetricId, Timestamp, Value, ValueType};
 use crate::plugin::Partition;
+use crate::storage::archive::{Archive, ArchivedFiles};
 use crate::storage::raw_file::FrameReader;
 use crate::storage::vfs::{OpenMode, Vfs};
 use crate::storage::{FrameEntry, RawFile};
 use crate::{Error, Result};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 /// Something that is not as it should be.
@@ -45,6 +47,8 @@ pub struct VerifyReport {
     pub metric_blocks: u64,
     /// Samples in whole blocks.
     pub metric_rows: u64,
+    /// Archives checked; what is in them counts as the files do.
+    pub archives: u64,
     /// What is wrong; empty when all is well.
     pub problems: Vec<Problem>,
 }
@@ -108,11 +112,44 @@ fn check_database(vfs: &dyn Vfs, root: &Path, name: &str, report: &mut VerifyRep
             }
         }
     }
+    check_files(vfs, &directory, &types, report)?;
+    archives(vfs, &directory)?.iter().try_for_each(|path| check_archive(vfs, path, &types, report))
+}
+
+/// Checks metric files and raw files.
+pub(super) fn check_files(
+    vfs: &dyn Vfs,
+    directory: &Path,
+    types: &HashMap<MetricId, ValueType>,
+    report: &mut VerifyReport,
+) -> Result<()> {
     let mut built = BTreeMap::new();
-    for path in metric_files::metric_files(vfs, &directory)? {
-        built.extend(metric::check(vfs, &path, &types, report)?);
+    for path in metric_files::metric_files(vfs, directory)? {
+        built.extend(metric::check(vfs, &path, types, report)?);
     }
-    check_raw_files(vfs, &directory, &types, &built, report)
+    check_raw_files(vfs, directory, types, &built, report)
+}
+
+fn check_archive(
+    vfs: &dyn Vfs,
+    path: &Path,
+    types: &HashMap<MetricId, ValueType>,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    report.archives = report.archives.saturating_add(1);
+    let archive = match Archive::read(vfs, path) {
+        Ok(archive) => archive,
+        // A restore took out the last that was in it.
+        Err(Error::NotFound(_)) => return Ok(()),
+        Err(Error::Corrupt { file, offset, reason }) => {
+            report.problems.push(Problem { file, offset: Some(offset), what: reason });
+            return Ok(());
+        }
+        Err(e) => return Err(e),
+    };
+    let files = ArchivedFiles::new(vfs, &archive);
+    let generations: BTreeSet<u32> = archive.files.iter().map(|file| file.generation).collect();
+    generations.into_iter().try_for_each(|n| check_files(&files, &directory_of(&archive, n), types, report))
 }
 
 fn check_raw_files(

@@ -88,6 +88,7 @@ counters! {
     rejected_type: Counter "nanotdb.ingest.rejected_type" Count "Samples refused because the value does not fit the metric's type.";
     rejected_order: Counter "nanotdb.ingest.rejected_order" Count "Samples refused because they are older than the metric's newest.";
     rejected_future: Counter "nanotdb.ingest.rejected_future" Count "Samples refused by limits.max_future.";
+    rejected_expired: Counter "nanotdb.ingest.rejected_expired" Count "Samples refused because retention would remove them at once.";
     rejected_limit: Counter "nanotdb.ingest.rejected_limit" Count "Samples refused by limits.max_databases or limits.max_metrics_per_database.";
     rejected_failed: Counter "nanotdb.ingest.rejected_failed" Count "Samples refused because their database could not store the batch.";
 
@@ -108,7 +109,7 @@ counters! {
     query_raw: Counter "nanotdb.query.raw" Count "Queries of samples.";
     query_aggregates: Counter "nanotdb.query.aggregates" Count "Queries of aggregates over windows.";
     query_newest: Counter "nanotdb.query.newest" Count "Queries of the newest sample, now or at a time.";
-    query_samples: Counter "nanotdb.query.samples" Count "Samples that queries read, one by one.";
+    query_samples: Counter "nanotdb.query.samples" Count "Samples that queries of samples gave.";
     query_time: Counter "nanotdb.query.busy" Micros "Time that queries of samples and aggregates took, until their receiver had everything.";
     query_pages: Counter "nanotdb.query.pages" Count "Raw pages decoded for queries.";
     query_blocks: Counter "nanotdb.query.blocks" Count "Blocks of metric files decoded for queries.";
@@ -120,8 +121,8 @@ counters! {
     build_bytes: Counter "nanotdb.build.bytes" Bytes "Size of the metric files built.";
     build_time: Counter "nanotdb.build.busy" Micros "Time that building metric files took.";
 
-    maintenance_rounds: Counter "nanotdb.maintenance.rounds" Count "Rounds of maintenance.";
-    maintenance_failures: Counter "nanotdb.maintenance.failures" Count "Rounds in which something failed.";
+    maintenance_rounds: Counter "nanotdb.maintenance.rounds" Count "Times that maintenance had work for a database.";
+    maintenance_failures: Counter "nanotdb.maintenance.failures" Count "Tasks of maintenance that failed.";
     maintenance_time: Counter "nanotdb.maintenance.busy" Micros "Time that maintenance took.";
     expired_partitions: Counter "nanotdb.maintenance.expired_partitions" Count "Partitions removed or archived because they were too old.";
     archived_partitions: Counter "nanotdb.maintenance.archived_partitions" Count "Those of them that were archived.";

@@ -1,5 +1,6 @@
 //! Files: the file system the engine sees, and each kind of file it keeps.
 
+pub(crate) mod archive;
 pub mod lock;
 pub mod metric_cache;
 pub mod metric_file;
@@ -8,6 +9,7 @@ pub mod raw_file;
 pub mod vfs;
 pub mod wal_file;
 
+pub use archive::{Archive, ArchivedFile};
 pub use lock::DirectoryLock;
 pub use metric_cache::MetricCache;
 pub use metric_file::{BlockReader, Identity, MetricFile};

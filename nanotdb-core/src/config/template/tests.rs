@@ -16,7 +16,9 @@ fn uncommented(text: &str) -> String {
 #[test]
 fn the_default_file_parses_back_to_the_defaults() {
     let loaded = EngineConfig::parse(&EngineConfig::default_toml(), Path::new(FILE)).unwrap();
-    assert_eq!(loaded.value, EngineConfig::default());
+    assert_eq!(loaded.value, EngineConfig::of_new_root());
+    let of_old = EngineConfig::parse(&EngineConfig::default().to_toml(), Path::new(FILE)).unwrap();
+    assert_eq!(of_old.value, EngineConfig::default());
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
 }
 

@@ -196,6 +196,17 @@ impl Builder<'_> {
         outcome
     }
 
+    /// Whether [`Builder::build`] would write a file. Reads directories, no samples.
+    pub(super) fn is_due(&self, partition: Partition, options: BuildOptions) -> Result<bool> {
+        let last = partition.end.saturating_sub(1);
+        let Snapshot { partitions, .. } = self.0.snapshot(&[], partition.start, last)?;
+        let Some(snapshot) = partitions.into_iter().find(|p| p.partition == partition) else { return Ok(false) };
+        let mut report = ScanReport::default();
+        let range = (partition.start, last);
+        let open = self.0.open_partition(snapshot, &[], range, MetricFiles::Preferred, &mut report)?;
+        Ok(self.0.has_open_page(partition) || !self.is_up_to_date(&open, options)?)
+    }
+
     fn part_name(&self, partition: Partition) -> String {
         self.0.partitioner_of(partition).file_part(partition)
     }

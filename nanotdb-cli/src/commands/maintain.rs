@@ -1,0 +1,269 @@
+//! `nanocli maintain`: what a server does by itself, once, without one.
+
+use crate::cli::DatabasesArgs;
+use crate::inspect::table::Table;
+use crate::{output, root, text};
+use nanotdb_core::engine::{DatabaseMaintenance, Engine, MaintenancePlan, MaintenanceReport, Removed, RetentionClock};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Do what a server does by itself, once: flush, build metric files, remove or archive what has expired.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    databases: DatabasesArgs,
+
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Believe that the clock of this machine is right, now
+    #[arg(long)]
+    trust_clock: bool,
+
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  nanocli maintain --root ./nanotdb-data --dry-run
+  nanocli maintain --root ./nanotdb-data --db sensors
+  nanocli maintain --root ./nanotdb-data --trust-clock
+
+Metric files are built when engine.toml says [metrics] enabled = true. Partitions expire as the [retention] of each
+database's manifest.toml says, by a clock that has been right for 24 hours of a server's run: where no server has run
+for so long, nothing expires without --trust-clock.
+
+Exit code 1 when something went wrong; the rest is done all the same.";
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let DatabasesArgs { root, db } = &args.databases;
+    let root = &root.root;
+    root::require_directory(root)?;
+    if args.dry_run {
+        let engine = root::open_for_reading(root)?;
+        let names = names(&engine, root, db.as_deref())?;
+        return plan(args, &engine, &names);
+    }
+    let engine = root::open_for_writing(root)?;
+    let done = names(&engine, root, db.as_deref()).and_then(|names| {
+        if args.trust_clock {
+            engine.trust_clock()?;
+        }
+        rounds(&engine, &names)
+    });
+    let clock = engine.retention_clock();
+    let waiting = done.as_ref().map_or(0, |done| unbelieved(&engine, &done.databases));
+    let closed = engine.close();
+    let report = done?;
+    closed?;
+    for error in report.errors() {
+        eprintln!("nanocli: {error}");
+    }
+    if args.json {
+        output::print_json(&json(&report, clock))?;
+    } else {
+        output::print_text(&format!("{}{}", table(&report), note(clock, waiting)))?;
+    }
+    Ok(super::exit(report.errors().is_empty()))
+}
+
+fn names(engine: &Engine, root: &std::path::Path, db: Option<&str>) -> anyhow::Result<Vec<String>> {
+    if let Some(name) = db {
+        root::require_database(engine, root, name)?;
+        return Ok(vec![name.to_owned()]);
+    }
+    Ok(engine.database_names(true))
+}
+
+/// Rounds until one removes nothing: a round removes some partitions of a database at most.
+fn rounds(engine: &Engine, names: &[String]) -> anyhow::Result<MaintenanceReport> {
+    let mut all = MaintenanceReport::default();
+    for (name, reason) in engine.health() {
+        if names.contains(&name) {
+            all.errors.push(format!("{name}: {reason}"));
+        }
+    }
+    for name in names {
+        let mut sum: Option<DatabaseMaintenance> = None;
+        loop {
+            let MaintenanceReport { databases, errors } = engine.maintain(name)?;
+            all.errors.extend(errors);
+            let Some(round) = databases.into_iter().next() else { break };
+            let is_last = round.removed.is_empty() || !round.errors.is_empty();
+            match &mut sum {
+                None => sum = Some(round),
+                Some(sum) => {
+                    sum.pages_flushed = sum.pages_flushed.saturating_add(round.pages_flushed);
+                    sum.sealed.extend(round.sealed);
+                    sum.built.extend(round.built);
+                    sum.removed.extend(round.removed);
+                    sum.held = round.held;
+                    sum.errors.extend(round.errors);
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+        all.databases.extend(sum);
+    }
+    Ok(all)
+}
+
+/// Partitions that are expired by the wall clock alone.
+fn unbelieved(engine: &Engine, databases: &[DatabaseMaintenance]) -> usize {
+    let plans = databases.iter().filter_map(|d| engine.maintenance_plan(&d.database).ok());
+    plans.map(|plan| plan.unbelieved.len()).sum()
+}
+
+fn note(clock: RetentionClock, waiting: usize) -> String {
+    if waiting == 0 {
+        return String::new();
+    }
+    let believed = match (clock.now, clock.ahead) {
+        (Some(now), Some(ahead)) => {
+            format!("believes {} ({} behind)", time_of(now), short(ahead))
+        }
+        _ => "has not seen this clock run for 24 hours of a server's run".to_owned(),
+    };
+    format!(
+        "{} expired by the clock of this machine {}, but retention {believed}; if the clock is right: --trust-clock\n",
+        text::counted(waiting as u64, "partition"),
+        if waiting == 1 { "is left" } else { "are left" },
+    )
+}
+
+fn time_of(now: i64) -> String {
+    text::timestamp_short(now)
+}
+
+fn short(duration: Duration) -> String {
+    nanotdb_core::model::duration::format_short(Duration::from_secs(duration.as_secs()))
+}
+
+fn freed(removed: &[Removed]) -> u64 {
+    removed.iter().filter(|removed| removed.archive.is_none()).map(|removed| removed.bytes).sum()
+}
+
+fn archived(removed: &[Removed]) -> u64 {
+    removed.iter().filter(|removed| removed.archive.is_some()).count() as u64
+}
+
+/// One or two names, or how many there are.
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => "-".to_owned(),
+        [one] => one.clone(),
+        [first, .., last] => format!("{} ({first} to {last})", text::count(names.len() as u64)),
+    }
+}
+
+fn parts(removed: &[Removed]) -> Vec<String> {
+    removed.iter().map(|removed| removed.partition.clone()).collect()
+}
+
+fn table(report: &MaintenanceReport) -> String {
+    let mut table = Table::new(&["DATABASE", ">PAGES", "BUILT", "REMOVED", ">ARCHIVED", ">FREED", "HELD", ">ERRORS"]);
+    for done in &report.databases {
+        let built: Vec<String> = done.built.iter().map(|built| built.partition.clone()).collect();
+        let held: Vec<String> = done.held.iter().map(|(partition, reason)| format!("{partition}: {reason}")).collect();
+        table.row(vec![
+            done.database.clone(),
+            text::count(done.pages_flushed),
+            listed(&built),
+            listed(&parts(&done.removed)),
+            text::count(archived(&done.removed)),
+            text::bytes(freed(&done.removed)),
+            listed(&held),
+            text::count(done.errors.len() as u64),
+        ]);
+    }
+    table.render()
+}
+
+fn removed_json(removed: &[Removed]) -> Vec<serde_json::Value> {
+    let one = |removed: &Removed| {
+        serde_json::json!({
+            "partition": removed.partition,
+            "files": removed.files,
+            "bytes": removed.bytes,
+            "archive": removed.archive.as_ref().map(|path| path.display().to_string()),
+        })
+    };
+    removed.iter().map(one).collect()
+}
+
+fn clock_json(clock: RetentionClock) -> serde_json::Value {
+    serde_json::json!({
+        "believed": clock.now.map(time_of),
+        "ahead_seconds": clock.ahead.map(|ahead| ahead.as_secs()),
+    })
+}
+
+fn json(report: &MaintenanceReport, clock: RetentionClock) -> serde_json::Value {
+    let one = |done: &DatabaseMaintenance| {
+        let built: Vec<_> = done.built.iter().map(|built| &built.partition).collect();
+        let held: Vec<_> = done
+            .held
+            .iter()
+            .map(|(partition, reason)| serde_json::json!({ "partition": partition, "reason": reason }))
+            .collect();
+        serde_json::json!({
+            "database": done.database,
+            "pages_flushed": done.pages_flushed,
+            "sealed": done.sealed,
+            "built": built,
+            "removed": removed_json(&done.removed),
+            "held": held,
+            "bytes_freed": freed(&done.removed),
+            "errors": done.errors,
+        })
+    };
+    let databases: Vec<_> = report.databases.iter().map(one).collect();
+    serde_json::json!({ "databases": databases, "clock": clock_json(clock), "errors": report.errors })
+}
+
+fn plan(args: &Args, engine: &Engine, names: &[String]) -> anyhow::Result<ExitCode> {
+    if args.trust_clock {
+        engine.trust_clock()?;
+    }
+    let clock = engine.retention_clock();
+    let mut plans: Vec<(&String, MaintenancePlan)> = Vec::new();
+    for name in names {
+        plans.push((name, engine.maintenance_plan(name)?));
+    }
+    if args.json {
+        let one = |(name, plan): &(&String, MaintenancePlan)| {
+            serde_json::json!({
+                "database": name,
+                "unflushed": plan.unflushed,
+                "build": plan.build,
+                "remove": removed_json(&plan.remove),
+                "unbelieved": plan.unbelieved,
+            })
+        };
+        let databases: Vec<_> = plans.iter().map(one).collect();
+        output::print_json(
+            &serde_json::json!({ "dry_run": true, "databases": databases, "clock": clock_json(clock) }),
+        )?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new(&["DATABASE", ">UNFLUSHED", "BUILD", "REMOVE", ">ARCHIVE", ">FREE"]);
+    for (name, plan) in &plans {
+        table.row(vec![
+            (*name).clone(),
+            text::count(plan.unflushed),
+            listed(&plan.build),
+            listed(&parts(&plan.remove)),
+            text::count(archived(&plan.remove)),
+            text::bytes(freed(&plan.remove)),
+        ]);
+    }
+    let waiting = plans.iter().map(|(_, plan)| plan.unbelieved.len()).sum();
+    output::print_text(&format!("{}{}nothing was done\n", table.render(), note(clock, waiting)))?;
+    Ok(ExitCode::SUCCESS)
+}
