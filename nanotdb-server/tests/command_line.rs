@@ -105,3 +105,23 @@ fn r18_shutdown_finishes_requests_that_are_being_sent() {
     assert_eq!((answer.status, answer.text().as_str()), (200, r#"{"status":"success","data":{"imported":1}}"#));
     assert_eq!(server.wait().0.code(), Some(0));
 }
+
+#[test]
+fn a_new_directory_gets_metric_files_and_one_with_databases_stays_as_it_is() {
+    let engine_toml = |dir: &tempfile::TempDir| std::fs::read_to_string(dir.path().join("engine.toml")).unwrap();
+    let enabled = |text: &str| {
+        let section = text.split("\n[metrics]\n").nth(1).unwrap();
+        section.lines().find_map(|line| line.strip_prefix("enabled = ")).unwrap() == "true"
+    };
+    let server = Server::start();
+    server.signal("TERM");
+    let (_, dir) = server.wait();
+    assert!(enabled(&engine_toml(&dir)));
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("pi")).unwrap();
+    std::fs::write(dir.path().join("pi/catalog.json"), "{\"metrics\":[]}").unwrap();
+    let server = Server::start_in(dir, &[]);
+    server.signal("TERM");
+    let (_, dir) = server.wait();
+    assert!(!enabled(&engine_toml(&dir)));
+}

@@ -134,3 +134,17 @@ fn a_body_over_the_limit_is_told_the_limit_and_what_was_stored() {
     assert_eq!(answer.status, 413);
     assert!(answer.text().contains("limits.max_decoded_body_bytes"), "{}", answer.text());
 }
+
+/// reliability.md 9: a sender whose clock is ahead is told by how much, and neither blocks today's samples nor anybody else.
+#[test]
+fn r09_samples_far_ahead_are_rejected_with_the_distance() {
+    let server = Server::start();
+    let answer = server.post("/api/v1/import", b"demo/wrong 5 4070908800000000000\ndemo/right 6\n");
+    let json = answer.json();
+    assert_eq!((&json["data"]["imported"], &json["data"]["rejected"]), (&1.into(), &1.into()), "{json}");
+    let reason = json["data"]["errors"][0]["error"].as_str().unwrap();
+    assert!(reason.contains(" days ahead of the clock; limits.max_future = 10m"), "{reason}");
+    assert_eq!(server.get("/api/v1/query?query=demo/wrong").json()["data"]["result"], serde_json::json!([]));
+    server.post("/api/v1/import", b"demo/wrong 7\n");
+    assert_eq!(server.get("/api/v1/query?query=demo/wrong").json()["data"]["result"][0]["value"][1], "7");
+}

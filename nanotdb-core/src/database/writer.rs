@@ -600,12 +600,14 @@ impl Database {
 
 /// Why a timestamp is refused, and by how much it is too large.
 fn too_far_ahead(timestamp: Timestamp, now: Timestamp, limit: i64) -> String {
-    let ahead = |by: i64| format_short(Duration::from_nanos(by.unsigned_abs()));
-    format!(
-        "timestamp {timestamp} is {} ahead of the clock; limits.max_future = {} is as far as it may be",
-        ahead(timestamp.saturating_sub(now)),
-        ahead(limit)
-    )
+    let ahead = Duration::from_nanos(timestamp.saturating_sub(now).unsigned_abs());
+    let ahead = match ahead.as_secs() / 86_400 {
+        days @ 2.. => format!("{days} days"),
+        _ if ahead > Duration::from_secs(1) => format_short(Duration::from_secs(ahead.as_secs())),
+        _ => format_short(ahead),
+    };
+    let limit = format_short(Duration::from_nanos(limit.unsigned_abs()));
+    format!("timestamp {timestamp} is {ahead} ahead of the clock; limits.max_future = {limit} is as far as it may be")
 }
 
 fn widen(metric: &mut WriterMetric) {
