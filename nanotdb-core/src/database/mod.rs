@@ -3,6 +3,7 @@
 mod batch;
 mod commit;
 mod coverage;
+mod durable;
 mod flush;
 mod frames;
 mod install;
@@ -17,9 +18,11 @@ mod state;
 mod writer;
 
 pub(crate) use flush::{next_wal_name, wal_name};
+pub(crate) use open::MANIFEST_FILE;
 
 pub use batch::{Batch, BatchOutcome, Rejection};
 pub use coverage::Covered;
+pub(crate) use durable::FlushMark;
 pub(crate) use coverage::{Digest, source_of};
 pub use partition::{MetricFiles, ScanReport};
 pub(crate) use partition::{OpenPartition, OpenRaw};

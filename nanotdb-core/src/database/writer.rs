@@ -509,7 +509,7 @@ impl Stage<'_> {
 
 impl Database {
     /// Whether rows of a partition are written to the WAL: decided per page, so that the WAL always holds all rows of a page or none.
-    fn goes_through_wal(&self, partition: Partition, now: Timestamp) -> bool {
+    pub(super) fn goes_through_wal(&self, partition: Partition, now: Timestamp) -> bool {
         let skip = i64::try_from(self.manifest.wal.skip_before.as_nanos()).unwrap_or(i64::MAX);
         self.manifest.wal.enabled && partition.end > now.saturating_sub(skip)
     }

@@ -1,9 +1,10 @@
 //! Opening, maintaining and closing a root.
 
 use super::background::{Background, Flusher};
+use super::rollup::Rollups;
 use super::{Engine, EngineOptions, Inner};
 use crate::config::{EngineConfig, FsyncPolicy};
-use crate::database::{Database, Environment, wal_name};
+use crate::database::{Database, Environment, MANIFEST_FILE, wal_name};
 use crate::model::name;
 use crate::plugin::registry::registry;
 use crate::storage::vfs::Vfs;
@@ -17,6 +18,8 @@ use std::time::Duration;
 
 /// How often sealed partitions are looked for.
 const BUILD_INTERVAL: Duration = Duration::from_secs(10);
+/// How often buckets that are over are looked for.
+const ROLLUP_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// [`Engine::open`] on another file system or clock.
@@ -33,7 +36,10 @@ impl Engine {
             *engine.inner.flusher.lock().unwrap_or_else(PoisonError::into_inner) = Some(Flusher::start()?);
             let inner = || Arc::downgrade(&engine.inner);
             let interval = engine.background_interval();
-            let mut threads = vec![Background::start("nanotdb-maint", inner(), interval, Inner::upkeep)?];
+            let mut threads = vec![
+                Background::start("nanotdb-maint", inner(), interval, Inner::upkeep)?,
+                Background::start("nanotdb-rollup", inner(), ROLLUP_INTERVAL, Inner::roll_up_due)?,
+            ];
             if engine.config().metrics.enabled {
                 // On a thread of its own: an fsync that is due does not wait for a month to be rewritten.
                 threads.push(Background::start("nanotdb-build", inner(), BUILD_INTERVAL, Inner::build_sealed)?);
@@ -101,6 +107,7 @@ impl Engine {
             writable,
             closed: AtomicBool::new(false),
             last_sync: Mutex::new(Duration::ZERO),
+            rollups: Rollups::default(),
         };
         Ok(Engine { inner: Arc::new(inner) })
     }
@@ -111,38 +118,13 @@ impl Engine {
     }
 
     pub(super) fn get_or_create(&self, name: &str) -> Result<Arc<Database>> {
-        if let Some(database) = self.database(name) {
-            return Ok(database);
-        }
-        self.inner.check_open()?;
-        name::check_database_name(name.as_bytes()).map_err(Error::BadInput)?;
-        if let Some(reason) = self.inner.failed.get(name) {
-            return Err(Error::ReadOnly { database: name.to_owned(), reason: reason.clone() });
-        }
-        let mut databases = self.inner.databases.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(database) = databases.get(name) {
-            return Ok(Arc::clone(database));
-        }
-        if !self.inner.writable {
-            let reason = "the root was opened for reading only".to_owned();
-            return Err(Error::ReadOnly { database: name.to_owned(), reason });
-        }
-        let limit = self.config().limits.max_databases;
-        if databases.len() as u64 >= limit {
-            let detail = format!("database {name:?} would be one more");
-            return Err(Error::Limit { key: "limits.max_databases", limit, detail });
-        }
-        let directory = self.inner.root.join(name);
-        let database = Arc::new(Database::open(name, &directory, self.inner.environment.clone())?);
-        tracing::info!(database = name, "created a database");
-        databases.insert(name.to_owned(), Arc::clone(&database));
-        Ok(database)
+        self.inner.get_or_create(name, None)
     }
 
     /// What the maintenance threads do, once, now: interval fsync, the flush of pages past their age, and metric files of
     /// sealed partitions when `[metrics] enabled` says so.
     pub fn tick(&self) -> Result<()> {
-        self.inner.upkeep().and(self.inner.build_sealed())
+        self.inner.upkeep().and(self.inner.build_sealed()).and(self.inner.roll_up_due())
     }
 
     /// Flushes every open page and empties the WALs.
@@ -181,6 +163,39 @@ impl Engine {
 }
 
 impl Inner {
+    /// A database, created when it is missing: with the manifest that is given, or else with the defaults.
+    pub(super) fn get_or_create(&self, name: &str, manifest: Option<&dyn Fn() -> String>) -> Result<Arc<Database>> {
+        if let Some(database) = self.database(name) {
+            return Ok(database);
+        }
+        self.check_open()?;
+        name::check_database_name(name.as_bytes()).map_err(Error::BadInput)?;
+        if let Some(reason) = self.failed.get(name) {
+            return Err(Error::ReadOnly { database: name.to_owned(), reason: reason.clone() });
+        }
+        let mut databases = self.databases.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(database) = databases.get(name) {
+            return Ok(Arc::clone(database));
+        }
+        if !self.writable {
+            let reason = "the root was opened for reading only".to_owned();
+            return Err(Error::ReadOnly { database: name.to_owned(), reason });
+        }
+        let limit = self.environment.config.limits.max_databases;
+        if databases.len() as u64 >= limit {
+            let detail = format!("database {name:?} would be one more");
+            return Err(Error::Limit { key: "limits.max_databases", limit, detail });
+        }
+        let directory = self.root.join(name);
+        if let Some(manifest) = manifest {
+            write_new_manifest(&*self.environment.vfs, &directory, manifest)?;
+        }
+        let database = Arc::new(Database::open(name, &directory, self.environment.clone())?);
+        tracing::info!(database = name, "created a database");
+        databases.insert(name.to_owned(), Arc::clone(&database));
+        Ok(database)
+    }
+
     fn upkeep(&self) -> Result<()> {
         let wal = &self.environment.config.wal;
         let now = self.environment.clock.monotonic();
@@ -211,7 +226,8 @@ impl Inner {
         let flusher = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(flusher);
         let outcome = match self.writable {
-            true => first_error(self.all_databases().iter().filter(|d| d.failure().is_none()).map(|d| d.flush())),
+            true => first_error(self.all_databases().iter().filter(|d| d.failure().is_none()).map(|d| d.flush()))
+                .and(self.save_checkpoints()),
             false => Ok(()),
         };
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -225,6 +241,16 @@ impl Drop for Inner {
             tracing::error!(%error, "closing the engine; what was acknowledged is in the WAL");
         }
     }
+}
+
+/// manifest.toml of a database that is to be created, unless there is one.
+fn write_new_manifest(vfs: &dyn Vfs, directory: &Path, text: &dyn Fn() -> String) -> Result<()> {
+    let path = directory.join(MANIFEST_FILE);
+    if vfs.entry(&path).map_err(|e| Error::io("look up", &path, e))?.is_some_and(|entry| entry.len > 0) {
+        return Ok(());
+    }
+    vfs.create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
+    vfs.replace(&path, text().as_bytes()).map_err(|e| Error::io("write", &path, e))
 }
 
 /// Makes the root, and the names of every directory made on the way durable.

@@ -5,6 +5,7 @@ mod build;
 mod lifecycle;
 mod metric_files;
 mod read;
+mod rollup;
 mod write;
 
 pub use crate::database::{Batch, BatchOutcome, MetricInfo, Rejection};
@@ -12,6 +13,7 @@ pub use crate::query::aggregate::{AggregateCallback, Windows};
 pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice, Slices, Stride};
 pub use build::{BuildOptions, BuildProgress, BuildReport};
 pub use metric_files::Selection;
+pub use rollup::RollupCounters;
 pub use write::Submitted;
 
 use crate::clock::{Clock, SystemClock};
@@ -88,6 +90,7 @@ struct Inner {
     writable: bool,
     closed: AtomicBool,
     last_sync: Mutex<std::time::Duration>,
+    rollups: rollup::Rollups,
 }
 
 impl Engine {
@@ -116,7 +119,7 @@ impl Engine {
     }
 
     fn database(&self, name: &str) -> Option<Arc<Database>> {
-        self.inner.databases.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.inner.database(name)
     }
 
     fn all_databases(&self) -> Vec<Arc<Database>> {
@@ -137,6 +140,10 @@ impl Engine {
 }
 
 impl Inner {
+    fn database(&self, name: &str) -> Option<Arc<Database>> {
+        self.databases.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
     fn all_databases(&self) -> Vec<Arc<Database>> {
         let databases = self.databases.read().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> = databases.values().cloned().collect();
