@@ -4,6 +4,7 @@
 use super::{Database, Last};
 use crate::config::{DurabilityProfile, FsyncPolicy};
 use crate::model::{MetricId, Timestamp};
+use crate::plugin::Partition;
 use crate::storage::vfs::OpenMode;
 use crate::{Error, Result};
 use std::path::PathBuf;
@@ -76,6 +77,18 @@ impl Database {
         let partition = self.partitioner.partition_of(at);
         let open = self.read_state().pages.get(&partition).map(|page| page.in_wal);
         open.unwrap_or_else(|| self.goes_through_wal(partition, self.environment.clock.now()))
+    }
+
+    /// The partition of a time.
+    pub(crate) fn partition_at(&self, at: Timestamp) -> Partition {
+        self.partitioner.partition_of(at)
+    }
+
+    /// Forgets what was decoded of its metric files: others will have their names.
+    pub(crate) fn forget_decoded(&self) {
+        for slot in self.read_state().metric_files.values() {
+            self.metric_cache().forget(&slot.path);
+        }
     }
 
     /// How many metrics it has ever had.

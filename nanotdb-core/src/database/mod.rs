@@ -131,7 +131,7 @@ impl Database {
     }
 
     /// Stops all writing: after an I/O error that leaves unknown what is durable.
-    fn poison(&self, error: &Error) {
+    pub(crate) fn poison(&self, error: &Error) {
         let mut poisoned = self.poisoned.lock().unwrap_or_else(PoisonError::into_inner);
         if poisoned.is_none() {
             tracing::error!(database = self.name, %error, "the database is read-only from now on");

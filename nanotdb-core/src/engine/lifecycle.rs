@@ -1,6 +1,7 @@
 //! Opening, maintaining and closing a root.
 
 use super::background::{Background, Flusher};
+use super::replace::{self, Replacing};
 use super::rollup::Rollups;
 use super::{Engine, EngineOptions, Inner};
 use crate::config::{EngineConfig, FsyncPolicy};
@@ -28,6 +29,7 @@ impl Engine {
         let vfs = &*options.vfs;
         create_root(vfs, root)?;
         let lock = DirectoryLock::acquire(vfs, root)?;
+        replace::recover(vfs, root)?;
         let engine = Self::with_databases(root, config, &options, Some(lock))?;
         for name in &engine.config().default_databases.clone() {
             engine.create_database(name)?;
@@ -79,8 +81,12 @@ impl Engine {
         };
         let mut databases = HashMap::new();
         let mut failed = BTreeMap::new();
-        for name in names_on_disk(&*options.vfs, root)? {
-            let directory = root.join(&name);
+        let named = names_on_disk(&*options.vfs, root)?.into_iter().map(|name| (name.clone(), root.join(name)));
+        let stranded = match lock {
+            Some(_) => Vec::new(),
+            None => replace::stranded(&*options.vfs, root)?,
+        };
+        for (name, directory) in named.chain(stranded) {
             let opened = match lock {
                 Some(_) => Database::open(&name, &directory, environment.clone()),
                 None => Database::open_read_only(&name, &directory, environment.clone()),
@@ -100,7 +106,7 @@ impl Engine {
             root: root.to_owned(),
             environment,
             databases: RwLock::new(databases),
-            failed,
+            failed: RwLock::new(failed),
             lock: Mutex::new(lock),
             background: Mutex::new(Vec::new()),
             flusher: Mutex::new(None),
@@ -108,6 +114,7 @@ impl Engine {
             closed: AtomicBool::new(false),
             last_sync: Mutex::new(Duration::ZERO),
             rollups: Rollups::default(),
+            replacing: Replacing::default(),
         };
         Ok(Engine { inner: Arc::new(inner) })
     }
@@ -145,7 +152,7 @@ impl Engine {
 
     /// Why writes are refused, per database that is read-only after an error or could not be opened. Empty when healthy.
     pub fn health(&self) -> Vec<(String, String)> {
-        let failed = self.inner.failed.iter().map(|(name, reason)| (name.clone(), reason.clone()));
+        let failed = self.inner.failed.read().unwrap_or_else(PoisonError::into_inner).clone().into_iter();
         let poisoned = self.all_databases().into_iter().filter_map(|d| Some((d.name().to_owned(), d.failure()?)));
         failed.chain(poisoned).collect()
     }
@@ -170,12 +177,16 @@ impl Inner {
         }
         self.check_open()?;
         name::check_database_name(name.as_bytes()).map_err(Error::BadInput)?;
-        if let Some(reason) = self.failed.get(name) {
-            return Err(Error::ReadOnly { database: name.to_owned(), reason: reason.clone() });
+        if let Some(reason) = self.failure_of(name) {
+            return Err(Error::ReadOnly { database: name.to_owned(), reason });
         }
         let mut databases = self.databases.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(database) = databases.get(name) {
             return Ok(Arc::clone(database));
+        }
+        if self.replacing.is(name) {
+            drop(databases);
+            return self.get_or_create(name, manifest);
         }
         if !self.writable {
             let reason = "the root was opened for reading only".to_owned();
@@ -225,6 +236,7 @@ impl Inner {
         drop(background);
         let flusher = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(flusher);
+        self.wait_for_backfill();
         let outcome = match self.writable {
             true => first_error(self.all_databases().iter().filter(|d| d.failure().is_none()).map(|d| d.flush()))
                 .and(self.save_checkpoints()),

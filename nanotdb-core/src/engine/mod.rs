@@ -1,16 +1,19 @@
 //! Many databases under one root: routing, lifecycle, and the embedding API.
 
+mod backfill;
 mod background;
 mod build;
 mod lifecycle;
 mod metric_files;
 mod read;
+mod replace;
 mod rollup;
 mod write;
 
 pub use crate::database::{Batch, BatchOutcome, MetricInfo, Rejection};
 pub use crate::query::aggregate::{AggregateCallback, Windows};
 pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice, Slices, Stride};
+pub use backfill::{BackfillProgress, BackfillStep};
 pub use build::{BuildOptions, BuildProgress, BuildReport};
 pub use metric_files::Selection;
 pub use rollup::RollupCounters;
@@ -81,7 +84,7 @@ struct Inner {
     environment: Environment,
     databases: RwLock<HashMap<String, Arc<Database>>>,
     /// Databases that could not be opened, with the reason.
-    failed: BTreeMap<String, String>,
+    failed: RwLock<BTreeMap<String, String>>,
     /// `None` when open for reading only, and once closed.
     lock: Mutex<Option<DirectoryLock>>,
     background: Mutex<Vec<background::Background>>,
@@ -91,6 +94,7 @@ struct Inner {
     closed: AtomicBool,
     last_sync: Mutex<std::time::Duration>,
     rollups: rollup::Rollups,
+    replacing: replace::Replacing,
 }
 
 impl Engine {
@@ -128,8 +132,8 @@ impl Engine {
 
     pub(crate) fn known_database(&self, name: &str) -> Result<Arc<Database>> {
         self.database(name).ok_or_else(|| {
-            if let Some(reason) = self.inner.failed.get(name) {
-                return Error::ReadOnly { database: name.to_owned(), reason: reason.clone() };
+            if let Some(reason) = self.inner.failure_of(name) {
+                return Error::ReadOnly { database: name.to_owned(), reason };
             }
             let known = self.database_names(false);
             let known =
@@ -140,8 +144,21 @@ impl Engine {
 }
 
 impl Inner {
+    /// An open database. While another is put in its place, this waits.
     fn database(&self, name: &str) -> Option<Arc<Database>> {
-        self.databases.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        loop {
+            let changes = self.replacing.changes();
+            self.replacing.wait(name);
+            let found = self.databases.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+            if found.is_some() || self.replacing.changes() == changes {
+                return found;
+            }
+        }
+    }
+
+    /// Why a database could not be opened.
+    fn failure_of(&self, name: &str) -> Option<String> {
+        self.failed.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     fn all_databases(&self) -> Vec<Arc<Database>> {

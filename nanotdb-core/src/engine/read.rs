@@ -13,6 +13,7 @@ use std::sync::PoisonError;
 impl Engine {
     /// Names of the databases, sorted; `internal` only when asked for.
     pub fn database_names(&self, include_internal: bool) -> Vec<String> {
+        self.inner.replacing.wait_any();
         let databases = self.inner.databases.read().unwrap_or_else(PoisonError::into_inner);
         let mut names: Vec<_> =
             databases.keys().filter(|name| include_internal || name.as_str() != INTERNAL_DATABASE).cloned().collect();
@@ -150,7 +151,7 @@ impl Engine {
     /// `None` for an unknown database; an error for one that could not be opened.
     fn readable(&self, name: &str) -> Result<Option<std::sync::Arc<crate::database::Database>>> {
         match self.database(name) {
-            None if self.inner.failed.contains_key(name) => self.known_database(name).map(Some),
+            None if self.inner.failure_of(name).is_some() => self.known_database(name).map(Some),
             found => Ok(found),
         }
     }

@@ -28,6 +28,26 @@ pub(super) struct Wanted {
     pub(super) outputs: Vec<Option<usize>>,
 }
 
+impl Wanted {
+    /// A metric whose results have these names, one for each aggregate of the job, between two times.
+    pub(super) fn new(
+        (id, wide): (MetricId, bool),
+        names: &[Option<String>],
+        job: &Job,
+        (from, due): (Timestamp, Timestamp),
+        outputs: &mut Outputs<'_>,
+    ) -> Result<Self> {
+        let mut places = Vec::with_capacity(names.len());
+        for (name, aggregator) in names.iter().zip(&job.aggregators) {
+            places.push(match name {
+                Some(name) => Some(outputs.add(name, *aggregator, wide)?),
+                None => None,
+            });
+        }
+        Ok(Self { id, from, due, outputs: places })
+    }
+}
+
 /// What was done of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Emitted {

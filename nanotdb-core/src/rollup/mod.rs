@@ -8,6 +8,7 @@
 //! the checkpoint log only when the destination has flushed its results. What a crash leaves of them is
 //! found by the newest sample of each result, and not written twice.
 
+pub(crate) mod backfill;
 mod checkpoints;
 mod emit;
 mod graph;
@@ -23,5 +24,5 @@ mod source;
 
 pub(crate) use jobs::Job;
 pub(crate) use manifest::destination_manifest;
-pub use report::{LateSamples, RollupReport, SourceReport};
+pub use report::{BackfillReport, LateSamples, RebuiltDestination, RollupReport, SkippedDestination, SourceReport};
 pub(crate) use runner::{Runner, Shared};

@@ -2,7 +2,7 @@
 
 use crate::config::ValueWidth;
 use crate::database::{Batch, BatchOutcome, Database};
-use crate::model::{Number, Timestamp, ValueType};
+use crate::model::{Number, Sample, Timestamp, ValueType};
 use crate::plugin::{Aggregator, SampleSink};
 use crate::{Error, Result};
 
@@ -60,6 +60,25 @@ impl<'a> Outputs<'a> {
         let value_type = self.destination.metric(name).map(|metric| metric.value_type);
         self.outputs.push(Output { name: name.to_owned(), aggregator, newest, value_type, wide });
         Ok(self.outputs.len().saturating_sub(1))
+    }
+
+    /// Name of a metric that was added.
+    pub(super) fn name(&self, output: usize) -> Option<&str> {
+        self.outputs.get(output).map(|output| output.name.as_str())
+    }
+
+    /// Takes a sample of a metric as it is, unless it is there already.
+    pub(super) fn carry(&mut self, output: usize, sample: Sample) -> Result<bool> {
+        let Some(to) = self.outputs.get_mut(output) else { return Ok(false) };
+        if to.newest.is_some_and(|newest| sample.timestamp <= newest) {
+            return Ok(false);
+        }
+        to.newest = Some(sample.timestamp);
+        self.rows.push(Row { timestamp: sample.timestamp, output, number: Number::from(sample.value) });
+        if self.rows.len() >= BATCH_ROWS {
+            self.flush()?;
+        }
+        Ok(true)
     }
 
     /// Takes the result of the bucket that starts at `timestamp`.
@@ -153,15 +172,6 @@ impl Output {
             None if fits => Ok((Number::float(result), ValueType::Float32)),
             None => refuse(format!("{result:e} does not fit float32, and [values] width = \"32\"")),
         }
-    }
-}
-
-impl Written {
-    pub(super) fn add(&mut self, more: Written) {
-        self.written = self.written.saturating_add(more.written);
-        self.present = self.present.saturating_add(more.present);
-        self.refused = self.refused.saturating_add(more.refused);
-        self.reason = self.reason.take().or(more.reason);
     }
 }
 

@@ -65,3 +65,40 @@ impl SourceReport {
         self.late.iter().map(|late| late.samples).sum()
     }
 }
+
+/// What a backfill did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BackfillReport {
+    /// Sources that were asked for, in the order of their cascades.
+    pub sources: Vec<String>,
+    /// Destinations that were rebuilt, in the order in which they were.
+    pub destinations: Vec<RebuiltDestination>,
+    /// Those that were left as they are.
+    pub skipped: Vec<SkippedDestination>,
+    /// Passes over sources.
+    pub passes: u64,
+}
+
+/// A destination that was rebuilt.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RebuiltDestination {
+    /// The database.
+    pub database: String,
+    /// Samples in it that were computed.
+    pub samples: u64,
+    /// Samples that were taken over as they were, because their source is gone.
+    pub carried: u64,
+    /// Results that it cannot take.
+    pub refused: u64,
+    /// Data files that were replaced, as `<database>/<file>`.
+    pub cleared_files: Vec<String>,
+}
+
+/// A destination that was left as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SkippedDestination {
+    /// The database.
+    pub database: String,
+    /// Why.
+    pub reason: String,
+}

@@ -29,13 +29,12 @@ type Newest = Option<(Timestamp, u64)>;
 pub(super) struct Unit {
     pub(super) job: usize,
     pub(super) key: String,
-    pub(super) metric: String,
     pub(super) id: MetricId,
     pub(super) wide: bool,
     /// Name of the result of each aggregate; `None` when another job makes it from something else.
     pub(super) outputs: Vec<Option<String>>,
     /// Which of [`Source::upstreams`] makes the metric.
-    upstream: Option<usize>,
+    pub(super) upstream: Option<usize>,
     /// End of the last bucket that was emitted. Each bucket before it was, or had no samples.
     done: Option<Timestamp>,
     /// No sample is before this time that was not seen.
@@ -107,10 +106,6 @@ impl Source {
         })
     }
 
-    pub(super) fn job(&self, unit: &Unit) -> Option<&Job> {
-        self.jobs.get(unit.job)
-    }
-
     /// Up to which time all results of a job are there.
     pub(super) fn emitted_until(&self, job: usize) -> Option<Timestamp> {
         self.states.get(job)?.emitted_until
@@ -152,7 +147,6 @@ impl Source {
                     job: index,
                     done: self.checkpoints.completed(&key),
                     key,
-                    metric: metric.name.clone(),
                     id: metric.id,
                     wide: metric.value_type.is_wide(),
                     outputs,
@@ -334,7 +328,7 @@ impl Source {
         let mut wanted = Vec::with_capacity(chunk.len());
         for (at, from, due) in chunk {
             let Some(unit) = self.units.get(*at) else { continue };
-            wanted.push(unit.wanted(job, *from, *due, &mut outputs)?);
+            wanted.push(Wanted::new((unit.id, unit.wide), &unit.outputs, job, (*from, *due), &mut outputs)?);
         }
         let (emitted, scanned) = emit(database, job, &wanted, &mut outputs, around.proceed)?;
         if outputs.result.refused > 0 {
@@ -423,24 +417,6 @@ impl Source {
 }
 
 impl Unit {
-    /// What a pass needs to know of it.
-    pub(super) fn wanted(
-        &self,
-        job: &Job,
-        from: Timestamp,
-        due: Timestamp,
-        outputs: &mut Outputs<'_>,
-    ) -> Result<Wanted> {
-        let mut places = Vec::with_capacity(self.outputs.len());
-        for (name, aggregator) in self.outputs.iter().zip(&job.aggregators) {
-            places.push(match name {
-                Some(name) => Some(outputs.add(name, *aggregator, self.wide)?),
-                None => None,
-            });
-        }
-        Ok(Wanted { id: self.id, from, due, outputs: places })
-    }
-
     /// Notes what a pass did up to `due`. `newest` was read before it.
     fn note(&mut self, newest: Newest, due: Timestamp, emitted: Emitted) {
         if let Some(end) = emitted.end {

@@ -53,7 +53,7 @@ fn a_bucket_is_emitted_when_the_clock_has_passed_its_end_and_the_grace() {
     let names: Vec<_> = engine.metrics("pi_1h").unwrap().into_iter().map(|m| m.name).collect();
     assert_eq!(names, ["a.avg", "a.count", "a.max", "a.min", "a.p95", "a.sum"]);
     let manifest = bench.text("pi_1h/manifest.toml");
-    for line in ["partition = \"month\"", "max_age = \"1d\"", "enabled = false"] {
+    for line in ["partition = \"month\"", "max_age = \"24h\"", "enabled = false"] {
         assert!(manifest.contains(line), "{line} in {manifest}");
     }
 }

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod backfill;
 mod golden;
 mod live;
 mod support;
