@@ -8,6 +8,7 @@ use crate::plugin::Partition;
 use crate::storage::vfs::OpenMode;
 use crate::{Error, Result};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A flush of one open database, over or to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +78,15 @@ impl Database {
         let partition = self.partitioner.partition_of(at);
         let open = self.read_state().pages.get(&partition).map(|page| page.in_wal);
         open.unwrap_or_else(|| self.goes_through_wal(partition, self.environment.clock.now()))
+    }
+
+    /// The latest monotonic time at which a sample of this time can have come; `None` when it was there before the
+    /// database was opened.
+    pub(crate) fn arrival(&self, at: Timestamp) -> Option<Duration> {
+        let partition = self.partitioner.partition_of(at);
+        let state = self.read_state();
+        let page = state.unflushed(partition).map(|page| page.written).max();
+        page.map_or(state.written, |page| state.written.map(|written| written.min(page)))
     }
 
     /// The partition of a time.

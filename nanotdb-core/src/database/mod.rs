@@ -22,8 +22,8 @@ pub(crate) use open::MANIFEST_FILE;
 
 pub use batch::{Batch, BatchOutcome, Rejection};
 pub use coverage::Covered;
-pub(crate) use durable::FlushMark;
 pub(crate) use coverage::{Digest, source_of};
+pub(crate) use durable::FlushMark;
 pub use partition::{MetricFiles, ScanReport};
 pub(crate) use partition::{OpenPartition, OpenRaw};
 pub use snapshot::{PartitionSnapshot, Snapshot};

@@ -8,6 +8,7 @@ use crate::storage::{Identity, OpenPage, RawFile};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is known of a metric's newest sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +92,8 @@ pub struct State {
     /// Pages that a flush took, until their frame is in the index. Their rows came before those of the open page of the
     /// same partition.
     pub frozen: BTreeMap<Partition, Arc<OpenPage>>,
+    /// Monotonic time of the newest write since the database was opened.
+    pub written: Option<Duration>,
     /// How often pages were frozen.
     pub freezes: u64,
     /// Of these, how often their rows have come into data files.

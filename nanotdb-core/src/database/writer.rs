@@ -285,6 +285,9 @@ impl Database {
         let now = self.environment.clock.monotonic();
         let mut state = self.write_state();
         let state = &mut *state;
+        if !writer.staged.is_empty() {
+            state.written = Some(now);
+        }
         writer.new_names.clear();
         for (id, name) in writer.new_metrics.drain(..) {
             if let Some(metric) = writer.metrics.get(usize::from(id)).and_then(Option::as_ref) {

@@ -122,7 +122,7 @@ impl Inner {
             None => return Err(Error::NotFound(format!("no job writes to {name:?}"))),
         };
         old.check_writable()?;
-        let feeds = self.runner().feeds(name, &|source| self.database(source))?;
+        let feeds = self.runner().feeds(name, &|source| self.database(source), &*self.environment.clock)?;
         let made = made_of(&feeds);
         check_metrics(&old, &|metric| made.contains(metric))?;
         let directory = replace::begin(vfs, &self.root, name)?;
@@ -130,9 +130,7 @@ impl Inner {
             let manifest = old.directory().join(MANIFEST_FILE);
             let text = vfs.read(&manifest, 1 << 20).map_err(|e| Error::io("read", &manifest, e))?;
             let width = self.environment.config.values.width;
-            for (file, bytes) in
-                [(MANIFEST_FILE, text), ("catalog.json", catalog_of(&old, &feeds, width))]
-            {
+            for (file, bytes) in [(MANIFEST_FILE, text), ("catalog.json", catalog_of(&old, &feeds, width))] {
                 let path = directory.join(file);
                 vfs.replace(&path, &bytes).map_err(|e| Error::io("write", &path, e))?;
             }
@@ -167,7 +165,8 @@ impl Inner {
                 self.runner().rebuilt(vfs, name, &filled)?;
                 let Filled { samples, carried, refused, passes, .. } = filled;
                 let samples = samples.saturating_sub(carried);
-                let rebuilt = RebuiltDestination { database: name.to_owned(), samples, carried, refused, cleared_files };
+                let rebuilt =
+                    RebuiltDestination { database: name.to_owned(), samples, carried, refused, cleared_files };
                 Ok((rebuilt, passes))
             }
             Err(error) => {

@@ -1,11 +1,11 @@
 //! Rollups of all databases: what is due, in the order in which one feeds the other.
 
 use super::{Engine, Inner};
+use crate::Result;
 use crate::config::Manifest;
 use crate::database::Database;
 use crate::rollup::lineage::{self, Lineage};
 use crate::rollup::{Job, RollupReport, Runner, Shared, SourceReport, destination_manifest};
-use crate::Result;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

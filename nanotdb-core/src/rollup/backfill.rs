@@ -5,6 +5,7 @@ use super::jobs::{Job, floor};
 use super::outputs::{Outputs, Written};
 use super::runner::Runner;
 use super::source::note_refused;
+use crate::clock::Clock;
 use crate::config::{RetentionAction, ValueWidth};
 use crate::database::{Database, MetricFiles};
 use crate::format::catalog::{self, CatalogEntry};
@@ -23,7 +24,9 @@ pub(crate) struct FeedUnit {
     id: MetricId,
     wide: bool,
     outputs: Vec<Option<String>>,
-    /// Source and job that make the metric.
+    /// Its last bucket, while that is being sent: it is left to the next run.
+    limit: Timestamp,
+    /// Source and unit that make the metric.
     upstream: Option<(String, usize)>,
 }
 
@@ -31,7 +34,6 @@ pub(crate) struct FeedUnit {
 pub(crate) struct Feed {
     pub(crate) source: String,
     instance: u64,
-    index: usize,
     job: Job,
     units: Vec<FeedUnit>,
 }
@@ -46,7 +48,7 @@ struct Progress {
     emitted: Emitted,
 }
 
-/// Up to which time the results of jobs, by source and index, are all there.
+/// Up to which time the results of units, by source and index, are all there.
 pub(crate) type Bounds = BTreeMap<(String, usize), Timestamp>;
 
 /// What filling a destination came to.
@@ -123,6 +125,7 @@ impl Runner {
         &mut self,
         destination: &str,
         existing: &dyn Fn(&str) -> Option<Arc<Database>>,
+        clock: &dyn Clock,
     ) -> Result<Vec<Feed>> {
         let mut feeds = Vec::new();
         for name in self.order.sources.clone() {
@@ -132,7 +135,9 @@ impl Runner {
             }
             let database = existing(&name).ok_or_else(|| Error::NotFound(format!("database {name:?} is not open")))?;
             self.expand(&database);
-            let Some(source) = self.sources.get(&name) else { continue };
+            let Some(source) = self.sources.get_mut(&name) else { continue };
+            let ids: Vec<MetricId> = source.units.iter().map(|unit| unit.id).collect();
+            source.observe(&database, &database.newest(&ids)?);
             for (index, job) in source.jobs.iter().enumerate().filter(|(_, job)| job.destination == destination) {
                 let units = source.units.iter().enumerate().filter(|(_, unit)| unit.job == index);
                 let units = units.map(|(at, unit)| FeedUnit {
@@ -140,10 +145,11 @@ impl Runner {
                     id: unit.id,
                     wide: unit.wide,
                     outputs: unit.outputs.clone(),
+                    limit: unit.limit(job, job.due(clock.now()), clock.monotonic()),
                     upstream: unit.upstream.and_then(|upstream| source.upstreams.get(upstream).cloned()),
                 });
                 let units = units.collect();
-                feeds.push(Feed { source: name.clone(), instance: source.instance, index, job: job.clone(), units });
+                feeds.push(Feed { source: name.clone(), instance: source.instance, job: job.clone(), units });
             }
         }
         Ok(feeds)
@@ -151,11 +157,11 @@ impl Runner {
 
     /// Up to which time results are all there, as far as it is known.
     pub(crate) fn bounds(&self) -> Bounds {
-        let jobs = self.sources.iter().flat_map(|(name, source)| {
-            let emitted = (0..source.jobs.len()).map(|job| (job, source.emitted_until(job)));
-            emitted.filter_map(|(job, until)| Some(((name.clone(), job), until?)))
+        let units = self.sources.iter().flat_map(|(name, source)| {
+            let emitted = (0..source.units.len()).map(|unit| (unit, source.emitted_until(unit)));
+            emitted.filter_map(|(unit, until)| Some(((name.clone(), unit), until?)))
         });
-        jobs.collect()
+        units.collect()
     }
 
     /// Nothing is written to a destination until [`Runner::end_rebuild`].
@@ -169,12 +175,7 @@ impl Runner {
     }
 
     /// The rebuilt destination is in its place, durably: notes how far its jobs came, and writes their checkpoints.
-    pub(crate) fn rebuilt(
-        &mut self,
-        vfs: &dyn Vfs,
-        destination: &str,
-        filled: &Filled,
-    ) -> Result<()> {
+    pub(crate) fn rebuilt(&mut self, vfs: &dyn Vfs, destination: &str, filled: &Filled) -> Result<()> {
         let mut sources: BTreeSet<&str> = BTreeSet::new();
         for unit in &filled.progress {
             if let Some(source) = self.sources.get_mut(&unit.source).filter(|s| s.instance == unit.instance) {
@@ -238,24 +239,22 @@ impl Filler<'_> {
         for feed in feeds {
             let gone = || Error::NotFound(format!("database {:?} is not open", feed.source));
             let source = (self.source)(&feed.source).ok_or_else(gone)?;
-            let mut until = feed.job.due(self.now);
             for units in feed.units.chunks(metrics_at_once(&feed.job)) {
-                until = until.min(self.pass(feed, units, &source, bounds, &mut filled)?);
+                self.pass(feed, units, &source, bounds, &mut filled)?;
             }
-            bounds.insert((feed.source.clone(), feed.index), until);
         }
         Ok(filled)
     }
 
-    /// One pass over a source. Returns up to which time the results of all these metrics are there.
+    /// One pass over a source.
     fn pass(
         &self,
         feed: &Feed,
         units: &[FeedUnit],
         source: &Database,
-        bounds: &Bounds,
+        bounds: &mut Bounds,
         filled: &mut Filled,
-    ) -> Result<Timestamp> {
+    ) -> Result<()> {
         let job = &feed.job;
         let ids: Vec<MetricId> = units.iter().map(|unit| unit.id).collect();
         let newest = source.newest(&ids)?;
@@ -263,19 +262,17 @@ impl Filler<'_> {
         let mut outputs = Outputs::new(self.new, self.width);
         let mut wanted = Vec::with_capacity(units.len());
         let mut carry = HashMap::new();
-        let mut until = job.due(self.now);
         for unit in units {
+            let limit = job.due(self.now).min(unit.limit);
             let due = match &unit.upstream {
-                None => job.due(self.now),
+                None => limit,
                 Some(upstream) => {
-                    let unknown = || {
-                        let (source, job) = upstream;
-                        Error::bad_input(format!("job {job} of {source:?}, which feeds it, has not run"))
-                    };
-                    job.bucket(*bounds.get(upstream).ok_or_else(unknown)?).min(job.due(self.now))
+                    let unknown =
+                        || Error::bad_input(format!("rollups of {:?}, which feed it, have not run yet", upstream.0));
+                    job.bucket(*bounds.get(upstream).ok_or_else(unknown)?).min(limit)
                 }
             };
-            until = until.min(due);
+            bounds.insert((feed.source.clone(), unit.index), due);
             let unit = Wanted::new((unit.id, unit.wide), &unit.outputs, job, (horizon, due), &mut outputs)?;
             for place in unit.outputs.iter().flatten() {
                 carry.extend(outputs.name(*place).map(|name| (name.to_owned(), *place)));
@@ -300,7 +297,7 @@ impl Filler<'_> {
             let (source, instance) = (feed.source.clone(), feed.instance);
             filled.progress.push(Progress { source, instance, unit: unit.index, newest, due: wanted.due, emitted });
         }
-        Ok(until)
+        Ok(())
     }
 
     /// What the destination's retention has removed is not brought back.

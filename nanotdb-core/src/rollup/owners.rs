@@ -7,7 +7,8 @@ use std::collections::{BTreeSet, HashMap};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Owner {
     pub(super) source: String,
-    pub(super) job: usize,
+    /// Its place among the units of the source.
+    pub(super) unit: usize,
     pub(super) metric: String,
     pub(super) interval: Timestamp,
     pub(super) aggregate: &'static str,
@@ -46,9 +47,9 @@ impl Owners {
         is_same
     }
 
-    /// Source and job that make a metric of a database.
+    /// Source and unit that make a metric of a database.
     pub(super) fn maker(&self, database: &str, metric: &str) -> Option<(&str, usize)> {
         let owner = self.results.get(database)?.get(metric)?;
-        Some((&owner.source, owner.job))
+        Some((&owner.source, owner.unit))
     }
 }

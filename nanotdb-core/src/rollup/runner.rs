@@ -144,7 +144,7 @@ impl Runner {
             true => Ok(None),
             false => (shared.destination)(job).map(Some),
         };
-        let bound = |(name, job): &(String, usize)| self.sources.get(name)?.emitted_until(*job);
+        let bound = |(name, unit): &(String, usize)| self.sources.get(name)?.emitted_until(*unit);
         let around = Surroundings {
             clock: shared.clock,
             width: shared.width,

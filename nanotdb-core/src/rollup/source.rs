@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// After an error a job waits this long.
 const RETRY: Duration = Duration::from_secs(60);
+/// For so long at least nothing must have come of a metric that lags behind the clock before its last bucket is emitted.
+const QUIET: Duration = Duration::from_secs(2);
 /// Metrics whose next buckets lie further apart than so many are not read in one pass.
 const BUCKETS_TOGETHER: i64 = 16;
 
@@ -39,6 +41,10 @@ pub(super) struct Unit {
     done: Option<Timestamp>,
     /// No sample is before this time that was not seen.
     seen_until: Timestamp,
+    /// Every bucket that ends no later was emitted.
+    emitted_until: Option<Timestamp>,
+    /// The newest sample, and the monotonic time when it came, as far as it is known.
+    arrived: Option<(Timestamp, u64, Option<Duration>)>,
     /// Set while samples may still come into the last bucket that was emitted.
     watch: Option<Watch>,
     /// The checkpoint that may be written once the destination has flushed.
@@ -52,23 +58,16 @@ struct Watch {
     count: u64,
 }
 
-#[derive(Default, Clone, Copy)]
-struct JobState {
-    /// Every bucket that ends no later was emitted.
-    emitted_until: Option<Timestamp>,
-    /// Monotonic time before which it is not tried again.
-    retry_at: Duration,
-}
-
 /// The rollups of one source database.
 pub(super) struct Source {
     pub(super) name: String,
     pub(super) instance: u64,
     pub(super) jobs: Vec<Job>,
-    states: Vec<JobState>,
+    /// For each job, the monotonic time before which it is not tried again after an error.
+    retry_at: Vec<Duration>,
     checkpoints: Checkpoints,
     pub(super) units: Vec<Unit>,
-    /// Jobs of other databases that make metrics of this one: database and index.
+    /// Units of other databases that make metrics of this one: database and index.
     pub(super) upstreams: Vec<(String, usize)>,
     metric_slots: usize,
     /// Open destinations whose files were forced to the device: a process before this one may have written them.
@@ -96,7 +95,7 @@ impl Source {
         Ok(Self {
             name: database.name().to_owned(),
             instance: database.instance(),
-            states: vec![JobState::default(); jobs.len()],
+            retry_at: vec![Duration::ZERO; jobs.len()],
             jobs,
             checkpoints: Checkpoints::load(vfs, &database.directory().join(&rollups.checkpoint_file))?,
             units: Vec::new(),
@@ -106,9 +105,9 @@ impl Source {
         })
     }
 
-    /// Up to which time all results of a job are there.
-    pub(super) fn emitted_until(&self, job: usize) -> Option<Timestamp> {
-        self.states.get(job)?.emitted_until
+    /// Up to which time all results of a unit are there.
+    pub(super) fn emitted_until(&self, unit: usize) -> Option<Timestamp> {
+        self.units.get(unit)?.emitted_until
     }
 
     /// Takes up metrics that are new.
@@ -127,7 +126,7 @@ impl Source {
                 for aggregator in &job.aggregators {
                     let owner = Owner {
                         source: self.name.clone(),
-                        job: index,
+                        unit: self.units.len(),
                         metric: metric.name.clone(),
                         interval: job.interval,
                         aggregate: aggregator.name(),
@@ -135,8 +134,8 @@ impl Source {
                     let name = job.output(&metric.name, *aggregator);
                     outputs.push(owners.claim(&job.destination, &name, owner, &job.id).then_some(name));
                 }
-                let upstream = owners.maker(&self.name, &metric.name).map(|(source, job)| {
-                    let upstream = (source.to_owned(), job);
+                let upstream = owners.maker(&self.name, &metric.name).map(|(source, unit)| {
+                    let upstream = (source.to_owned(), unit);
                     self.upstreams.iter().position(|known| *known == upstream).unwrap_or_else(|| {
                         self.upstreams.push(upstream);
                         self.upstreams.len().saturating_sub(1)
@@ -152,6 +151,8 @@ impl Source {
                     outputs,
                     upstream,
                     seen_until: Timestamp::MIN,
+                    emitted_until: None,
+                    arrived: None,
                     watch: None,
                     pending: None,
                 });
@@ -202,16 +203,16 @@ impl Source {
     pub(super) fn run(&mut self, database: &Database, around: &Surroundings<'_>) -> Result<SourceReport> {
         let mut report = SourceReport { database: self.name.clone(), ..SourceReport::default() };
         if self.units.is_empty() {
-            self.note_emitted(around.clock.now());
             return Ok(report);
         }
         let ids: Vec<MetricId> = self.units.iter().map(|unit| unit.id).collect();
         let newest = database.newest(&ids)?;
+        self.observe(database, &newest);
         self.look_for_late_samples(database, &newest, &mut report)?;
         let now = around.clock.now();
         let monotonic = around.clock.monotonic();
         for index in 0..self.jobs.len() {
-            if self.states.get(index).is_none_or(|state| monotonic < state.retry_at) {
+            if self.retry_at.get(index).is_none_or(|retry_at| monotonic < *retry_at) {
                 continue;
             }
             if let Err(error) = self.run_job(index, database, &newest, now, around, &mut report) {
@@ -221,17 +222,22 @@ impl Source {
                     tracing::error!(database = self.name, job = id, %error, "a rollup failed; it is tried again");
                     report.errors.push(format!("job {id:?}: {error}"));
                 }
-                if let Some(state) = self.states.get_mut(index).filter(|_| !was_stopped) {
-                    state.retry_at = monotonic.saturating_add(RETRY);
+                if let Some(retry_at) = self.retry_at.get_mut(index).filter(|_| !was_stopped) {
+                    *retry_at = monotonic.saturating_add(RETRY);
                 }
             }
         }
         Ok(report)
     }
 
-    fn note_emitted(&mut self, now: Timestamp) {
-        for (job, state) in self.jobs.iter().zip(&mut self.states) {
-            state.emitted_until = state.emitted_until.max(Some(job.due(now)));
+    /// Notes when the newest samples came.
+    pub(super) fn observe(&mut self, database: &Database, newest: &[Newest]) {
+        for (unit, newest) in self.units.iter_mut().zip(newest) {
+            let Some((at, bits)) = *newest else { continue };
+            match unit.arrived {
+                Some((known, known_bits, _)) if (known, known_bits) == (at, bits) => {}
+                _ => unit.arrived = Some((at, bits, database.arrival(at))),
+            }
         }
     }
 
@@ -246,7 +252,8 @@ impl Source {
     ) -> Result<()> {
         let Some(job) = self.jobs.get(index).cloned() else { return Ok(()) };
         let due_now = job.due(now);
-        let mut emitted_until = due_now;
+        let monotonic = around.clock.monotonic();
+        let mut emitted_until = Vec::new();
         // Index of the unit, where it begins, what is due.
         let mut candidates: Vec<(usize, Timestamp, Timestamp)> = Vec::new();
         for ((at, unit), newest) in self.units.iter().enumerate().zip(newest).filter(|((_, u), _)| u.job == index) {
@@ -254,8 +261,9 @@ impl Source {
                 Some(upstream) => around.bounds.get(upstream).copied().flatten().map(|bound| job.bucket(bound)),
                 None => Some(due_now),
             };
-            let due = bound.map_or(Timestamp::MIN, |bound| bound.min(due_now));
-            emitted_until = emitted_until.min(due);
+            let due =
+                bound.map_or(Timestamp::MIN, |bound| bound.min(due_now)).min(unit.limit(&job, due_now, monotonic));
+            emitted_until.push((at, due));
             let from = unit.seen_until.max(unit.done.unwrap_or(Timestamp::MIN));
             if newest.is_some_and(|(newest, _)| newest >= from) && due > from {
                 candidates.push((at, from, due));
@@ -277,8 +285,10 @@ impl Source {
             rest = others;
             self.run_chunk(&job, chunk, database, newest, destination, around, report)?;
         }
-        if let Some(state) = self.states.get_mut(index) {
-            state.emitted_until = state.emitted_until.max(Some(emitted_until));
+        for (at, until) in emitted_until {
+            if let Some(unit) = self.units.get_mut(at) {
+                unit.emitted_until = unit.emitted_until.max(Some(until));
+            }
         }
         Ok(())
     }
@@ -417,6 +427,21 @@ impl Source {
 }
 
 impl Unit {
+    /// Up to where its buckets may be emitted, when `due` is what the wall clock allows. Samples of a metric come in time
+    /// order: buckets before that of the newest sample are complete. That one itself may be in the middle of being sent, by a
+    /// collector that was offline or by an import, until nothing has come for the grace. Of a metric that another job makes, that
+    /// job says what is complete.
+    pub(super) fn limit(&self, job: &Job, due: Timestamp, monotonic: Duration) -> Timestamp {
+        let lagging = self.arrived.filter(|(newest, ..)| *newest < due && self.upstream.is_none());
+        let Some((newest, _, Some(arrived))) = lagging else {
+            return Timestamp::MAX;
+        };
+        let quiet = Duration::from_nanos(job.grace.unsigned_abs()).max(QUIET);
+        let bucket = job.bucket(newest);
+        let is_emitted = self.done.is_some_and(|done| done > bucket);
+        if is_emitted || monotonic.saturating_sub(arrived) >= quiet { Timestamp::MAX } else { bucket }
+    }
+
     /// Notes what a pass did up to `due`. `newest` was read before it.
     fn note(&mut self, newest: Newest, due: Timestamp, emitted: Emitted) {
         if let Some(end) = emitted.end {

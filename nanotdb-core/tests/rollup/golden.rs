@@ -60,7 +60,11 @@ fn check(engine: &Engine) {
                     other => panic!("{name}: {other:?}"),
                 }
                 let error = (found.value.as_f64() - original).abs();
-                assert!(error <= original.abs() * f64::from(f32::EPSILON), "{name} at {at}: {:?} {original}", found.value);
+                assert!(
+                    error <= original.abs() * f64::from(f32::EPSILON),
+                    "{name} at {at}: {:?} {original}",
+                    found.value
+                );
             }
         }
     }

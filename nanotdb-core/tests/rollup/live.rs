@@ -82,6 +82,24 @@ fn a_collector_that_was_offline_gets_its_buckets_when_it_sends() {
 }
 
 #[test]
+fn what_is_sent_in_pieces_is_not_rolled_up_in_the_middle_of_a_bucket() {
+    let bench = Bench::new(12);
+    let engine = hourly(&bench);
+    bench.advance_to(START + 10 * HOUR);
+    // An import of the past, while buckets are looked for every second.
+    for minute in 0..210 {
+        write(&engine, "old", START + minute * MINUTE, minute as f64);
+        bench.advance(SECOND);
+        engine.tick().unwrap();
+    }
+    check(&engine, &spec(START + 3 * HOUR), "old", "complete buckets are there");
+    bench.advance(5 * MINUTE);
+    engine.tick().unwrap();
+    check(&engine, &spec(START + 4 * HOUR), "old", "and the last one, when nothing came for the grace");
+    assert_eq!(engine.rollup_counters().late_samples, 0);
+}
+
+#[test]
 fn samples_that_come_into_an_emitted_bucket_are_counted() {
     let bench = Bench::new(3);
     let engine = hourly(&bench);

@@ -6,6 +6,7 @@
 mod common;
 
 mod backfill;
+mod crash;
 mod golden;
 mod live;
 mod support;

@@ -33,7 +33,10 @@ fn defaults_fill_in_what_a_job_leaves_open() {
     let jobs = resolve(EXAMPLE).unwrap();
     let [all, outside] = jobs.as_slice() else { panic!("{}", jobs.len()) };
     let names = |job: &Job| job.aggregators.iter().map(|a| a.name()).collect::<Vec<_>>();
-    assert_eq!((all.interval, all.grace, all.destination.as_str()), (3_600_000_000_000, 300_000_000_000, "sensors_rollup_1h"));
+    assert_eq!(
+        (all.interval, all.grace, all.destination.as_str()),
+        (3_600_000_000_000, 300_000_000_000, "sensors_rollup_1h")
+    );
     assert_eq!(names(all), ["min", "max"]);
     assert_eq!((outside.interval, outside.grace, outside.destination.as_str()), (86_400_000_000_000, 0, "sensors_1d"));
     assert_eq!(names(outside), ["sum", "p95"]);
@@ -47,9 +50,13 @@ fn defaults_fill_in_what_a_job_leaves_open() {
 fn patterns_leave_out_what_is_excluded() {
     let jobs = resolve(EXAMPLE).unwrap();
     let taken = |job: usize, metric: &str| jobs[job].selects(metric);
-    for (metric, expected) in
-        [("cpu.busy", true), ("net.eth0", false), ("disk.sd_write_probe_ms", false), ("a.debug", false), ("nanotdb.x", false)]
-    {
+    for (metric, expected) in [
+        ("cpu.busy", true),
+        ("net.eth0", false),
+        ("disk.sd_write_probe_ms", false),
+        ("a.debug", false),
+        ("nanotdb.x", false),
+    ] {
         assert_eq!(taken(0, metric), expected, "{metric}");
     }
     assert!(taken(1, "temp.out_dry") && !taken(1, "temp.out_dry2"));
@@ -68,7 +75,8 @@ fn a_bucket_is_due_when_its_end_and_the_grace_are_over() {
 
 #[test]
 fn without_any_aggregates_there_are_those_of_the_original() {
-    let jobs = resolve("[[rollups.jobs]]\nid = \"a\"\nsource_metric = \"m\"\ninterval = \"1m\"\ndestination_db = \"d\"\n");
+    let jobs =
+        resolve("[[rollups.jobs]]\nid = \"a\"\nsource_metric = \"m\"\ninterval = \"1m\"\ndestination_db = \"d\"\n");
     let names: Vec<_> = jobs.unwrap()[0].aggregators.iter().map(|a| a.name()).collect();
     assert_eq!(names, ["min", "max", "sum", "avg", "count"]);
 }
