@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Endpoints by index, as they are labelled. Index 0 takes what no route took.
-pub(crate) const ENDPOINTS: [&str; 11] = [
+pub(crate) const ENDPOINTS: [&str; 12] = [
     "other",
     "/api/v1/import",
     "/api/v1/import/prometheus",
@@ -14,13 +14,14 @@ pub(crate) const ENDPOINTS: [&str; 11] = [
     "/api/v1/aggregates",
     "/api/v1/databases",
     "/api/v1/metrics",
+    "/api/v1/rollup/backfill",
     "/health",
     "/metrics",
     "/",
 ];
 
 /// Statuses that the server answers with; the last slot takes any other.
-const STATUSES: [u16; 12] = [200, 204, 304, 400, 404, 405, 408, 413, 429, 500, 503, 0];
+const STATUSES: [u16; 13] = [200, 204, 304, 400, 404, 405, 408, 409, 413, 429, 500, 503, 0];
 
 #[derive(Debug, Default)]
 struct EndpointMetrics {

@@ -9,6 +9,7 @@ pub(crate) mod inspect;
 pub(crate) mod plugins;
 pub(crate) mod query;
 mod query_output;
+pub(crate) mod rollup;
 pub(crate) mod verify;
 
 use crate::cli::Command;
@@ -21,6 +22,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Export(args) => export::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Build(args) => build::run(&args),
+        Command::Rollup(args) => rollup::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Inspect(args) => inspect::run(&args),
