@@ -34,6 +34,8 @@ impl Engine {
         for name in &engine.config().default_databases.clone() {
             engine.create_database(name)?;
         }
+        // Rings and other mistakes of rollups are told at once.
+        drop(engine.inner.runner());
         if options.background {
             *engine.inner.flusher.lock().unwrap_or_else(PoisonError::into_inner) = Some(Flusher::start()?);
             let inner = || Arc::downgrade(&engine.inner);

@@ -1,8 +1,9 @@
 //! What becomes of a metric: the results that jobs make of it, and what others make of those.
 
 use super::Job;
-use crate::model::duration::format_duration;
+use crate::model::duration::format_short;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Most results that are listed of one metric.
 const MOST: usize = 1_000;
@@ -61,7 +62,7 @@ pub(crate) fn follow(jobs: &BTreeMap<&str, &[Job]>, database: &str, metric: &str
                         source_database: database.clone(),
                         source_metric: metric.clone(),
                         job: job.id.clone(),
-                        interval: format_duration(job.interval),
+                        interval: format_short(Duration::from_nanos(job.interval.unsigned_abs())),
                         aggregate: aggregator.name(),
                         database: job.destination.clone(),
                         metric: output,

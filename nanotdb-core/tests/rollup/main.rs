@@ -9,4 +9,5 @@ mod backfill;
 mod crash;
 mod golden;
 mod live;
+mod property;
 mod support;

@@ -24,8 +24,9 @@ impl Request {
         let accepted = "send {\"source_db\":\"name\"}, {\"source_dbs\":[\"name\",...]}, {} or nothing";
         let request: Request = match body.iter().all(u8::is_ascii_whitespace) {
             true => Request::default(),
-            false => serde_json::from_slice(body)
-                .map_err(|e| ApiError::bad(format!("the request body: {e}; {accepted}")))?,
+            false => {
+                serde_json::from_slice(body).map_err(|e| ApiError::bad(format!("the request body: {e}; {accepted}")))?
+            }
         };
         let sources = match (request.source_db, request.source_dbs) {
             (Some(_), Some(_)) => return Err(ApiError::bad(format!("source_db and source_dbs together: {accepted}"))),
