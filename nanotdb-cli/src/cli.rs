@@ -1,13 +1,15 @@
 //! The command line's grammar: global options and the list of commands.
 
-use crate::commands::{archive, bench, build, convert, export, import, inspect, maintain, plugins, query, verify};
+use crate::commands::{
+    archive, bench, build, convert, export, import, inspect, maintain, plugins, query, rollup, verify,
+};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Offline tool for NanoTDB data directories: import, export, query and inspect without a server.
 ///
 /// Reading commands (export, query, inspect, verify, bench, convert) take no lock, never write, and work on the directory of a running
-/// server. Writing commands (import, maintain, archive restore, build) need the directory for themselves.
+/// server. Writing commands (import, maintain, rollup, archive restore, build) need the directory for themselves.
 #[derive(Debug, Parser)]
 #[command(name = "nanocli", version, propagate_version = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
@@ -29,6 +31,7 @@ Examples:
   nanocli query  --root ./nanotdb-data --db sensors --metric '^temp\\.' --start -1h
   nanocli export --root ./nanotdb-data --db sensors --out sensors.lp.zst
   nanocli build metric --root ./nanotdb-data --db sensors
+  nanocli rollup --root ./nanotdb-data
   nanocli inspect db --root ./nanotdb-data
   nanocli verify --root ./nanotdb-data
 
@@ -59,6 +62,7 @@ pub(crate) enum Command {
     Maintain(maintain::Args),
     Archive(archive::Args),
     Build(build::Args),
+    Rollup(rollup::Args),
     Bench(bench::Args),
     Convert(convert::Args),
     Inspect(inspect::Args),

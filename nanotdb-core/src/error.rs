@@ -49,6 +49,9 @@ pub enum Error {
         /// The holder's process id, when it could be read.
         pid: Option<u32>,
     },
+    /// The same work is under way already. Try again when it is done.
+    #[error("{0}")]
+    Busy(String),
     /// A configured limit was reached; the message names the key in engine.toml that sets it.
     #[error("limit {key} = {limit} reached: {detail}")]
     Limit {

@@ -4,7 +4,7 @@
 //! on-disk format of the original Go NanoTDB. What it is not: a server. It has no HTTP, no
 //! command line and needs no async runtime; `nanotdb-server` and `nanotdb-cli` add those.
 //!
-//! Arrows point down only: `maintenance`, `engine` -> `database`, `query` -> `storage` ->
+//! Arrows point down only: `maintenance` -> `engine` -> `rollup` -> `database`, `query` -> `storage` ->
 //! `format` -> `model`, and `plugin` -> `model`. `stats` is below all of them.
 
 #![deny(unsafe_code)]
@@ -19,6 +19,7 @@ pub mod maintenance;
 pub mod model;
 pub mod plugin;
 pub mod query;
+pub mod rollup;
 pub mod stats;
 pub mod storage;
 

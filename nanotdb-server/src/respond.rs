@@ -84,6 +84,7 @@ impl From<Error> for ApiError {
         let status = match &error {
             Error::BadInput(_) | Error::Limit { .. } => StatusCode::BAD_REQUEST,
             Error::NotFound(_) => StatusCode::NOT_FOUND,
+            Error::Busy(_) => StatusCode::CONFLICT,
             Error::ReadOnly { .. } | Error::Full { .. } | Error::Locked { .. } | Error::Cancelled(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -180,6 +181,7 @@ mod tests {
             (Error::BadInput("a".into()), 400, "bad_data"),
             (Error::Limit { key: "limits.max_databases", limit: 2, detail: "x".into() }, 400, "bad_data"),
             (Error::NotFound("b".into()), 404, "not_found"),
+            (Error::Busy("c".into()), 409, "conflict"),
             (Error::ReadOnly { database: "d".into(), reason: "r".into() }, 503, "unavailable"),
             (Error::Full { file: "f".into() }, 503, "unavailable"),
             (Error::Io { op: "open", path: "p".into(), source: io }, 500, "execution"),

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Endpoints by index: path, and what they are called. Index 0 takes what no route took.
-pub(crate) const ENDPOINTS: [(&str, &str); 11] = [
+pub(crate) const ENDPOINTS: [(&str, &str); 12] = [
     ("", "other"),
     ("/api/v1/import", "import"),
     ("/api/v1/import/prometheus", "import_prometheus"),
@@ -17,13 +17,14 @@ pub(crate) const ENDPOINTS: [(&str, &str); 11] = [
     ("/api/v1/aggregates", "aggregates"),
     ("/api/v1/databases", "databases"),
     ("/api/v1/metrics", "metrics"),
+    ("/api/v1/rollup/backfill", "rollup_backfill"),
     ("/health", "health"),
     ("/metrics", "exposition"),
     ("/", "page"),
 ];
 
 /// Statuses that the server answers with; the last slot takes any other.
-const STATUSES: [(u16, &str); 12] = [
+const STATUSES: [(u16, &str); 13] = [
     (200, "200"),
     (204, "204"),
     (304, "304"),
@@ -31,6 +32,7 @@ const STATUSES: [(u16, &str); 12] = [
     (404, "404"),
     (405, "405"),
     (408, "408"),
+    (409, "409"),
     (413, "413"),
     (429, "429"),
     (500, "500"),

@@ -11,6 +11,7 @@ pub(crate) mod maintain;
 pub(crate) mod plugins;
 pub(crate) mod query;
 mod query_output;
+pub(crate) mod rollup;
 pub(crate) mod verify;
 
 use crate::cli::Command;
@@ -25,6 +26,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Maintain(args) => maintain::run(&args),
         Command::Archive(args) => archive::run(&args),
         Command::Build(args) => build::run(&args),
+        Command::Rollup(args) => rollup::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Inspect(args) => inspect::run(&args),

@@ -13,6 +13,7 @@ mod metric_inspection;
 mod query;
 mod real_input;
 mod retention;
+mod rollup;
 #[path = "../samples/mod.rs"]
 mod samples;
 mod usage;

@@ -133,8 +133,10 @@ fn read_rollups(section: Section<'_>, rollups: &mut RollupsManifest) -> Result<(
 
 fn read_job(section: &Section<'_>) -> Result<RollupJob> {
     let mut job = RollupJob::default();
-    let id = "text that is not empty and unique in this file";
-    section.text("id", &mut job.id, not_empty(id))?;
+    let id = "text that is not empty, has no control characters, and is unique in this file";
+    // A line break would make two lines of one in the checkpoint log.
+    let is_id = |text: &str| if text.contains(char::is_control) { Err(id.into()) } else { not_empty(id)(text) };
+    section.text("id", &mut job.id, is_id)?;
     if job.id.is_empty() {
         return Err(section.refuse("id", "(missing)", id));
     }

@@ -255,6 +255,10 @@ impl Database {
             self.check_writable()?;
             self.write_frames(&mut flush.buffers, partition)?;
         }
+        {
+            let state = &mut *self.write_state();
+            state.flushes = state.freezes;
+        }
         if generation.wal.is_some() {
             self.check_writable()?;
             self.drop_frozen_wal()?;

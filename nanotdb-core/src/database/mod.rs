@@ -3,6 +3,7 @@
 mod batch;
 mod commit;
 mod coverage;
+mod durable;
 mod expire;
 mod flush;
 mod frames;
@@ -27,6 +28,7 @@ pub(crate) use open::MANIFEST_FILE;
 pub use batch::{Batch, BatchOutcome, Rejection};
 pub use coverage::Covered;
 pub(crate) use coverage::{Digest, source_of};
+pub(crate) use durable::FlushMark;
 pub use expire::Removed;
 pub use partition::{MetricFiles, ScanReport};
 pub(crate) use partition::{OpenPartition, OpenRaw};
@@ -166,7 +168,7 @@ impl Database {
     }
 
     /// Stops all writing: after an I/O error that leaves unknown what is durable.
-    fn poison(&self, error: &Error) {
+    pub(crate) fn poison(&self, error: &Error) {
         let mut poisoned = self.poisoned.lock().unwrap_or_else(PoisonError::into_inner);
         if poisoned.is_none() {
             tracing::error!(database = self.name, %error, "the database is read-only from now on");

@@ -57,6 +57,7 @@ impl Database {
         let wal = WalFile::open(&*vfs, &wal_path)?;
         let next = WalFile::open_existing(&*vfs, &directory.join(next_wal_name(name)))?;
         let mut replay = parts.replay(wal.path())?;
+        parts.mend_unlogged()?;
         let mut durable_files = Vec::new();
         for (partition, dropped) in parts.drop_durable_rows()? {
             replay.rewrite |= dropped > 0;
@@ -395,6 +396,22 @@ impl Parts {
             self.put_index(partition, index);
         }
         Ok(dropped)
+    }
+
+    /// Where rows do not go through the WAL, nothing tells which files a crash may have torn: they are all looked at, so
+    /// that no query meets the torn frame.
+    fn mend_unlogged(&mut self) -> Result<()> {
+        let wal = &self.manifest.wal;
+        if wal.enabled && wal.skip_before >= Manifest::default().wal.skip_before {
+            return Ok(());
+        }
+        for partition in self.state.files.keys().copied().collect::<Vec<_>>() {
+            let known = self.state.files.get(&partition).and_then(|f| f.files.get(&RawKind::Data));
+            let Some(path) = known.map(|f| f.path.clone()) else { continue };
+            let index = RawFile::open_for_append(&*self.environment.vfs, &path, partition)?;
+            self.put_index(partition, index);
+        }
+        Ok(())
     }
 
     fn drop_durable_rows_read_only(&mut self) -> Result<()> {

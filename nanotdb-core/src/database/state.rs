@@ -8,6 +8,7 @@ use crate::storage::{Identity, OpenPage, RawFile};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is known of a metric's newest sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +92,12 @@ pub struct State {
     /// Pages that a flush took, until their frame is in the index. Their rows came before those of the open page of the
     /// same partition.
     pub frozen: BTreeMap<Partition, Arc<OpenPage>>,
+    /// Monotonic time of the newest write since the database was opened.
+    pub written: Option<Duration>,
+    /// How often pages were frozen.
+    pub freezes: u64,
+    /// Of these, how often their rows have come into data files.
+    pub flushes: u64,
     /// Files on disk.
     pub files: BTreeMap<Partition, PartitionFiles>,
     /// Length of the raw files of partitions that maintenance found nothing to build for.
@@ -131,6 +138,7 @@ impl State {
     /// Freezes the open pages. Those of the last time were flushed.
     pub fn freeze(&mut self) {
         let pages = std::mem::take(&mut self.pages).into_iter();
+        self.freezes = self.freezes.saturating_add(1);
         self.frozen.extend(pages.filter(|(_, page)| !page.is_empty()).map(|(p, page)| (p, Arc::new(page))));
     }
 

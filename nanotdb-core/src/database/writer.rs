@@ -299,6 +299,9 @@ impl Database {
         let now = self.environment.clock.monotonic();
         let mut state = self.write_state();
         let state = &mut *state;
+        if !writer.staged.is_empty() {
+            state.written = Some(now);
+        }
         writer.new_names.clear();
         for (id, name) in writer.new_metrics.drain(..) {
             if let Some(metric) = writer.metrics.get(usize::from(id)).and_then(Option::as_ref) {
@@ -592,7 +595,7 @@ impl Database {
     }
 
     /// Whether rows of a partition are written to the WAL: decided per page, so that the WAL always holds all rows of a page or none.
-    fn goes_through_wal(&self, partition: Partition, now: Timestamp) -> bool {
+    pub(super) fn goes_through_wal(&self, partition: Partition, now: Timestamp) -> bool {
         let skip = i64::try_from(self.manifest.wal.skip_before.as_nanos()).unwrap_or(i64::MAX);
         self.manifest.wal.enabled && partition.end > now.saturating_sub(skip)
     }

@@ -2,10 +2,12 @@
 
 use super::flusher::Flusher;
 use super::maintenance::Maintenance;
+use super::replace::{self, Replacing};
+use super::rollup::Rollups;
 use super::stats::StatsWriter;
 use super::trusted_clock::TrustedClock;
 use super::{Engine, EngineOptions, Inner};
-use crate::config::{EngineConfig, Manifest};
+use crate::config::EngineConfig;
 use crate::database::{Database, Environment, MANIFEST_FILE, wal_name};
 use crate::model::name;
 use crate::plugin::registry::registry;
@@ -24,10 +26,13 @@ impl Engine {
         let vfs = &*options.vfs;
         create_root(vfs, root)?;
         let lock = DirectoryLock::acquire(vfs, root)?;
+        replace::recover(vfs, root)?;
         let engine = Self::with_databases(root, config, &options, Some(lock))?;
         for name in &engine.config().default_databases.clone() {
             engine.create_database(name)?;
         }
+        // Rings and other mistakes of rollups are told at once.
+        drop(engine.inner.runner());
         if options.background {
             *engine.inner.flusher.lock().unwrap_or_else(PoisonError::into_inner) = Some(Flusher::start()?);
             let maintenance = Maintenance::start(&engine.inner)?;
@@ -69,8 +74,12 @@ impl Engine {
         };
         let mut databases = HashMap::new();
         let mut failed = BTreeMap::new();
-        for name in names_on_disk(&*options.vfs, root)? {
-            let directory = root.join(&name);
+        let named = names_on_disk(&*options.vfs, root)?.into_iter().map(|name| (name.clone(), root.join(name)));
+        let stranded = match lock {
+            Some(_) => Vec::new(),
+            None => replace::stranded(&*options.vfs, root)?,
+        };
+        for (name, directory) in named.chain(stranded) {
             let opened = match lock {
                 Some(_) => Database::open(&name, &directory, environment.clone()),
                 None => Database::open_read_only(&name, &directory, environment.clone()),
@@ -92,7 +101,7 @@ impl Engine {
             root: root.to_owned(),
             environment,
             databases: RwLock::new(databases),
-            failed,
+            failed: RwLock::new(failed),
             lock: Mutex::new(lock),
             maintenance: Mutex::new(None),
             upkeep: Mutex::default(),
@@ -102,6 +111,8 @@ impl Engine {
             writable,
             closed: AtomicBool::new(false),
             stats: StatsWriter::new(stats, options.clock.monotonic()),
+            rollups: Rollups::default(),
+            replacing: Replacing::default(),
         };
         for database in inner.all_databases() {
             inner.refuse_expired(&database);
@@ -115,40 +126,7 @@ impl Engine {
     }
 
     pub(super) fn get_or_create(&self, name: &str) -> Result<Arc<Database>> {
-        self.get_or_create_with(name, None)
-    }
-
-    /// As [`Engine::get_or_create`]; what is created gets this manifest instead of the defaults.
-    pub(super) fn get_or_create_with(&self, name: &str, manifest: Option<&Manifest>) -> Result<Arc<Database>> {
-        if let Some(database) = self.database(name) {
-            return Ok(database);
-        }
-        self.inner.check_open()?;
-        name::check_database_name(name.as_bytes()).map_err(Error::BadInput)?;
-        if let Some(reason) = self.inner.failed.get(name) {
-            return Err(Error::ReadOnly { database: name.to_owned(), reason: reason.clone() });
-        }
-        let mut databases = self.inner.databases.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(database) = databases.get(name) {
-            return Ok(Arc::clone(database));
-        }
-        if !self.inner.writable {
-            let reason = "the root was opened for reading only".to_owned();
-            return Err(Error::ReadOnly { database: name.to_owned(), reason });
-        }
-        let limit = self.config().limits.max_databases;
-        if databases.len() as u64 >= limit {
-            let detail = format!("database {name:?} would be one more");
-            return Err(Error::Limit { key: "limits.max_databases", limit, detail });
-        }
-        let directory = self.inner.root.join(name);
-        if let Some(manifest) = manifest {
-            write_manifest(self.vfs(), &directory, manifest)?;
-        }
-        let database = Arc::new(Database::open(name, &directory, self.inner.environment.clone())?);
-        tracing::info!(database = name, "created a database");
-        databases.insert(name.to_owned(), Arc::clone(&database));
-        Ok(database)
+        self.inner.get_or_create(name, None)
     }
 
     /// Flushes every open page and empties the WALs.
@@ -169,7 +147,7 @@ impl Engine {
 
     /// Why writes are refused, per database that is read-only after an error or could not be opened. Empty when healthy.
     pub fn health(&self) -> Vec<(String, String)> {
-        let failed = self.inner.failed.iter().map(|(name, reason)| (name.clone(), reason.clone()));
+        let failed = self.inner.failed.read().unwrap_or_else(PoisonError::into_inner).clone().into_iter();
         let poisoned = self.all_databases().into_iter().filter_map(|d| Some((d.name().to_owned(), d.failure()?)));
         failed.chain(poisoned).collect()
     }
@@ -181,6 +159,43 @@ impl Engine {
 }
 
 impl Inner {
+    /// A database, created when it is missing: with the manifest that is given, or else with the defaults.
+    pub(super) fn get_or_create(&self, name: &str, manifest: Option<&dyn Fn() -> String>) -> Result<Arc<Database>> {
+        if let Some(database) = self.database(name) {
+            return Ok(database);
+        }
+        self.check_open()?;
+        name::check_database_name(name.as_bytes()).map_err(Error::BadInput)?;
+        if let Some(reason) = self.failure_of(name) {
+            return Err(Error::ReadOnly { database: name.to_owned(), reason });
+        }
+        let mut databases = self.databases.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(database) = databases.get(name) {
+            return Ok(Arc::clone(database));
+        }
+        if self.replacing.is(name) {
+            drop(databases);
+            return self.get_or_create(name, manifest);
+        }
+        if !self.writable {
+            let reason = "the root was opened for reading only".to_owned();
+            return Err(Error::ReadOnly { database: name.to_owned(), reason });
+        }
+        let limit = self.environment.config.limits.max_databases;
+        if databases.len() as u64 >= limit {
+            let detail = format!("database {name:?} would be one more");
+            return Err(Error::Limit { key: "limits.max_databases", limit, detail });
+        }
+        let directory = self.root.join(name);
+        if let Some(manifest) = manifest {
+            write_new_manifest(&*self.environment.vfs, &directory, manifest)?;
+        }
+        let database = Arc::new(Database::open(name, &directory, self.environment.clone())?);
+        tracing::info!(database = name, "created a database");
+        databases.insert(name.to_owned(), Arc::clone(&database));
+        Ok(database)
+    }
+
     fn close(&self) -> Result<()> {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -189,8 +204,10 @@ impl Inner {
         drop(maintenance);
         let flusher = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(flusher);
+        self.wait_for_backfill();
         let outcome = match self.writable {
-            true => first_error(self.all_databases().iter().filter(|d| d.failure().is_none()).map(|d| d.flush())),
+            true => first_error(self.all_databases().iter().filter(|d| d.failure().is_none()).map(|d| d.flush()))
+                .and(self.save_checkpoints()),
             false => Ok(()),
         };
         self.watch_clock();
@@ -208,14 +225,14 @@ impl Drop for Inner {
     }
 }
 
-/// Gives a database that is to be created a manifest of its own; one that is there stays.
-fn write_manifest(vfs: &dyn Vfs, directory: &Path, manifest: &Manifest) -> Result<()> {
-    vfs.create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
+/// manifest.toml of a database that is to be created, unless there is one.
+fn write_new_manifest(vfs: &dyn Vfs, directory: &Path, text: &dyn Fn() -> String) -> Result<()> {
     let path = directory.join(MANIFEST_FILE);
-    if vfs.entry(&path).map_err(|e| Error::io("look up", &path, e))?.is_none_or(|entry| entry.len == 0) {
-        vfs.replace(&path, manifest.to_toml().as_bytes()).map_err(|e| Error::io("write", &path, e))?;
+    if vfs.entry(&path).map_err(|e| Error::io("look up", &path, e))?.is_some_and(|entry| entry.len > 0) {
+        return Ok(());
     }
-    Ok(())
+    vfs.create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
+    vfs.replace(&path, text().as_bytes()).map_err(|e| Error::io("write", &path, e))
 }
 
 /// Makes the root, and the names of every directory made on the way durable.

@@ -1,4 +1,4 @@
-//! What happens by itself: fsync and flush when they are due, metric files of sealed partitions, retention.
+//! What happens by itself: fsync and flush when they are due, rollups, metric files of sealed partitions, retention.
 //!
 //! One thread finds out what is due, per database, and never waits for a disk. Others, which are there only while there is
 //! work, do it: one group the fsync and the flush of aged pages, another what may take minutes. Of a database each does one
@@ -12,6 +12,7 @@ use crate::config::FsyncPolicy;
 use crate::database::{Database, Removed};
 use crate::model::Timestamp;
 use crate::plugin::Partition;
+use crate::rollup::SourceReport;
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -57,6 +58,8 @@ pub struct DatabaseMaintenance {
     pub pages_flushed: u64,
     /// Partitions whose time is over, and whose open page was flushed for that.
     pub sealed: Vec<String>,
+    /// Rollups of it, when there was something to do.
+    pub rolled_up: Option<SourceReport>,
     /// Metric files that were built.
     pub built: Vec<BuildReport>,
     /// Partitions that expired.
@@ -92,6 +95,7 @@ pub struct MaintenancePlan {
 pub(super) enum Task {
     Sync,
     Flush,
+    RollUp,
     Build,
     Retention,
 }
@@ -101,6 +105,7 @@ impl Task {
         match self {
             Task::Sync => "fsync",
             Task::Flush => "flush of aged pages",
+            Task::RollUp => "rollups",
             Task::Build => "metric files",
             Task::Retention => "retention",
         }
@@ -223,7 +228,7 @@ impl Drop for Maintenance {
 
 impl Engine {
     /// One round of everything that happens by itself, now, for every database: interval fsync, the flush of pages that
-    /// are old or whose partition is over, metric files when `[metrics] enabled` says so, retention. What failed a moment
+    /// are old or whose partition is over, rollups, metric files when `[metrics] enabled` says so, retention. What failed a moment
     /// ago is tried again.
     pub fn tick(&self) -> MaintenanceReport {
         self.inner.round(&self.all_databases())
@@ -277,7 +282,13 @@ impl Inner {
         {
             report.errors.push(error.to_string());
         }
-        for database in databases.iter().filter(|database| database.failure().is_none()) {
+        // What feeds others comes before them.
+        let order = self.runner().in_order().to_vec();
+        let place = |database: &Database| order.iter().position(|name| name == database.name());
+        let mut databases: Vec<_> = databases.iter().filter(|database| database.failure().is_none()).collect();
+        databases.sort_by_key(|database| place(database));
+        report.errors.extend(self.runner().problems());
+        for database in databases {
             let upkeep = self.upkeep_of(database);
             let mut done = DatabaseMaintenance { database: database.name().to_owned(), ..Default::default() };
             self.timed(|| {
@@ -381,6 +392,9 @@ impl Inner {
             times.looked = Some(now);
         }
         let cutoff = self.refuse_expired(database);
+        if database.manifest().rollups.enabled {
+            return true;
+        }
         database.try_has_partition(|partition, is_built| {
             let to_build = self.environment.config.metrics.enabled && database.is_sealed(partition) && !is_built;
             to_build || cutoff.is_some_and(|cutoff| partition.end <= cutoff)
@@ -403,6 +417,13 @@ impl Inner {
 
     /// What may take minutes.
     fn slow(&self, database: &Database, upkeep: &Upkeep, now: bool, done: &mut DatabaseMaintenance) {
+        self.attempt(database, upkeep, Task::RollUp, now, done, |done| {
+            let report = self.roll_up_database(database)?;
+            done.errors.extend(report.errors.iter().cloned());
+            let idle = SourceReport { database: report.database.clone(), ..SourceReport::default() };
+            done.rolled_up = (report != idle).then_some(report);
+            Ok(())
+        });
         self.attempt(database, upkeep, Task::Build, now, done, |done| self.build_sealed(database, &mut done.built));
         self.attempt(database, upkeep, Task::Retention, now, done, |done| self.sweep(database, done));
     }

@@ -1,12 +1,15 @@
 //! Many databases under one root: routing, lifecycle, and the embedding API.
 
+mod backfill;
 mod build;
 mod flusher;
 mod lifecycle;
 mod maintenance;
 mod metric_files;
 mod read;
+mod replace;
 mod retention;
+mod rollup;
 mod stats;
 mod trusted_clock;
 mod workers;
@@ -15,10 +18,12 @@ mod write;
 pub use crate::database::{Batch, BatchOutcome, MetricInfo, Rejection, Removed};
 pub use crate::query::aggregate::{AggregateSink, Windows};
 pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice, Slices, Stride};
+pub use backfill::{BackfillProgress, BackfillStep};
 pub use build::{BuildOptions, BuildProgress, BuildReport};
 pub use maintenance::{DatabaseMaintenance, MaintenancePlan, MaintenanceReport};
 pub use metric_files::Selection;
 pub use retention::{RetentionClock, RetentionGate};
+pub use rollup::RollupCounters;
 pub use stats::{ABOUT_DATABASES, internal_manifest};
 pub use write::Submitted;
 
@@ -87,7 +92,7 @@ struct Inner {
     environment: Environment,
     databases: RwLock<HashMap<String, Arc<Database>>>,
     /// Databases that could not be opened, with the reason.
-    failed: BTreeMap<String, String>,
+    failed: RwLock<BTreeMap<String, String>>,
     /// `None` when open for reading only, and once closed.
     lock: Mutex<Option<DirectoryLock>>,
     maintenance: Mutex<Option<maintenance::Maintenance>>,
@@ -101,6 +106,8 @@ struct Inner {
     writable: bool,
     closed: AtomicBool,
     stats: stats::StatsWriter,
+    rollups: rollup::Rollups,
+    replacing: replace::Replacing,
 }
 
 impl Engine {
@@ -129,7 +136,7 @@ impl Engine {
     }
 
     fn database(&self, name: &str) -> Option<Arc<Database>> {
-        self.inner.databases.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.inner.database(name)
     }
 
     fn all_databases(&self) -> Vec<Arc<Database>> {
@@ -138,8 +145,8 @@ impl Engine {
 
     pub(crate) fn known_database(&self, name: &str) -> Result<Arc<Database>> {
         self.database(name).ok_or_else(|| {
-            if let Some(reason) = self.inner.failed.get(name) {
-                return Error::ReadOnly { database: name.to_owned(), reason: reason.clone() };
+            if let Some(reason) = self.inner.failure_of(name) {
+                return Error::ReadOnly { database: name.to_owned(), reason };
             }
             let known = self.database_names(false);
             let known =
@@ -150,6 +157,23 @@ impl Engine {
 }
 
 impl Inner {
+    /// An open database. While another is put in its place, this waits.
+    fn database(&self, name: &str) -> Option<Arc<Database>> {
+        loop {
+            let changes = self.replacing.changes();
+            self.replacing.wait(name);
+            let found = self.databases.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+            if found.is_some() || self.replacing.changes() == changes {
+                return found;
+            }
+        }
+    }
+
+    /// Why a database could not be opened.
+    fn failure_of(&self, name: &str) -> Option<String> {
+        self.failed.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
     fn all_databases(&self) -> Vec<Arc<Database>> {
         let databases = self.databases.read().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> = databases.values().cloned().collect();

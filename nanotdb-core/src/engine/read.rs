@@ -16,6 +16,7 @@ use std::time::Duration;
 impl Engine {
     /// Names of the databases, sorted; `internal` only when asked for.
     pub fn database_names(&self, include_internal: bool) -> Vec<String> {
+        self.inner.replacing.wait_any();
         let databases = self.inner.databases.read().unwrap_or_else(PoisonError::into_inner);
         let mut names: Vec<_> =
             databases.keys().filter(|name| include_internal || name.as_str() != INTERNAL_DATABASE).cloned().collect();
@@ -197,7 +198,9 @@ impl Engine {
         self.counters().query_aggregates.add(1);
         let began = self.clock().monotonic();
         let report = match self.wanted(database, metrics)? {
-            Some((database, ids)) if from <= to => aggregate(&database, &ids, (from, to), windows, metric_files, sink),
+            Some((database, ids)) if from <= to => {
+                aggregate(&database, &ids, (from, to), to, windows, metric_files, sink)
+            }
             _ => Ok(ScanReport::default()),
         };
         self.counters().query_time.add_time(self.clock().monotonic().saturating_sub(began));
@@ -214,7 +217,7 @@ impl Engine {
     /// `None` for an unknown database; an error for one that could not be opened.
     fn readable(&self, name: &str) -> Result<Option<Arc<Database>>> {
         match self.database(name) {
-            None if self.inner.failed.contains_key(name) => self.known_database(name).map(Some),
+            None if self.inner.failure_of(name).is_some() => self.known_database(name).map(Some),
             found => Ok(found),
         }
     }

@@ -179,7 +179,7 @@ impl Engine {
     /// engine do that every `stats.interval`; an engine without threads does it only here.
     pub fn write_stats(&self) -> Result<()> {
         let manifest = internal_manifest(&self.config().manifest_defaults);
-        self.get_or_create_with(INTERNAL_DATABASE, Some(&manifest))?.check_writable()?;
+        self.inner.get_or_create(INTERNAL_DATABASE, Some(&|| manifest.to_toml()))?.check_writable()?;
         let mut batch = self.inner.stats.batch.lock().unwrap_or_else(PoisonError::into_inner);
         self.collect_stats(&mut Samples { batch: &mut batch, name: String::new() });
         let outcome = self.write_batch(&mut batch)?;

@@ -40,11 +40,13 @@ impl<F: FnMut(usize, Timestamp, &[Option<f64>]) -> ControlFlow<()>> AggregateSin
 /// one thread aggregates.
 const MOST_RESULTS: i64 = 1 << 16;
 
-/// Aggregates `metrics` in `from..=to` by windows; id 0 is a metric without samples.
+/// Aggregates `metrics` in `from..=to` by windows, the last of which ends at `end` or before; id 0 is a metric without
+/// samples.
 pub fn aggregate(
     database: &Database,
     metrics: &[MetricId],
     (from, to): (Timestamp, Timestamp),
+    end: Timestamp,
     windows: Windows<'_>,
     metric_files: MetricFiles,
     sink: &mut dyn AggregateSink,
@@ -61,7 +63,7 @@ pub fn aggregate(
         pieces = vec![Piece { range: (from, to), partitions: snapshot.partitions }];
     }
     if let [piece] = pieces.as_mut_slice() {
-        let mut aggregation = Aggregation::new(wanted.len(), to, windows, sink);
+        let mut aggregation = Aggregation::new(wanted.len(), end, windows, sink);
         let partitions = std::mem::take(&mut piece.partitions);
         let _ = scan.partitions(piece.range, partitions, &mut report, &mut aggregation)?;
         aggregation.finish();
@@ -71,7 +73,7 @@ pub fn aggregate(
         let mut report = ScanReport::default();
         let mut results = Collector { results: Results::default(), proceed };
         if let Some(piece) = pieces.get(at) {
-            let mut aggregation = Aggregation::new(wanted.len(), to, windows, &mut results);
+            let mut aggregation = Aggregation::new(wanted.len(), end, windows, &mut results);
             let _ = scan.partitions(piece.range, piece.partitions.clone(), &mut report, &mut aggregation)?;
             aggregation.finish();
         }
@@ -138,9 +140,9 @@ struct Aggregation<'s> {
 }
 
 impl<'s> Aggregation<'s> {
-    /// For `metrics` metrics in a range that ends at `to`.
-    fn new(metrics: usize, to: Timestamp, windows: Windows<'_>, sink: &'s mut dyn AggregateSink) -> Self {
-        let windower = |_| Windower::new(windows.width, to, windows.aggregators);
+    /// For `metrics` metrics, with windows that end at `end` or before.
+    fn new(metrics: usize, end: Timestamp, windows: Windows<'_>, sink: &'s mut dyn AggregateSink) -> Self {
+        let windower = |_| Windower::new(windows.width, end, windows.aggregators);
         Self { windowers: (0..metrics).map(windower).collect(), sink, stopped: false }
     }
 

@@ -5,6 +5,7 @@ use crate::exchange::Exchange;
 use crate::params::Params;
 use crate::respond::{ApiError, success};
 use nanotdb_core::plugin::registry::registry;
+use nanotdb_core::rollup::lineage::Lineage;
 use serde::Serialize;
 use warp::reply::Response;
 
@@ -36,14 +37,44 @@ pub(super) fn databases(app: &App, exchange: &Exchange) -> Result<Response, ApiE
     Ok(success(exchange, &Listing { db: None, default: None, result, result_type: "databases" }))
 }
 
+/// What rollup jobs make of a metric.
+#[derive(Serialize)]
+struct Rollups {
+    downstream: Vec<Downstream>,
+    truncated: bool,
+    max_hops: u8,
+}
+
+#[derive(Serialize)]
+struct Downstream {
+    hop: u8,
+    db: String,
+    metric: String,
+    aggregate: &'static str,
+    interval: String,
+    job: String,
+    source_db: String,
+    source_metric: String,
+}
+
+impl Rollups {
+    fn new(lineage: Lineage, max_hops: u8) -> Self {
+        let downstream = lineage.downstream.into_iter().map(|derived| Downstream {
+            hop: derived.hop,
+            db: derived.database,
+            metric: derived.metric,
+            aggregate: derived.aggregate,
+            interval: derived.interval,
+            job: derived.job,
+            source_db: derived.source_database,
+            source_metric: derived.source_metric,
+        });
+        Self { downstream: downstream.collect(), truncated: lineage.truncated, max_hops }
+    }
+}
+
 /// `GET /api/v1/metrics`
 pub(super) fn metrics(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
-    #[derive(Serialize)]
-    struct Rollups {
-        downstream: [String; 0],
-        truncated: bool,
-        max_hops: u8,
-    }
     #[derive(Serialize)]
     struct Details {
         name: String,
@@ -54,7 +85,7 @@ pub(super) fn metrics(app: &App, exchange: &Exchange) -> Result<Response, ApiErr
         rollups: Option<Rollups>,
     }
     let params = Params::of_query(exchange)?;
-    let db = params.require("db", "a database name")?;
+    let database = params.require("db", "a database name")?;
     let lineage = match params.get("lineage") {
         None => false,
         Some("rollups") => true,
@@ -68,19 +99,25 @@ pub(super) fn metrics(app: &App, exchange: &Exchange) -> Result<Response, ApiErr
         },
     };
     let details = params.flag("details")? || lineage;
-    let metrics = app.engine.metrics(db)?;
-    let (db, default, result_type) = (Some(db), None, "metrics");
+    let metrics = app.engine.metrics(database)?;
+    let (db, default, result_type) = (Some(database), None, "metrics");
     if !details {
         let result = metrics.into_iter().map(|m| m.name).collect();
         return Ok(success(exchange, &Listing::<String> { db, default, result, result_type }));
     }
+    let mut lineages = Vec::new();
+    if lineage {
+        let names: Vec<&str> = metrics.iter().map(|m| m.name.as_str()).collect();
+        lineages = app.engine.rollup_lineage(database, &names, max_hops)?;
+    }
+    let mut lineages = lineages.into_iter();
     let result = metrics
         .into_iter()
         .map(|m| Details {
             name: m.name,
             id: m.id,
             value_type: m.value_type.name(),
-            rollups: lineage.then_some(Rollups { downstream: [], truncated: false, max_hops }),
+            rollups: lineages.next().map(|lineage| Rollups::new(lineage, max_hops)),
         })
         .collect();
     Ok(success(exchange, &Listing { db, default, result, result_type }))

@@ -6,6 +6,7 @@ pub(crate) mod import;
 mod metrics_text;
 mod query;
 mod query_range;
+mod rollup;
 mod series;
 mod web;
 
@@ -97,6 +98,12 @@ pub(crate) fn routes(app: Arc<App>) -> BoxedFilter<(Response,)> {
         Methods::Get,
         |app, x| async move { catalog::metrics(&app, &x) },
     ));
+    let backfill = warp::path!("api" / "v1" / "rollup" / "backfill").and(exchange()).then(handler(
+        &app,
+        "/api/v1/rollup/backfill",
+        Methods::Post,
+        |app, x| async move { rollup::backfill(&app, &x).await },
+    ));
     let health =
         warp::path!("health")
             .and(exchange())
@@ -110,7 +117,7 @@ pub(crate) fn routes(app: Arc<App>) -> BoxedFilter<(Response,)> {
     let ingest = import.or(prometheus).unify().boxed();
     let queries = query.or(query_range).unify().boxed();
     let catalog = aggregates.or(databases).unify().or(metrics).unify().boxed();
-    let operation = health.or(exposition).unify().boxed();
+    let operation = health.or(exposition).unify().or(backfill).unify().boxed();
     ingest.or(queries).unify().or(catalog).unify().or(operation).unify().or(rest).unify().boxed()
 }
 
