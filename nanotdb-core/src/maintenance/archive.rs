@@ -172,7 +172,7 @@ fn check_retention(engine: &Engine, database: &str, partition: &ArchivedPartitio
     };
     let now: Timestamp = engine.clock().now();
     let known = engine.known_database(database)?;
-    if !known.retention_cutoff(now).is_some_and(|cutoff| range.end <= cutoff) {
+    if known.retention_cutoff(now).is_none_or(|cutoff| range.end > cutoff) {
         return Ok(());
     }
     let days = now.saturating_sub(range.end) / DAY;
