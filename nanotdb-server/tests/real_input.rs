@@ -26,7 +26,8 @@ fn send(server: &Server, lines: &[&str]) {
 fn in_with_a_kill_and_out_again(database: &str, text: &str) {
     let expected = real::meaning(text);
     let lines: Vec<&str> = text.lines().collect();
-    let server = Server::start();
+    // Whatever the date is on the machine that runs this.
+    let server = Server::with_config("[limits]\nmax_future = \"0s\"\n");
     let (first, second) = lines.split_at(lines.len() / 2 / LINES_PER_REQUEST * LINES_PER_REQUEST);
     send(&server, first);
 

@@ -137,7 +137,7 @@ class Nanotdb(Server):
 
     def configure(self):
         policy = "always" if self.settings.get("fsync") else "segment"
-        text = f'[wal]\nfsync_policy = "{policy}"\n\n[stats]\nenabled = false\n'
+        text = f'[wal]\nfsync_policy = "{policy}"\n\n[stats]\nenabled = false\n\n[limits]\nmax_future = "0s"\n'
         page = self.settings.get("page")
         if page:
             text += "\n[manifest_defaults.page]\n" + "".join(f"{key} = {value}\n" for key, value in page.items())

@@ -46,7 +46,9 @@ impl Journal {
     /// Writes it, durably. After an error it is not there.
     pub(crate) fn write(&self, vfs: &dyn Vfs, directory: &Path) -> Result<()> {
         let path = directory.join(JOURNAL_FILE);
-        let text = serde_json::to_vec(self).map_err(|e| Error::bad_input(format!("{}: {e}", path.display())))?;
+        let mut text = serde_json::to_vec(self).map_err(|e| Error::bad_input(format!("{}: {e}", path.display())))?;
+        let crc = crc32fast::hash(&text);
+        text.extend_from_slice(format!("\n{crc:08x}\n").as_bytes());
         vfs.replace(&path, &text).map_err(|e| Error::io("write", &path, e))
     }
 
@@ -58,16 +60,12 @@ impl Journal {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::io("read", path, e)),
         };
-        let journal: Self = serde_json::from_slice(&bytes).map_err(|e| Error::Corrupt {
-            file: path.clone(),
-            offset: 0,
-            reason: format!("no journal of retention: {e}; what it was about can be seen with nanocli verify"),
-        })?;
-        if journal.names().any(|name| !is_plain(name)) {
-            let reason = "it names a file outside of the database's directory".to_owned();
-            return Err(Error::Corrupt { file: path, offset: 0, reason });
+        let journal = decode(&bytes).filter(|journal| journal.names().all(|name| is_plain(name)));
+        if journal.is_none() {
+            // What it was about is expired, or in an archive, or both: nothing is lost by leaving it as it is.
+            tracing::error!(file = %path.display(), "no journal of retention, or damaged; it is not followed");
         }
-        Ok(Some(journal))
+        Ok(journal)
     }
 
     /// Removes it, durably: from now on its files may be made again.
@@ -78,7 +76,9 @@ impl Journal {
 
     /// Finishes or undoes what a crash interrupted. Nothing in the directory is open.
     pub(crate) fn recover(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
-        let Some(journal) = Self::read(vfs, directory)? else { return Ok(()) };
+        let Some(journal) = Self::read(vfs, directory)? else {
+            return remove_if_there(vfs, &directory.join(JOURNAL_FILE));
+        };
         tracing::info!(directory = %directory.display(), ?journal, "retention was interrupted and is mended");
         journal.mend(vfs, directory)?;
         Self::remove(vfs, directory)
@@ -137,6 +137,66 @@ fn sync(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
     vfs.sync_dir(directory).map_err(|e| Error::io("fsync", directory, e))
 }
 
+/// JSON, and on a line of its own its checksum: a flipped bit must not name another file.
+fn decode(bytes: &[u8]) -> Option<Journal> {
+    let text = std::str::from_utf8(bytes).ok()?.strip_suffix('\n')?;
+    let (json, crc) = text.rsplit_once('\n')?;
+    (format!("{:08x}", crc32fast::hash(json.as_bytes())) == crc).then(|| serde_json::from_str(json).ok())?
+}
+
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.contains('/') && name != "." && name != ".."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::vfs::sim::SimVfs;
+
+    fn journals() -> [Journal; 3] {
+        let file = |name: &str| vec![name.to_owned()];
+        [
+            Journal::Append { archive: "archive-2026-05.tar".into(), end: 512 },
+            Journal::Remove { files: file("data-2026-05-20.dat") },
+            Journal::Restore { archive: "a.tar".into(), entries: file("2/x"), files: file("x") },
+        ]
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_a_flipped_bit_names_no_other_file() {
+        let vfs = SimVfs::new(1);
+        let directory = Path::new("/db");
+        vfs.create_dir_all(directory).unwrap();
+        for journal in journals() {
+            journal.write(&vfs, directory).unwrap();
+            assert_eq!(Journal::read(&vfs, directory).unwrap().as_ref(), Some(&journal));
+            let path = directory.join(JOURNAL_FILE);
+            let bytes = vfs.read(&path, 1_000).unwrap();
+            for bit in 0..bytes.len() * 8 {
+                let mut flipped = bytes.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                vfs.replace(&path, &flipped).unwrap();
+                assert_eq!(Journal::read(&vfs, directory).unwrap(), None, "{journal:?}, bit {bit}");
+            }
+            for len in 0..bytes.len() {
+                vfs.replace(&path, &bytes[..len]).unwrap();
+                assert_eq!(Journal::read(&vfs, directory).unwrap(), None, "{journal:?}, cut to {len}");
+            }
+            Journal::recover(&vfs, directory).unwrap();
+            assert_eq!(vfs.entry(&path).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn no_file_outside_of_the_directory_is_touched() {
+        let vfs = SimVfs::new(1);
+        let directory = Path::new("/root/db");
+        vfs.create_dir_all(directory).unwrap();
+        vfs.put(Path::new("/root/engine.toml"), b"x").unwrap();
+        for name in ["../engine.toml", "/root/engine.toml", "..", "."] {
+            Journal::Remove { files: vec![name.to_owned()] }.write(&vfs, directory).unwrap();
+            Journal::recover(&vfs, directory).unwrap();
+            assert!(vfs.entry(Path::new("/root/engine.toml")).unwrap().is_some(), "{name}");
+        }
+    }
 }

@@ -211,9 +211,14 @@ impl Inner {
             false => Ok(()),
         };
         self.watch_clock();
-        let clock = if self.writable && self.has_retention() { self.save_clock() } else { Ok(()) };
+        if self.writable
+            && self.has_retention()
+            && let Err(error) = self.save_clock()
+        {
+            tracing::warn!(%error, "what retention believes of the clock is what was saved before");
+        }
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
-        outcome.and(clock)
+        outcome
     }
 }
 

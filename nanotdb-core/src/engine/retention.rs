@@ -58,7 +58,7 @@ impl Inner {
 
     /// Saves it for the next process. Nobody who looks at the clock waits for the disk.
     pub(super) fn save_clock(&self) -> Result<()> {
-        let saved = self.lock_clock().saved_form();
+        let saved = self.lock_clock().take_to_save();
         saved.and_then(|(path, text)| {
             self.environment.vfs.replace(&path, text.as_bytes()).map_err(|e| Error::io("write", &path, e))
         })

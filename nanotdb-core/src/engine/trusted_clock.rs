@@ -123,7 +123,7 @@ impl TrustedClock {
     }
 
     /// The file and what is to be in it, which from now on counts as saved.
-    pub(super) fn saved_form(&mut self) -> Result<(PathBuf, String)> {
+    pub(super) fn take_to_save(&mut self) -> Result<(PathBuf, String)> {
         let text =
             toml::to_string(&self.state).map_err(|e| Error::bad_input(format!("{}: {e}", self.path.display())))?;
         self.saved = Some(self.state.uptime);

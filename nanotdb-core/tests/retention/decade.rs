@@ -23,7 +23,11 @@ const METRICS: [&str; 8] =
 
 fn value(metric: usize, minute: i64) -> Value {
     let wave = (minute % 1_440 - 720).abs() + metric as i64 * 7;
-    if metric % 2 == 0 { Value::Int32((wave * 3 + minute % 5) as i32) } else { Value::Float32(wave as f32 / 8.0) }
+    if metric.is_multiple_of(2) {
+        Value::Int32((wave * 3 + minute % 5) as i32)
+    } else {
+        Value::Float32(wave as f32 / 8.0)
+    }
 }
 
 /// Resident memory of this process in bytes.

@@ -1,7 +1,7 @@
 //! Random manifests, clocks and data: only what is expired by a right clock goes, and everything else is there once.
 
 use crate::common::bench::{Bench, Line, int, send};
-use crate::common::oracle::Rng;
+use crate::common::rng::Rng;
 use crate::support::{DAY, HOUR, MAY_20, check, check_verify, files, keeping, machine};
 use nanotdb_core::config::{RawIngestAction, RetentionAction};
 use nanotdb_core::engine::{BuildOptions, Engine, Selection};

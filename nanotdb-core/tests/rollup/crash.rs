@@ -1,6 +1,7 @@
 //! Dying at every operation, by kill and by power loss: of runs with their flushes and checkpoints, and of a backfill.
 
-use crate::common::oracle::{Death, Rng};
+use crate::common::oracle::Death;
+use crate::common::rng::Rng;
 use crate::common::read;
 use crate::support::{Bench, DAY, HOUR, MINUTE, START, Spec, check};
 use nanotdb_core::clock::{Clock, ManualClock};

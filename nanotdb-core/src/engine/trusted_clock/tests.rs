@@ -46,7 +46,7 @@ impl Machine {
     }
 
     fn off(&mut self, nanos: i64) {
-        let (path, text) = self.clock.saved_form().unwrap();
+        let (path, text) = self.clock.take_to_save().unwrap();
         self.vfs.replace(&path, text.as_bytes()).unwrap();
         self.clock = TrustedClock::load(&self.vfs, Path::new("/root"));
         self.right += nanos;

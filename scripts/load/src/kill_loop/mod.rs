@@ -118,7 +118,7 @@ impl<'a> Life<'a> {
         // Small pages, so that a flush is as likely to be hit as an append.
         let max_records = 40 << rng.between(0, 6);
         let config = format!(
-            "[wal]\nfsync_policy = \"{policy}\"\nfsync_interval = \"50ms\"\n\n[stats]\nenabled = false\n\n\
+            "[wal]\nfsync_policy = \"{policy}\"\nfsync_interval = \"50ms\"\n\n[stats]\nenabled = false\n\n[limits]\nmax_future = \"0s\"\n\n\
              [manifest_defaults.page]\nmax_records = {max_records}\n"
         );
         std::fs::write(data_dir(&work).join("engine.toml"), config)?;
