@@ -10,7 +10,13 @@ pub struct WalFile {
     path: PathBuf,
     file: Arc<dyn VfsFile>,
     len: u64,
+    /// Up to where blocks were asked for.
+    reserved: u64,
 }
+
+/// Bytes for which blocks are set aside at once. A file that grows by a block between two syncs has each block of it recorded in
+/// the bitmap and the group of the file system, through its journal: for a small box that is most of what a sample costs.
+const RESERVE: u64 = 256 << 10;
 
 impl WalFile {
     /// Opens the WAL, or makes an empty one.
@@ -22,7 +28,7 @@ impl WalFile {
             vfs.sync_dir(dir).map_err(|e| Error::io("sync", dir, e))?;
         }
         let len = file.len().map_err(|e| Error::io("stat", path, e))?;
-        Ok(Self { path: path.to_owned(), file: Arc::from(file), len })
+        Ok(Self { path: path.to_owned(), file: Arc::from(file), len, reserved: len })
     }
 
     /// Opens the WAL if there is one.
@@ -33,13 +39,13 @@ impl WalFile {
             Err(e) => return Err(Error::io("open", path, e)),
         };
         let len = file.len().map_err(|e| Error::io("stat", path, e))?;
-        Ok(Some(Self { path: path.to_owned(), file: Arc::from(file), len }))
+        Ok(Some(Self { path: path.to_owned(), file: Arc::from(file), len, reserved: len }))
     }
 
     /// Makes an empty WAL where there is none. Its name is not durable yet.
     pub fn create(vfs: &dyn Vfs, path: &Path) -> Result<Self> {
         let file = vfs.open(path, OpenMode::CreateNew).map_err(|e| Error::io("create", path, e))?;
-        Ok(Self { path: path.to_owned(), file: Arc::from(file), len: 0 })
+        Ok(Self { path: path.to_owned(), file: Arc::from(file), len: 0, reserved: 0 })
     }
 
     /// Notes that the file was renamed. The handle goes on working.
@@ -69,6 +75,12 @@ impl WalFile {
 
     /// Appends with one write. When that fails, a part that was written is cut off again; `Err` with `torn` when that fails too.
     pub fn append(&mut self, bytes: &[u8]) -> std::result::Result<(), AppendError> {
+        let end = self.len.saturating_add(bytes.len() as u64);
+        if end > self.reserved {
+            // What cannot be set aside is not needed; a full disk shows when the bytes are written.
+            self.reserved = end.next_multiple_of(RESERVE);
+            let _ = self.file.reserve(self.len, self.reserved.saturating_sub(self.len));
+        }
         match self.file.write_all_at(bytes, self.len) {
             Ok(()) => {
                 self.len = self.len.saturating_add(bytes.len() as u64);
@@ -90,6 +102,7 @@ impl WalFile {
     pub fn truncate(&mut self, len: u64) -> Result<()> {
         self.file.set_len(len).map_err(|e| Error::io("truncate", &self.path, e))?;
         self.len = len;
+        self.reserved = len;
         self.file.sync().map_err(|source| Error::Io { op: "fsync", path: self.path.clone(), source })
     }
 
@@ -112,6 +125,7 @@ impl WalFile {
             Ok(file) => {
                 self.file = Arc::from(file);
                 self.len = content.len() as u64;
+                self.reserved = self.len;
             }
             Err(e) => {
                 let _ = vfs.remove_file(&temporary);
@@ -130,4 +144,32 @@ pub struct AppendError {
     pub torn: bool,
     /// What failed.
     pub error: Error,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::vfs::RealVfs;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn blocks_are_set_aside_without_changing_the_file() {
+        use std::os::unix::fs::MetadataExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("home.wal");
+        let mut wal = WalFile::open(&RealVfs, &path).unwrap();
+        let blocks = || std::fs::metadata(&path).unwrap().blocks() * 512;
+        assert_eq!(blocks(), 0, "an empty log takes no space");
+        wal.append(b"first").unwrap();
+        wal.append(b" second").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"first second");
+        // Not every file system can; this one either took the whole step or what was written.
+        let taken = blocks();
+        assert!(taken >= RESERVE || taken <= 65_536, "{taken}");
+        wal.append(&vec![7; RESERVE as usize]).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), RESERVE + 12);
+        wal.truncate(5).unwrap();
+        wal.append(b" again").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"first again");
+    }
 }

@@ -11,6 +11,11 @@ pub trait Hooks: Send + Sync {
     /// Before a file is opened.
     fn open(&self, _path: &Path, _mode: OpenMode) {}
 
+    /// Before blocks are set aside.
+    fn reserve(&self, _path: &Path, _offset: u64, _len: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Before a file is forced to the device.
     fn sync(&self, _path: &Path) -> io::Result<()> {
         Ok(())
@@ -44,6 +49,11 @@ impl<H: Hooks> VfsFile for HookedFile<H> {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.inner.set_len(len)
+    }
+
+    fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.hooks.reserve(&self.path, offset, len)?;
+        self.inner.reserve(offset, len)
     }
 
     fn sync(&self) -> io::Result<()> {

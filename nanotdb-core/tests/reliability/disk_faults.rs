@@ -1,15 +1,18 @@
 //! Number 7 of the list: a full disk, a failing disk, too few handles, a read-only disk.
 
 use crate::common::bench::{Bench, Line, SECOND, content_of, float, int, send, try_send};
+use crate::common::hooked::{HookedVfs, Hooks};
 use crate::common::oracle::{ROOT, START as T, config, content};
 use crate::common::{Content, assert_same};
 use nanotdb_core::Error;
 use nanotdb_core::config::FsyncPolicy;
-use nanotdb_core::engine::Engine;
+use nanotdb_core::engine::{Batch, Engine, EngineOptions};
 use nanotdb_core::maintenance::verify::verify;
-use nanotdb_core::model::{Sample, Value};
+use nanotdb_core::model::{Number, Sample, Value};
 use nanotdb_core::storage::vfs::sim::{Fault, SimVfs};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 /// One row of one series with its fate.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -356,4 +359,39 @@ fn erofs_leaves_a_root_that_can_be_read() {
     assert_same(&content(&bench.open_read_only()), &content_of(&lines), "a reading open needs no writing");
     bench.vfs.clear_faults();
     assert_same(&content(&bench.open()), &content_of(&lines), "once it can be written again");
+}
+
+/// A file system that sets no blocks aside, as some cannot, and remembers what it was asked for.
+#[derive(Default)]
+struct NothingReserved(Mutex<Vec<(PathBuf, u64, u64)>>);
+
+impl Hooks for NothingReserved {
+    fn reserve(&self, path: &Path, offset: u64, len: u64) -> io::Result<()> {
+        self.0.lock().unwrap().push((path.to_owned(), offset, offset + len));
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// The log is the only file for which blocks are set aside, in large steps, and it does without.
+#[test]
+fn a_log_whose_blocks_cannot_be_set_aside_is_written_all_the_same() {
+    let bench = Bench::new(FsyncPolicy::Segment, 60_000);
+    let hooks = Arc::new(NothingReserved::default());
+    let vfs = Arc::new(HookedVfs { inner: bench.vfs.process(), hooks: Arc::clone(&hooks) });
+    let options = EngineOptions { vfs, clock: bench.clock.clone(), background: false };
+    let engine = Engine::open_with(Path::new(ROOT), bench.config.clone(), options).unwrap();
+    let mut batch = Batch::new();
+    for i in 0..500i64 {
+        for row in 0..80 {
+            batch.push("home", "a", Number::integer(row), Some(T + (i * 80 + row) * SECOND / 1_000));
+        }
+        assert_eq!(engine.write_batch(&mut batch).unwrap().accepted, 80);
+    }
+    let len = bench.file("home/home.wal").len() as u64;
+    let asked = hooks.0.lock().unwrap().clone();
+    assert!(asked.iter().all(|(path, ..)| *path == bench.path("home/home.wal")), "{asked:?}");
+    assert_eq!(asked.len() as u64, len.div_ceil(256 << 10), "{len}: {asked:?}");
+    assert!(len > 256 << 10 && asked.last().unwrap().2 >= len);
+    bench.kill(engine);
+    assert_eq!(content(&bench.open())[&("home".to_owned(), "a".to_owned())].len(), 40_000);
 }

@@ -45,6 +45,12 @@ pub trait VfsFile: Send + Sync {
     /// Cuts or zero-extends.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
+    /// Sets blocks of the device aside for `len` bytes at `offset`, so that writing them changes less of the file system.
+    /// Content and length stay as they are. Where that cannot be done, nothing happens or it is an error.
+    fn reserve(&self, _offset: u64, _len: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Makes content and length durable (fdatasync).
     fn sync(&self) -> io::Result<()>;
 

@@ -33,6 +33,12 @@ impl VfsFile for RealFile {
         self.0.set_len(len)
     }
 
+    #[cfg(target_os = "linux")]
+    fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        Ok(fallocate(&self.0, FallocateFlags::KEEP_SIZE, offset, len)?)
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
     }
