@@ -73,7 +73,10 @@ fn buckets_come_by_themselves_and_a_backfill_takes_in_what_came_late() {
     let one = server.post("/api/v1/rollup/backfill", b"{\"source_db\":\"pi_1h\"}").json();
     assert_eq!(one["data"]["destinations"], serde_json::json!(["pi_1d"]));
     let listed = server.post("/api/v1/rollup/backfill", b"{\"source_dbs\":[\"pi_1h\",\"pi\"]}").json();
-    assert_eq!(listed["data"]["cleared_files"], serde_json::json!(["pi_1h/data-2024-05-06.dat", "pi_1d/data-2024.dat"]));
+    assert_eq!(
+        listed["data"]["cleared_files"],
+        serde_json::json!(["pi_1h/data-2024-05-06.dat", "pi_1d/data-2024.dat"])
+    );
 }
 
 #[test]

@@ -300,6 +300,7 @@ impl Database {
             if let (Some(written), Some(metric)) = (written, state.metric_mut(*id)) {
                 metric.value_type = written.value_type;
                 metric.last = written.last;
+                metric.batches = metric.batches.wrapping_add(1);
             }
         }
         let mut rows = writer.staged.as_slice();

@@ -24,7 +24,7 @@ const QUIET: Duration = Duration::from_secs(2);
 /// Metrics whose next buckets lie further apart than so many are not read in one pass.
 const BUCKETS_TOGETHER: i64 = 16;
 
-/// The newest sample of a metric: its time and row bits.
+/// The time of a metric's newest sample, and a number that changes with every batch that brings one.
 type Newest = Option<(Timestamp, u64)>;
 
 /// One metric of one job.
@@ -233,10 +233,10 @@ impl Source {
     /// Notes when the newest samples came.
     pub(super) fn observe(&mut self, database: &Database, newest: &[Newest]) {
         for (unit, newest) in self.units.iter_mut().zip(newest) {
-            let Some((at, bits)) = *newest else { continue };
+            let Some((at, batches)) = *newest else { continue };
             match unit.arrived {
-                Some((known, known_bits, _)) if (known, known_bits) == (at, bits) => {}
-                _ => unit.arrived = Some((at, bits, database.arrival(at))),
+                Some((known, before, _)) if (known, before) == (at, batches) => {}
+                _ => unit.arrived = Some((at, batches, database.arrival(at))),
             }
         }
     }
