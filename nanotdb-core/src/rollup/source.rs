@@ -77,6 +77,8 @@ pub(super) struct Source {
 /// What a run needs from outside.
 pub(super) struct Surroundings<'a> {
     pub(super) clock: &'a dyn Clock,
+    /// The wall clock, as far as it is believed.
+    pub(super) now: Timestamp,
     pub(super) width: ValueWidth,
     /// For each of [`Source::upstreams`], up to which time all its results are there.
     pub(super) bounds: Vec<Option<Timestamp>>,
@@ -209,7 +211,7 @@ impl Source {
         let newest = database.newest(&ids)?;
         self.observe(database, &newest);
         self.look_for_late_samples(database, &newest, &mut report)?;
-        let now = around.clock.now();
+        let now = around.now;
         let monotonic = around.clock.monotonic();
         for index in 0..self.jobs.len() {
             if self.retry_at.get(index).is_none_or(|retry_at| monotonic < *retry_at) {
