@@ -12,7 +12,6 @@ use nanotdb_core::storage::vfs::Vfs;
 use nanotdb_core::storage::vfs::sim::{CrashModel, Fault, SimVfs};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 
 const AGGREGATES: [&str; 2] = ["avg", "count"];
