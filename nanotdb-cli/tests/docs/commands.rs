@@ -54,6 +54,11 @@ fn operations_go_as_documented() {
 }
 
 #[test]
+fn rollups_are_made_as_documented() {
+    run("docs/ROLLUPS.md", 5);
+}
+
+#[test]
 fn a_failing_command_is_a_failure() {
     let place = Place::new();
     assert!(place.run("echo fine").is_ok());

@@ -55,15 +55,15 @@ impl Database {
         vfs.sync_dir(self.directory()).map_err(|e| Error::io("fsync", self.directory(), e))
     }
 
-    /// The newest sample of each metric: its time and row bits.
+    /// The time of each metric's newest sample, and a number that changes with every batch that brings one.
     pub(crate) fn newest(&self, ids: &[MetricId]) -> Result<Vec<Option<(Timestamp, u64)>>> {
-        let known: Vec<Last> = {
+        let known: Vec<(Last, u64)> = {
             let state = self.read_state();
-            ids.iter().map(|id| state.metric(*id).map_or(Last::Never, |m| m.last)).collect()
+            ids.iter().map(|id| state.metric(*id).map_or((Last::Never, 0), |m| (m.last, m.batches))).collect()
         };
-        let looked_up = ids.iter().zip(known).map(|(id, last)| {
+        let looked_up = ids.iter().zip(known).map(|(id, (last, batches))| {
             let last = if last == Last::Unknown { self.look_up_last(*id)? } else { last };
-            Ok(if let Last::At(timestamp, bits) = last { Some((timestamp, bits)) } else { None })
+            Ok(if let Last::At(timestamp, _) = last { Some((timestamp, batches)) } else { None })
         });
         looked_up.collect()
     }

@@ -30,6 +30,8 @@ pub struct MetricEntry {
     pub value_type: ValueType,
     /// Newest sample.
     pub last: Last,
+    /// How many batches have brought samples of it since the database was opened.
+    pub batches: u64,
 }
 
 /// The two raw files that a partition may have, in the order in which they were written.
@@ -169,7 +171,7 @@ impl State {
                 None => {
                     let name: Arc<str> = Arc::from(name);
                     self.names.insert(Arc::clone(&name), id);
-                    *slot = Some(MetricEntry { name, value_type, last });
+                    *slot = Some(MetricEntry { name, value_type, last, batches: 0 });
                 }
             }
         }

@@ -317,6 +317,7 @@ impl Database {
                 if before.is_none_or(|before| before.last != written.last) {
                     metric.last = written.last;
                 }
+                metric.batches = metric.batches.wrapping_add(1);
             }
         }
         let mut rows = writer.staged.as_slice();

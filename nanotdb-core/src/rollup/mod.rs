@@ -13,6 +13,7 @@ mod checkpoints;
 mod emit;
 mod graph;
 mod jobs;
+mod leap;
 pub mod lineage;
 mod manifest;
 mod outputs;

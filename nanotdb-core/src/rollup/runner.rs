@@ -2,6 +2,7 @@
 
 use super::graph::{Edges, Order, chain};
 use super::jobs::Job;
+use super::leap::Leaps;
 use super::owners::Owners;
 use super::report::SourceReport;
 use super::source::{Source, Surroundings};
@@ -38,6 +39,7 @@ pub(crate) struct Runner {
     known: Vec<u64>,
     /// Why databases have no rollups although they are enabled.
     refused: BTreeMap<String, String>,
+    leaps: Leaps,
     /// Destinations that are rebuilt: nothing is written to them.
     pub(super) rebuilding: BTreeSet<String>,
 }
@@ -147,6 +149,7 @@ impl Runner {
         let bound = |(name, unit): &(String, usize)| self.sources.get(name)?.emitted_until(*unit);
         let around = Surroundings {
             clock: shared.clock,
+            now: self.leaps.now(shared.clock),
             width: shared.width,
             bounds: source.upstreams.iter().map(bound).collect(),
             destination: &destination,

@@ -24,7 +24,7 @@ const QUIET: Duration = Duration::from_secs(2);
 /// Metrics whose next buckets lie further apart than so many are not read in one pass.
 const BUCKETS_TOGETHER: i64 = 16;
 
-/// The newest sample of a metric: its time and row bits.
+/// The time of a metric's newest sample, and a number that changes with every batch that brings one.
 type Newest = Option<(Timestamp, u64)>;
 
 /// One metric of one job.
@@ -77,6 +77,8 @@ pub(super) struct Source {
 /// What a run needs from outside.
 pub(super) struct Surroundings<'a> {
     pub(super) clock: &'a dyn Clock,
+    /// The wall clock, as far as it is believed.
+    pub(super) now: Timestamp,
     pub(super) width: ValueWidth,
     /// For each of [`Source::upstreams`], up to which time all its results are there.
     pub(super) bounds: Vec<Option<Timestamp>>,
@@ -209,7 +211,7 @@ impl Source {
         let newest = database.newest(&ids)?;
         self.observe(database, &newest);
         self.look_for_late_samples(database, &newest, &mut report)?;
-        let now = around.clock.now();
+        let now = around.now;
         let monotonic = around.clock.monotonic();
         for index in 0..self.jobs.len() {
             if self.retry_at.get(index).is_none_or(|retry_at| monotonic < *retry_at) {
@@ -233,10 +235,10 @@ impl Source {
     /// Notes when the newest samples came.
     pub(super) fn observe(&mut self, database: &Database, newest: &[Newest]) {
         for (unit, newest) in self.units.iter_mut().zip(newest) {
-            let Some((at, bits)) = *newest else { continue };
+            let Some((at, batches)) = *newest else { continue };
             match unit.arrived {
-                Some((known, known_bits, _)) if (known, known_bits) == (at, bits) => {}
-                _ => unit.arrived = Some((at, bits, database.arrival(at))),
+                Some((known, before, _)) if (known, before) == (at, batches) => {}
+                _ => unit.arrived = Some((at, batches, database.arrival(at))),
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Dying at every operation of a sweep and of a restore, by kill and by power loss, and again while that is mended.
 
 use crate::common::bench::{Bench, Line, int, send};
-use crate::common::rng::Rng;
 use crate::common::read_all;
+use crate::common::rng::Rng;
 use crate::support::{
     DAY, HOUR, MAY_20, check, check_verify, files, keeping, live, machine, names, since, sweep, sweep_now,
 };

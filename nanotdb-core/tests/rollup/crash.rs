@@ -1,8 +1,8 @@
 //! Dying at every operation, by kill and by power loss: of runs with their flushes and checkpoints, and of a backfill.
 
 use crate::common::oracle::Death;
-use crate::common::rng::Rng;
 use crate::common::read;
+use crate::common::rng::Rng;
 use crate::support::{Bench, DAY, HOUR, MINUTE, START, Spec, check};
 use nanotdb_core::clock::{Clock, ManualClock};
 use nanotdb_core::config::FsyncPolicy;
@@ -13,7 +13,6 @@ use nanotdb_core::storage::vfs::Vfs;
 use nanotdb_core::storage::vfs::sim::{CrashModel, Fault, SimVfs};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 
 const AGGREGATES: [&str; 2] = ["avg", "count"];

@@ -146,7 +146,11 @@ fn a_clock_that_leaps_and_steps_back_neither_doubles_nor_loses_a_bucket() {
     let engine = hourly(&bench);
     write(&engine, "a", START + MINUTE, 1.0);
     bench.advance_to(START + 10 * MINUTE);
+    assert_eq!(engine.tick().errors(), Vec::<&str>::new());
     bench.clock.set_wall(START + 400 * DAY);
+    assert_eq!(engine.tick().errors(), Vec::<&str>::new());
+    assert!(!engine.has_database("pi_1h"), "not believed at once");
+    bench.advance(MINUTE);
     assert_eq!(engine.tick().errors(), Vec::<&str>::new());
     assert_eq!(read(&engine, "pi_1h", "a.count").len(), 1, "as that clock has it, the bucket is over");
     bench.clock.set_wall(START + 11 * MINUTE);

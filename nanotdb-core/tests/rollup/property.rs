@@ -156,7 +156,7 @@ fn run(config: &Config, steps: &[Step], seed: u64) -> u64 {
     }
     let engine = engine.unwrap();
     for _ in 0..4 {
-        bench.advance(10 * MINUTE);
+        bench.advance(20 * MINUTE);
         assert_eq!(engine.tick().errors(), Vec::<&str>::new());
     }
     late += engine.rollup_counters().late_samples;
@@ -174,7 +174,7 @@ fn run(config: &Config, steps: &[Step], seed: u64) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn rollups_equal_a_recomputation(config in config(), steps in steps(false), seed in any::<u64>()) {
