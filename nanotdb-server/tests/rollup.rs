@@ -1,5 +1,7 @@
 //! Rollups in a running server: emitted by themselves, computed anew on request, and listed with the metrics.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::Server;
