@@ -125,7 +125,8 @@ impl Inner {
             return Err(error);
         }
         if let Err(error) = finish(vfs, root, name) {
-            if exists(vfs, &root.join(name))? && exists(vfs, &ready)? {
+            let is_there = |path: &Path| exists(vfs, path).unwrap_or(false);
+            if is_there(&root.join(name)) && is_there(&ready) {
                 self.give_back(database, &ready, &error);
             } else {
                 self.fail(name, &error);

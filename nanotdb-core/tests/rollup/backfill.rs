@@ -11,7 +11,7 @@ use nanotdb_core::storage::vfs::Vfs;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 const AGGREGATES: [&str; 3] = ["min", "avg", "count"];
 
@@ -240,43 +240,42 @@ fn writes_and_queries_go_on_meanwhile() {
     three_days(&bench, &engine);
     let before = read(&engine, "pi_1h", "late.count");
     let stop = Arc::new(AtomicBool::new(false));
+    let (reads, written) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(0)));
     let reader = {
-        let (engine, stop) = (engine.clone(), Arc::clone(&stop));
+        let (engine, stop, reads) = (engine.clone(), Arc::clone(&stop), Arc::clone(&reads));
         std::thread::spawn(move || {
             let mut answers: Vec<Vec<Sample>> = Vec::new();
-            let mut reads = 0;
             while !stop.load(Ordering::Acquire) {
                 let found = read(&engine, "pi_1h", "late.count");
-                reads += 1;
+                reads.fetch_add(1, Ordering::AcqRel);
                 if !answers.contains(&found) {
                     answers.push(found);
                 }
             }
-            (answers, reads)
+            answers
         })
     };
     let writer = {
-        let (engine, stop) = (engine.clone(), Arc::clone(&stop));
+        let (engine, stop, written) = (engine.clone(), Arc::clone(&stop), Arc::clone(&written));
         std::thread::spawn(move || {
-            let mut written = 0;
             while !stop.load(Ordering::Acquire) {
-                write(&engine, "live", START + 3 * DAY + written * SECOND);
+                write(&engine, "live", START + 3 * DAY + written.load(Ordering::Acquire) * SECOND);
                 assert_eq!(engine.tick().errors(), Vec::<&str>::new());
-                written += 1;
+                written.fetch_add(1, Ordering::AcqRel);
             }
-            written
         })
     };
-    for _ in 0..5 {
+    let mut rounds = 0;
+    while rounds < 5 || reads.load(Ordering::Acquire) < 20 || written.load(Ordering::Acquire) < 20 {
         backfill(&engine, None).unwrap();
+        rounds += 1;
     }
     stop.store(true, Ordering::Release);
-    let (answers, reads) = reader.join().unwrap();
-    let written = writer.join().unwrap();
-    assert!(reads > 1 && written > 1, "{reads} {written}");
+    let answers = reader.join().unwrap();
+    writer.join().unwrap();
     let after = read(&engine, "pi_1h", "late.count");
     assert!(answers.iter().all(|answer| *answer == before || *answer == after), "neither old nor new");
-    assert_eq!(read(&engine, "pi", "live").len() as i64, written);
+    assert_eq!(read(&engine, "pi", "live").len() as i64, written.load(Ordering::Acquire));
     check_all(&engine, START + 3 * DAY, &["a", "late"], "after");
 }
 
