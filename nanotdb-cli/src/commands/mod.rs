@@ -9,6 +9,7 @@ pub(crate) mod inspect;
 pub(crate) mod plugins;
 pub(crate) mod query;
 mod query_output;
+pub(crate) mod snapshot;
 pub(crate) mod verify;
 
 use crate::cli::Command;
@@ -25,6 +26,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Convert(args) => convert::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Snapshot(args) => snapshot::run(&args),
         Command::Plugins(args) => plugins::run(&args),
     }
 }
@@ -32,6 +34,15 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 /// Exit code 0, or 1 when the command found something wrong.
 fn exit(sound: bool) -> ExitCode {
     if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Shows that something goes on, on a terminal.
+fn spinner() -> indicatif::ProgressBar {
+    use std::io::IsTerminal;
+    match std::io::stderr().is_terminal() {
+        true => indicatif::ProgressBar::new_spinner(),
+        false => indicatif::ProgressBar::hidden(),
+    }
 }
 
 /// The wall clock, for times relative to now.

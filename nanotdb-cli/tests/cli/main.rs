@@ -14,4 +14,5 @@ mod query;
 mod real_input;
 #[path = "../samples/mod.rs"]
 mod samples;
+mod snapshot;
 mod usage;

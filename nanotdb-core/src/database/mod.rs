@@ -17,12 +17,13 @@ mod state;
 mod writer;
 
 pub(crate) use flush::{next_wal_name, wal_name};
+pub(crate) use open::{MANIFEST_FILE, READ_ATTEMPTS, Wals, read_wals};
 
 pub use batch::{Batch, BatchOutcome, Rejection};
 pub use coverage::Covered;
 pub(crate) use coverage::{Digest, source_of};
 pub use partition::{MetricFiles, ScanReport};
-pub(crate) use partition::{OpenPartition, OpenRaw};
+pub(crate) use partition::{OpenPartition, OpenRaw, WholePartition};
 pub use snapshot::{PartitionSnapshot, Snapshot};
 pub use state::{Last, MetricEntry, MetricSlot, PartitionFile, PartitionFiles, RawKind, State};
 pub use writer::Receipt;

@@ -2,7 +2,7 @@
 
 use super::coverage::Coverage;
 use super::state::RawKind;
-use super::{Covered, Database, PartitionSnapshot};
+use super::{Covered, Database, PartitionSnapshot, Snapshot};
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Partition;
 use crate::storage::vfs::{OpenMode, VfsFile};
@@ -58,6 +58,25 @@ pub(crate) struct OpenPartition {
     pub(crate) has_all_raw: bool,
 }
 
+/// A partition that was opened for every metric.
+pub(crate) struct WholePartition {
+    pub(crate) open: OpenPartition,
+    /// All metrics of the database, by id.
+    pub(crate) metrics: Vec<(MetricId, ValueType)>,
+}
+
+impl OpenPartition {
+    /// Number of samples in its files and pages, each once, as headers and directories say.
+    pub(crate) fn rows(&self) -> u64 {
+        let raw = self.raw.iter().flat_map(|raw| {
+            let from = self.covered.of(raw.kind);
+            raw.index.frames.iter().filter(move |f| f.offset >= from).map(|f| u64::from(f.header.rows))
+        });
+        let open = self.snapshot.open.iter().map(|(timestamps, _)| timestamps.len() as u64);
+        raw.chain(open).chain(self.metric.iter().map(MetricFile::rows)).sum()
+    }
+}
+
 impl Database {
     /// Opens everything before the first row is read: from then on files may be replaced and removed.
     pub(crate) fn open_partition(
@@ -83,6 +102,21 @@ impl Database {
         }
         let source = std::io::Error::other("files change faster than they can be opened; try again");
         Err(Error::Io { op: "read", path: self.directory().to_owned(), source })
+    }
+
+    /// Opens everything of one partition, for work on all its rows. `None` when there is nothing of it.
+    pub(crate) fn open_whole_partition(
+        &self,
+        partition: Partition,
+        report: &mut ScanReport,
+    ) -> Result<Option<WholePartition>> {
+        let mut ids: Vec<_> = self.metrics().iter().map(|m| m.id).collect();
+        ids.sort_unstable();
+        let (first, last) = partition.bounds();
+        let Snapshot { metrics, partitions } = self.snapshot(&ids, first, last)?;
+        let Some(snapshot) = partitions.into_iter().find(|p| p.partition == partition) else { return Ok(None) };
+        let open = self.open_partition(snapshot, &metrics, (first, last), MetricFiles::Preferred, report)?;
+        Ok(Some(WholePartition { open, metrics }))
     }
 
     /// `None` when a file is gone since the snapshot, or is another one.

@@ -11,6 +11,7 @@ pub use crate::database::{Batch, BatchOutcome, MetricInfo, Rejection};
 pub use crate::query::aggregate::{AggregateCallback, Windows};
 pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice, Slices, Stride};
 pub use build::{BuildOptions, BuildProgress, BuildReport};
+pub(crate) use lifecycle::names_on_disk;
 pub use metric_files::Selection;
 pub use write::Submitted;
 

@@ -6,6 +6,8 @@ pub mod export;
 pub mod import;
 pub mod inspect;
 pub mod metric_files;
+pub mod snapshot;
+mod target;
 mod transfer;
 pub mod verify;
 mod window;
