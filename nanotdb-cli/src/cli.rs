@@ -1,12 +1,12 @@
 //! The command line's grammar: global options and the list of commands.
 
-use crate::commands::{bench, build, convert, export, import, inspect, plugins, query, snapshot, verify};
+use crate::commands::{bench, build, convert, export, import, inspect, plugins, query, recover, snapshot, verify};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Offline tool for NanoTDB data directories: import, export, query and inspect without a server.
 ///
-/// Reading commands (export, query, inspect, verify, bench, convert, snapshot) take no lock, never write, and work on the directory of a running
+/// Reading commands (export, query, inspect, verify, bench, convert, snapshot, recover) take no lock, never write, and work on the directory of a running
 /// server. Writing commands (import, build) need the directory for themselves.
 #[derive(Debug, Parser)]
 #[command(name = "nanocli", version, propagate_version = true, after_help = AFTER_HELP)]
@@ -62,6 +62,7 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     Verify(verify::Args),
     Snapshot(snapshot::Args),
+    Recover(recover::Args),
     Plugins(plugins::Args),
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod inspect;
 pub(crate) mod plugins;
 pub(crate) mod query;
 mod query_output;
+pub(crate) mod recover;
 pub(crate) mod snapshot;
 pub(crate) mod verify;
 
@@ -27,6 +28,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
+        Command::Recover(args) => recover::run(&args),
         Command::Plugins(args) => plugins::run(&args),
     }
 }

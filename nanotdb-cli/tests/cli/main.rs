@@ -12,6 +12,7 @@ mod inspection;
 mod metric_inspection;
 mod query;
 mod real_input;
+mod recover;
 #[path = "../samples/mod.rs"]
 mod samples;
 mod snapshot;

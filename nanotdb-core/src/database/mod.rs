@@ -2,6 +2,7 @@
 
 mod batch;
 mod commit;
+mod compact;
 mod coverage;
 mod flush;
 mod frames;
@@ -20,6 +21,7 @@ pub(crate) use flush::{next_wal_name, wal_name};
 pub(crate) use open::{MANIFEST_FILE, READ_ATTEMPTS, Wals, read_wals};
 
 pub use batch::{Batch, BatchOutcome, Rejection};
+pub use compact::{CompactedFile, Compaction};
 pub use coverage::Covered;
 pub(crate) use coverage::{Digest, source_of};
 pub use partition::{MetricFiles, ScanReport};

@@ -464,8 +464,9 @@ impl Parts {
                 return Ok(false);
             }
             for file in mine.files.values() {
-                let len = vfs.entry(&file.path).map_err(|e| Error::io("look up", &file.path, e))?.map_or(0, |e| e.len);
-                if file.index.as_ref().is_none_or(|index| index.len != len) {
+                let now = vfs.entry(&file.path).map_err(|e| Error::io("look up", &file.path, e))?;
+                let (len, id) = now.map_or((0, 0), |e| (e.len, e.id));
+                if file.index.as_ref().is_none_or(|index| (index.len, index.id) != (len, id)) {
                     return Ok(false);
                 }
             }

@@ -182,12 +182,20 @@ impl Database {
                 continue;
             }
             match self.vfs().open(&index.path, OpenMode::Read) {
+                // Nobody tells a reader that a file was compacted.
+                Ok(_) if self.writer.is_none() && !self.is_indexed(index)? => return Ok(None),
                 Ok(handle) => raw.push(OpenRaw { kind: *kind, index: Arc::clone(index), handle }),
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
                 Err(e) => return Err(Error::io("open", &index.path, e)),
             }
         }
         Ok(Some(raw))
+    }
+
+    /// Whether the file that has the name now is the one that was indexed.
+    fn is_indexed(&self, index: &RawFile) -> Result<bool> {
+        let now = self.vfs().entry(&index.path).map_err(|e| Error::io("look up", &index.path, e))?;
+        Ok(now.is_some_and(|now| now.id == index.id))
     }
 
     /// Refuses a metric file whose times lie outside its partition, or whose metrics are not those of this database: it was put

@@ -2,12 +2,13 @@
 
 mod background;
 mod build;
+mod compact;
 mod lifecycle;
 mod metric_files;
 mod read;
 mod write;
 
-pub use crate::database::{Batch, BatchOutcome, MetricInfo, Rejection};
+pub use crate::database::{Batch, BatchOutcome, CompactedFile, Compaction, MetricInfo, Rejection};
 pub use crate::query::aggregate::{AggregateCallback, Windows};
 pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice, Slices, Stride};
 pub use build::{BuildOptions, BuildProgress, BuildReport};

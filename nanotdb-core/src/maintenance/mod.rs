@@ -6,6 +6,7 @@ pub mod export;
 pub mod import;
 pub mod inspect;
 pub mod metric_files;
+pub mod recover;
 pub mod snapshot;
 mod target;
 mod transfer;

@@ -13,7 +13,7 @@
 //!
 //! What says how far something got is read before that something: checkpoints of rollups before any samples.
 
-use super::target::Target;
+use super::target::{Target, only, put};
 use super::verify::{Problem, verify};
 use crate::config::{EngineConfig, Manifest};
 use crate::database::{Database, MANIFEST_FILE, READ_ATTEMPTS, ScanReport, Wals, next_wal_name, read_wals, wal_name};
@@ -83,12 +83,7 @@ pub fn snapshot(
     let vfs = &*options.vfs;
     let mut names = names_on_disk(vfs, request.root)?;
     if let Some(wanted) = request.database {
-        if !names.iter().any(|name| name == wanted) {
-            let known =
-                if names.is_empty() { "it holds none".to_owned() } else { format!("it holds {}", names.join(", ")) };
-            return Err(Error::NotFound(format!("no database {wanted:?} in {}: {known}", request.root.display())));
-        }
-        names.retain(|name| name == wanted);
+        only(&mut names, wanted, request.root)?;
     }
     let target = Target::create(vfs, request.root, request.out)?;
     let mut copies = Vec::new();
@@ -146,12 +141,6 @@ fn samples(database: &Database) -> Result<u64> {
         }
     }
     Ok(total)
-}
-
-fn put(vfs: &dyn Vfs, path: &Path, bytes: &[u8]) -> Result<()> {
-    let file = vfs.open(path, OpenMode::Truncate).map_err(|e| Error::io("create", path, e))?;
-    file.write_all_at(bytes, 0).map_err(|e| Error::io("write", path, e))?;
-    file.sync().map_err(|e| Error::io("fsync", path, e))
 }
 
 /// Files that are being written and have no meaning yet.

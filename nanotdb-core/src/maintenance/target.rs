@@ -1,7 +1,7 @@
 //! A new root that another one is written to.
 
 use crate::storage::copy::remove_tree;
-use crate::storage::vfs::Vfs;
+use crate::storage::vfs::{OpenMode, Vfs};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,23 @@ pub(super) fn check_target(vfs: &dyn Vfs, root: &Path, out: &Path) -> Result<()>
             Err(Error::bad_input(format!("{} {text}", out.display())))
         }
     }
+}
+
+/// Leaves one name. [`Error::NotFound`] when it is not among them.
+pub(super) fn only(names: &mut Vec<String>, wanted: &str, root: &Path) -> Result<()> {
+    if !names.iter().any(|name| name == wanted) {
+        let known = if names.is_empty() { "no databases".to_owned() } else { names.join(", ") };
+        return Err(Error::NotFound(format!("no database {wanted:?} in {}: it holds {known}", root.display())));
+    }
+    names.retain(|name| name == wanted);
+    Ok(())
+}
+
+/// Writes a file of a root in the making, durably but for its name.
+pub(super) fn put(vfs: &dyn Vfs, path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = vfs.open(path, OpenMode::Truncate).map_err(|e| Error::io("create", path, e))?;
+    file.write_all_at(bytes, 0).map_err(|e| Error::io("write", path, e))?;
+    file.sync().map_err(|e| Error::io("fsync", path, e))
 }
 
 /// A new root in the making: it has another name until it is whole. Without [`Target::finish`] nothing of it is left.

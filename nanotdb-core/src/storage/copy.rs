@@ -10,8 +10,13 @@ const CHUNK: usize = 1 << 20;
 
 /// Copies a whole file to where there is none yet, durably but for its name.
 pub(crate) fn copy_file(vfs: &dyn Vfs, from: &Path, to: &Path) -> Result<()> {
-    let source = vfs.open(from, OpenMode::Read).map_err(|e| Error::io("read", from, e))?;
-    let target = vfs.open(to, OpenMode::CreateNew).map_err(|e| Error::io("create", to, e))?;
+    copy_between(vfs, from, vfs, to)
+}
+
+/// The same, from one file system to another.
+pub(crate) fn copy_between(source: &dyn Vfs, from: &Path, target: &dyn Vfs, to: &Path) -> Result<()> {
+    let source = source.open(from, OpenMode::Read).map_err(|e| Error::io("read", from, e))?;
+    let target = target.open(to, OpenMode::CreateNew).map_err(|e| Error::io("create", to, e))?;
     let len = source.len().map_err(|e| Error::io("read", from, e))?;
     copy_range((&*source, from), (&*target, to), 0..len)?;
     target.sync().map_err(|e| Error::io("fsync", to, e))

@@ -5,6 +5,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod compact;
+mod recover;
 mod snapshot;
 #[path = "../metric_props/support.rs"]
 mod support;
