@@ -1,13 +1,16 @@
 //! The command line's grammar: global options and the list of commands.
 
-use crate::commands::{bench, build, convert, export, import, inspect, plugins, query, recover, snapshot, verify};
+use crate::commands::{
+    bench, build, compact, convert, csv, db, export, import, inspect, manifest, plugins, query, recover, snapshot,
+    verify,
+};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Offline tool for NanoTDB data directories: import, export, query and inspect without a server.
 ///
 /// Reading commands (export, query, inspect, verify, bench, convert, snapshot, recover) take no lock, never write, and work on the directory of a running
-/// server. Writing commands (import, build) need the directory for themselves.
+/// server. Writing commands (import, csv, build, compact, db) need the directory for themselves.
 #[derive(Debug, Parser)]
 #[command(name = "nanocli", version, propagate_version = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
@@ -63,6 +66,10 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Snapshot(snapshot::Args),
     Recover(recover::Args),
+    Compact(compact::Args),
+    Db(db::Args),
+    Manifest(manifest::Args),
+    Csv(csv::Args),
     Plugins(plugins::Args),
 }
 

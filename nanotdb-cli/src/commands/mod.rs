@@ -2,10 +2,14 @@
 
 pub(crate) mod bench;
 pub(crate) mod build;
+pub(crate) mod compact;
 pub(crate) mod convert;
+pub(crate) mod csv;
+pub(crate) mod db;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod inspect;
+pub(crate) mod manifest;
 pub(crate) mod plugins;
 pub(crate) mod query;
 mod query_output;
@@ -29,6 +33,10 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => verify::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Recover(args) => recover::run(&args),
+        Command::Compact(args) => compact::run(&args),
+        Command::Db(args) => db::run(&args),
+        Command::Manifest(args) => manifest::run(&args),
+        Command::Csv(args) => csv::run(&args),
         Command::Plugins(args) => plugins::run(&args),
     }
 }

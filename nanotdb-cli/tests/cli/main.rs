@@ -5,6 +5,8 @@
 mod bench;
 mod build;
 mod convert;
+mod csv;
+mod databases;
 mod golden;
 mod helpers;
 mod import_export;

@@ -16,12 +16,17 @@ fn send(server: &Server, from: u64, to: u64) {
             body += &format!("load/s{series} {n}i {}\n", 1_715_000_000_000_000_000 + n as i64 * 1_000_000_000);
         }
     }
+    post(server, &body, (to - from) as usize * SERIES);
+}
+
+/// Sends lines, all of which must be taken.
+pub(crate) fn post(server: &Server, body: &str, count: usize) {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
     let head = "POST /api/v1/import HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length:";
     stream.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.contains(&format!("\"imported\":{}", (to - from) as usize * SERIES)), "{answer}");
+    assert!(answer.contains(&format!("\"imported\":{count}")), "{answer}");
 }
 
 /// Every series of a copy must be 0, 1, 2 and so on, `least` to `most` of them.

@@ -2,9 +2,11 @@
 
 pub mod codecs;
 pub mod convert;
+pub mod databases;
 pub mod export;
 pub mod import;
 pub mod inspect;
+pub mod manifests;
 pub mod metric_files;
 pub mod recover;
 pub mod snapshot;

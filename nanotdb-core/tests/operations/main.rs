@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod compact;
+mod databases;
 mod recover;
 mod snapshot;
 #[path = "../metric_props/support.rs"]
