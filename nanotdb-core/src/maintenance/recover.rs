@@ -277,9 +277,11 @@ impl Salvage<'_> {
             open: None,
             buffers: Buffers::default(),
         };
+        let mut next_told = 0;
         self.rows(&found.name, database, &types, &extras, &mut |row| {
             writer.push(row)?;
-            if writer.written.rows.is_multiple_of(PROGRESS_ROWS) {
+            if writer.written.rows >= next_told {
+                next_told = writer.written.rows.saturating_add(PROGRESS_ROWS);
                 progress(&found.name, writer.written.rows);
             }
             Ok(())
