@@ -20,6 +20,7 @@ use nanotdb_partitioners as _;
 
 mod cli;
 mod commands;
+mod csv_format;
 pub mod inspect;
 mod logging;
 mod output;

@@ -5,10 +5,8 @@ use crate::inspect::table::Table;
 use crate::{output, root, text};
 use anyhow::Context;
 use clap::ValueEnum;
-use indicatif::ProgressBar;
 use nanotdb_core::engine::EngineOptions;
 use nanotdb_core::maintenance::convert::{ConvertReport, ConvertRequest, Loss, Target, convert};
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -67,7 +65,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         To::Nanotdb => Target::Nanotdb,
     };
     let request = ConvertRequest { root, out: &args.out, target, lossy: args.lossy };
-    let spinner = if io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    let spinner = super::spinner();
     let report = convert(request, root::load_config(root)?, &EngineOptions::default(), &mut |database, part| {
         spinner.set_message(format!("{database}: {part}"));
         spinner.tick();

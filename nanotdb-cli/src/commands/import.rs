@@ -85,13 +85,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Where the bytes come from, with a progress bar when somebody watches.
-struct Source {
-    reader: Box<dyn Read>,
-    progress: ProgressBar,
+pub(super) struct Source {
+    pub(super) reader: Box<dyn Read>,
+    pub(super) progress: ProgressBar,
 }
 
 impl Source {
-    fn open(name: &str) -> anyhow::Result<Self> {
+    pub(super) fn open(name: &str) -> anyhow::Result<Self> {
         if name == "-" {
             let progress = progress_bar(None);
             return Ok(Self { reader: Box::new(progress.wrap_read(io::stdin().lock())), progress });
@@ -126,11 +126,11 @@ fn progress_bar(total: Option<u64>) -> ProgressBar {
     }
 }
 
-struct Summary<'a> {
-    input: &'a str,
-    format: &'a dyn IngestFormat,
-    report: &'a ImportReport,
-    elapsed: Duration,
+pub(super) struct Summary<'a> {
+    pub(super) input: &'a str,
+    pub(super) format: &'a dyn IngestFormat,
+    pub(super) report: &'a ImportReport,
+    pub(super) elapsed: Duration,
 }
 
 impl Summary<'_> {
@@ -139,7 +139,7 @@ impl Summary<'_> {
         if seconds > 0.0 { (self.report.accepted as f64 / seconds) as u64 } else { 0 }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         format!(
             "{} accepted, {} rejected, {:.2} s, {} samples/s\n",
             text::counted(self.report.accepted, "sample"),
@@ -149,7 +149,7 @@ impl Summary<'_> {
         )
     }
 
-    fn rejections(&self) -> String {
+    pub(super) fn rejections(&self) -> String {
         let mut out = String::new();
         for rejection in &self.report.rejections {
             out.push_str(&format!("{}:{}: {}\n", self.input, rejection.line, rejection.reason));
@@ -161,7 +161,7 @@ impl Summary<'_> {
         out
     }
 
-    fn json(&self) -> serde_json::Value {
+    pub(super) fn json(&self) -> serde_json::Value {
         let errors: Vec<_> =
             self.report.rejections.iter().map(|r| serde_json::json!({ "line": r.line, "error": r.reason })).collect();
         serde_json::json!({

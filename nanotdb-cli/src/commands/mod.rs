@@ -3,15 +3,21 @@
 pub(crate) mod archive;
 pub(crate) mod bench;
 pub(crate) mod build;
+pub(crate) mod compact;
 pub(crate) mod convert;
+pub(crate) mod csv;
+pub(crate) mod db;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod maintain;
+pub(crate) mod manifest;
 pub(crate) mod plugins;
 pub(crate) mod query;
 mod query_output;
+pub(crate) mod recover;
 pub(crate) mod rollup;
+pub(crate) mod snapshot;
 pub(crate) mod verify;
 
 use crate::cli::Command;
@@ -31,6 +37,12 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Convert(args) => convert::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Snapshot(args) => snapshot::run(&args),
+        Command::Recover(args) => recover::run(&args),
+        Command::Compact(args) => compact::run(&args),
+        Command::Db(args) => db::run(&args),
+        Command::Manifest(args) => manifest::run(&args),
+        Command::Csv(args) => csv::run(&args),
         Command::Plugins(args) => plugins::run(&args),
     }
 }
@@ -38,6 +50,15 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 /// Exit code 0, or 1 when the command found something wrong.
 fn exit(sound: bool) -> ExitCode {
     if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Shows that something goes on, on a terminal.
+fn spinner() -> indicatif::ProgressBar {
+    use std::io::IsTerminal;
+    match std::io::stderr().is_terminal() {
+        true => indicatif::ProgressBar::new_spinner(),
+        false => indicatif::ProgressBar::hidden(),
+    }
 }
 
 /// The wall clock, for times relative to now.

@@ -1,7 +1,9 @@
 //! A data directory of its own per test, and the binary run on it.
 
 use assert_cmd::Command;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub(crate) struct Bench {
@@ -80,4 +82,62 @@ impl Bench {
         let path = self.file("input.lp", lines);
         self.run(&["import", "--root", root, "--in", &path]).ok();
     }
+}
+
+/// A real server on a directory of the bench.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) port: u16,
+}
+
+impl Server {
+    pub(crate) fn start(bench: &Bench, root: &str) -> Self {
+        let port_file = bench.path(&format!("{root}.port"));
+        let mut child = std::process::Command::new(server_binary())
+            .args(["--data", root, "--listen", "127.0.0.1:0", "--port-file"])
+            .arg(&port_file)
+            .current_dir(bench.path(""))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let began = Instant::now();
+        let port = loop {
+            if let Some(port) = std::fs::read_to_string(&port_file).ok().and_then(|text| text.parse().ok()) {
+                break port;
+            }
+            assert!(child.try_wait().unwrap().is_none(), "the server ended at start");
+            assert!(began.elapsed() < Duration::from_secs(30), "the server did not start");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        std::fs::remove_file(port_file).unwrap();
+        Self { child, port }
+    }
+
+    /// Stops it as an operator does, and waits.
+    pub(crate) fn stop(mut self) {
+        let status = std::process::Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(status.success());
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Cargo builds the server's binary for its own tests only, so it is built here when this crate is tested alone.
+fn server_binary() -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_nanocli")).with_file_name("nanotdb");
+    if !path.exists() {
+        let mut build = std::process::Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "-p", "nanotdb-server"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        if path.parent().unwrap().ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success(), "nanotdb cannot be built");
+    }
+    path
 }

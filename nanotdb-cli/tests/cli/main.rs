@@ -5,6 +5,8 @@
 mod bench;
 mod build;
 mod convert;
+mod csv;
+mod databases;
 mod golden;
 mod helpers;
 mod import_export;
@@ -12,8 +14,10 @@ mod inspection;
 mod metric_inspection;
 mod query;
 mod real_input;
+mod recover;
 mod retention;
 mod rollup;
 #[path = "../samples/mod.rs"]
 mod samples;
+mod snapshot;
 mod usage;

@@ -40,7 +40,12 @@ fn nanocli_answers_as_documented() {
 
 #[test]
 fn recovery_goes_as_documented() {
-    run("docs/RECOVERY.md", 2);
+    run("docs/RECOVERY.md", 7);
+}
+
+#[test]
+fn backups_go_as_documented() {
+    run("docs/BACKUP_DRAFT.md", 5);
 }
 
 #[test]

@@ -26,6 +26,13 @@ pub(super) struct FrameBuffers {
     sorted: SortedRows,
 }
 
+impl FrameBuffers {
+    /// The frame that was encoded last.
+    pub(super) fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+}
+
 impl Database {
     /// Appends the rows of one frozen page to its data file, durably as the profile says, and moves it from the frozen pages
     /// to the index. The caller holds the flush lock; no other lock is held while the page is encoded and written.
@@ -93,7 +100,7 @@ impl Database {
 
     /// Encodes a frame that is none of those that were built in: where the raw file was removed since, rows that are sent
     /// again exactly as they were would make the same frame at the same place, and pass for built in.
-    fn encode_new_frame(
+    pub(super) fn encode_new_frame(
         &self,
         buffers: &mut FrameBuffers,
         page: &OpenPage,

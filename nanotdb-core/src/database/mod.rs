@@ -2,6 +2,7 @@
 
 mod batch;
 mod commit;
+mod compact;
 mod coverage;
 mod durable;
 mod expire;
@@ -23,15 +24,16 @@ mod writer;
 
 pub(crate) use expire::part_of;
 pub(crate) use flush::{next_wal_name, wal_name};
-pub(crate) use open::MANIFEST_FILE;
+pub(crate) use open::{MANIFEST_FILE, READ_ATTEMPTS, Wals, read_wals};
 
 pub use batch::{Batch, BatchOutcome, Rejection};
+pub use compact::{CompactedFile, Compaction};
 pub use coverage::Covered;
 pub(crate) use coverage::{Digest, source_of};
 pub(crate) use durable::FlushMark;
 pub use expire::Removed;
 pub use partition::{MetricFiles, ScanReport};
-pub(crate) use partition::{OpenPartition, OpenRaw};
+pub(crate) use partition::{OpenPartition, OpenRaw, WholePartition};
 pub use size::DatabaseSize;
 use size::WalSize;
 pub use snapshot::{PartitionSnapshot, Snapshot};

@@ -30,7 +30,7 @@ const MAX_TEXT_FILE: u64 = 64 << 20;
 /// Largest WAL that is read.
 const MAX_WAL: u64 = 8 << 30;
 /// How often a reader starts over when the server flushes pages under it.
-const READ_ATTEMPTS: usize = 200;
+pub(crate) const READ_ATTEMPTS: usize = 200;
 
 static INSTANCES: AtomicU64 = AtomicU64::new(1);
 
@@ -161,22 +161,11 @@ impl Database {
     fn try_read_only(name: &str, directory: &Path, environment: &Environment) -> Result<Option<Self>> {
         let mut parts = Parts::read(name, directory, environment.clone())?;
         parts.index_everything()?;
-        // The younger file first: so that no row is missed which was written between two that are seen.
-        let read_both = || -> Result<_> {
-            let next = read_wal(environment, &directory.join(next_wal_name(name)))?;
-            Ok(read_wal(environment, &directory.join(wal_name(name)))?.zip(next))
-        };
-        let Some((wal, next)) = read_both()? else { return Ok(None) };
-        // Read in the middle of a change of files, they may be partly the old ones, partly the new.
-        let is_whole = read_both()?.is_some_and(|(wal_again, next_again)| {
-            let has_next = next.is_none() || next_again.is_some();
-            let (next, next_again) = (next.as_deref().unwrap_or_default(), next_again.unwrap_or_default());
-            let wal_again = wal_again.unwrap_or_default();
-            has_next && wal_again.starts_with(wal.as_deref().unwrap_or_default()) && next_again.starts_with(next)
-        });
+        let (wal, next) = (directory.join(wal_name(name)), directory.join(next_wal_name(name)));
+        let Some(Wals { wal, next }) = read_wals(&*environment.vfs, &wal, &next)? else { return Ok(None) };
         // When no page was flushed meanwhile, each row is in the files just indexed, or in these WALs, or in both at
         // once as after a crash.
-        if !is_whole || !parts.is_current()? {
+        if !parts.is_current()? {
             return Ok(None);
         }
         parts.replay_bytes(wal.as_deref().unwrap_or_default());
@@ -188,9 +177,33 @@ impl Database {
     }
 }
 
+/// The WALs of a database as they were at one moment; `None` for a file that was not there.
+pub(crate) struct Wals {
+    pub(crate) wal: Option<Vec<u8>>,
+    pub(crate) next: Option<Vec<u8>>,
+}
+
+/// Reads both WALs beside a server that writes them; `None` when a flush changed files meanwhile.
+pub(crate) fn read_wals(vfs: &dyn Vfs, wal_path: &Path, next_path: &Path) -> Result<Option<Wals>> {
+    // The younger file first: so that no row is missed which was written between two that are seen.
+    let read_both = || -> Result<_> {
+        let next = read_wal(vfs, next_path)?;
+        Ok(read_wal(vfs, wal_path)?.zip(next))
+    };
+    let Some((wal, next)) = read_both()? else { return Ok(None) };
+    // Read in the middle of a change of files, they may be partly the old ones, partly the new.
+    let is_whole = read_both()?.is_some_and(|(wal_again, next_again)| {
+        let has_next = next.is_none() || next_again.is_some();
+        let (next, next_again) = (next.as_deref().unwrap_or_default(), next_again.unwrap_or_default());
+        let wal_again = wal_again.unwrap_or_default();
+        has_next && wal_again.starts_with(wal.as_deref().unwrap_or_default()) && next_again.starts_with(next)
+    });
+    Ok(is_whole.then_some(Wals { wal, next }))
+}
+
 /// `None` when it was cut between asking for its length and reading it; the inner `None` when there is no such file.
-fn read_wal(environment: &Environment, path: &Path) -> Result<Option<Option<Vec<u8>>>> {
-    match environment.vfs.read(path, MAX_WAL) {
+fn read_wal(vfs: &dyn Vfs, path: &Path) -> Result<Option<Option<Vec<u8>>>> {
+    match vfs.read(path, MAX_WAL) {
         Ok(bytes) => Ok(Some(Some(bytes))),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Some(None)),
         Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
@@ -497,8 +510,9 @@ impl Parts {
                 return Ok(false);
             }
             for file in mine.files.values() {
-                let len = vfs.entry(&file.path).map_err(|e| Error::io("look up", &file.path, e))?.map_or(0, |e| e.len);
-                if file.index.as_ref().is_none_or(|index| index.len != len) {
+                let now = vfs.entry(&file.path).map_err(|e| Error::io("look up", &file.path, e))?;
+                let (len, id) = now.map_or((0, 0), |e| (e.len, e.id));
+                if file.index.as_ref().is_none_or(|index| (index.len, index.id) != (len, id)) {
                     return Ok(false);
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::coverage::Coverage;
 use super::state::RawKind;
-use super::{Covered, Database, PartitionSnapshot};
+use super::{Covered, Database, PartitionSnapshot, Snapshot};
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Partition;
 use crate::storage::vfs::{OpenMode, VfsFile};
@@ -63,6 +63,25 @@ pub(crate) struct OpenPartition {
     pub(crate) has_all_raw: bool,
 }
 
+/// A partition that was opened for every metric.
+pub(crate) struct WholePartition {
+    pub(crate) open: OpenPartition,
+    /// All metrics of the database, by id.
+    pub(crate) metrics: Vec<(MetricId, ValueType)>,
+}
+
+impl OpenPartition {
+    /// Number of samples in its files and pages, each once, as headers and directories say.
+    pub(crate) fn rows(&self) -> u64 {
+        let raw = self.raw.iter().flat_map(|raw| {
+            let from = self.covered.of(raw.kind);
+            raw.index.frames.iter().filter(move |f| f.offset >= from).map(|f| u64::from(f.header.rows))
+        });
+        let open = self.snapshot.open.iter().map(|(timestamps, _)| timestamps.len() as u64);
+        raw.chain(open).chain(self.metric.iter().map(MetricFile::rows)).sum()
+    }
+}
+
 impl Database {
     /// Opens everything before the first row is read: from then on files may be replaced and removed.
     pub(crate) fn open_partition(
@@ -88,6 +107,21 @@ impl Database {
         }
         let source = std::io::Error::other("files change faster than they can be opened; try again");
         Err(Error::Io { op: "read", path: self.directory().to_owned(), source })
+    }
+
+    /// Opens everything of one partition, for work on all its rows. `None` when there is nothing of it.
+    pub(crate) fn open_whole_partition(
+        &self,
+        partition: Partition,
+        report: &mut ScanReport,
+    ) -> Result<Option<WholePartition>> {
+        let mut ids: Vec<_> = self.metrics().iter().map(|m| m.id).collect();
+        ids.sort_unstable();
+        let (first, last) = partition.bounds();
+        let Snapshot { metrics, partitions } = self.snapshot(&ids, first, last)?;
+        let Some(snapshot) = partitions.into_iter().find(|p| p.partition == partition) else { return Ok(None) };
+        let open = self.open_partition(snapshot, &metrics, (first, last), MetricFiles::Preferred, report)?;
+        Ok(Some(WholePartition { open, metrics }))
     }
 
     /// `None` when a file is gone since the snapshot, or is another one.
@@ -153,12 +187,20 @@ impl Database {
                 continue;
             }
             match self.vfs().open(&index.path, OpenMode::Read) {
+                // Nobody tells a reader that a file was compacted.
+                Ok(_) if self.writer.is_none() && !self.is_indexed(index)? => return Ok(None),
                 Ok(handle) => raw.push(OpenRaw { kind: *kind, index: Arc::clone(index), handle }),
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
                 Err(e) => return Err(Error::io("open", &index.path, e)),
             }
         }
         Ok(Some(raw))
+    }
+
+    /// Whether the file that has the name now is the one that was indexed.
+    fn is_indexed(&self, index: &RawFile) -> Result<bool> {
+        let now = self.vfs().entry(&index.path).map_err(|e| Error::io("look up", &index.path, e))?;
+        Ok(now.is_some_and(|now| now.id == index.id))
     }
 
     /// Refuses a metric file whose times lie outside its partition, or whose metrics are not those of this database: it was put

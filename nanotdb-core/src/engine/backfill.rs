@@ -45,6 +45,7 @@ impl Engine {
         };
         let report = self.inner.backfill(sources, progress)?;
         self.inner.rollups.counters.backfills.fetch_add(1, Ordering::Relaxed);
+        self.counters().rollup_backfills.add(1);
         Ok(report)
     }
 }

@@ -276,7 +276,7 @@ fn first_error(outcomes: impl Iterator<Item = Result<()>>) -> Result<()> {
 }
 
 /// Directories of the root that hold a database.
-fn names_on_disk(vfs: &dyn Vfs, root: &Path) -> Result<Vec<String>> {
+pub(crate) fn names_on_disk(vfs: &dyn Vfs, root: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in vfs.read_dir(root).map_err(|e| Error::io("list", root, e))? {
         if !entry.is_dir || name::check_database_name(entry.name.as_bytes()).is_err() {

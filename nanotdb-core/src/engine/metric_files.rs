@@ -2,6 +2,7 @@
 
 use super::build::Builder;
 use super::{BuildOptions, BuildProgress, BuildReport, Engine};
+use crate::database::Database;
 use crate::plugin::Partition;
 use crate::{Error, Result};
 
@@ -43,18 +44,7 @@ impl Engine {
             Selection::Sealed => {
                 database.partitions().into_iter().map(|(p, _)| p).filter(|p| database.is_sealed(*p)).collect()
             }
-            Selection::Named(wanted) => {
-                let known = database.partitions();
-                let Some((partition, _)) = known.iter().find(|(_, name)| name == wanted) else {
-                    let names: Vec<&str> = known.iter().map(|(_, name)| name.as_str()).collect();
-                    return Err(Error::NotFound(format!(
-                        "database {:?} has no partition {wanted:?}; it has {}",
-                        database.name(),
-                        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-                    )));
-                };
-                vec![*partition]
-            }
+            Selection::Named(wanted) => vec![named(&database, wanted)?],
         };
         let mut reports = Vec::new();
         let mut first_error = Ok(());
@@ -70,4 +60,19 @@ impl Engine {
         }
         first_error.map(|()| reports)
     }
+}
+
+
+/// The partition with this name, as in its file names.
+pub(super) fn named(database: &Database, wanted: &str) -> Result<Partition> {
+    let known = database.partitions();
+    if let Some((partition, _)) = known.iter().find(|(_, name)| name == wanted) {
+        return Ok(*partition);
+    }
+    let names: Vec<&str> = known.iter().map(|(_, name)| name.as_str()).collect();
+    Err(Error::NotFound(format!(
+        "database {:?} has no partition {wanted:?}; it has {}",
+        database.name(),
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    )))
 }

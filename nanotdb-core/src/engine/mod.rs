@@ -2,6 +2,7 @@
 
 mod backfill;
 mod build;
+mod compact;
 mod flusher;
 mod lifecycle;
 mod maintenance;
@@ -15,11 +16,12 @@ mod trusted_clock;
 mod workers;
 mod write;
 
-pub use crate::database::{Batch, BatchOutcome, MetricInfo, Rejection, Removed};
+pub use crate::database::{Batch, BatchOutcome, CompactedFile, Compaction, MetricInfo, Rejection, Removed};
 pub use crate::query::aggregate::{AggregateSink, Windows};
 pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice, Slices, Stride};
 pub use backfill::{BackfillProgress, BackfillStep};
 pub use build::{BuildOptions, BuildProgress, BuildReport};
+pub(crate) use lifecycle::names_on_disk;
 pub use maintenance::{DatabaseMaintenance, MaintenancePlan, MaintenanceReport};
 pub use metric_files::Selection;
 pub use retention::{RetentionClock, RetentionGate};

@@ -113,7 +113,9 @@ impl Inner {
     }
 
     fn held(&self, database: &Database, partition: Partition) -> Option<String> {
-        let gates = self.gates.read().unwrap_or_else(PoisonError::into_inner);
-        gates.iter().find_map(|gate| gate(database.name(), partition))
+        self.held_by_rollups(database, partition).or_else(|| {
+            let gates = self.gates.read().unwrap_or_else(PoisonError::into_inner);
+            gates.iter().find_map(|gate| gate(database.name(), partition))
+        })
     }
 }

@@ -4,6 +4,7 @@ use super::{Engine, Inner};
 use crate::Result;
 use crate::config::Manifest;
 use crate::database::Database;
+use crate::plugin::Partition;
 use crate::rollup::lineage::{self, Lineage};
 use crate::rollup::{Job, RollupReport, Runner, Shared, SourceReport, destination_manifest};
 use std::ops::ControlFlow;
@@ -102,12 +103,27 @@ impl Inner {
                 add(&counters.refused, report.refused);
                 add(&counters.late, report.late_samples());
                 add(&counters.errors, report.errors.len() as u64);
+                let shown = &self.environment.counters;
+                shown.rollup_buckets.add(report.buckets);
+                shown.rollup_late_samples.add(report.late_samples());
             }
             Err(_) => {
                 add(&counters.errors, 1);
             }
         }
         outcome
+    }
+
+    /// Why an expired partition has to stay for now: samples in it are not in a durable rollup yet.
+    pub(super) fn held_by_rollups(&self, database: &Database, partition: Partition) -> Option<String> {
+        if !database.manifest().rollups.enabled {
+            return None;
+        }
+        match self.runner().is_rolled_up(database, partition) {
+            Ok(None) => None,
+            Ok(Some(job)) => Some(format!("rollup job {job:?} has not done with it, or its results are not flushed")),
+            Err(error) => Some(format!("what rollups need of it is not known: {error}")),
+        }
     }
 
     pub(super) fn roll_up_all(&self) -> Result<RollupReport> {

@@ -217,7 +217,7 @@ fn newest_windows(
     // Small enough that several windows together come near the number that is asked for.
     let budget = (request.rows / 4).max(1);
     for partition in partitions.rev() {
-        let end = if partition.end == i64::MAX { i64::MAX } else { partition.end.saturating_sub(1) };
+        let (_, end) = partition.bounds();
         let (windows, _) = window::plan(engine, request.database, names, partition.start, end, budget)?;
         for window in windows.into_iter().rev().filter(|w| w.rows > 0) {
             if !taken.is_empty() && rows.saturating_add(window.rows) > request.rows {

@@ -6,16 +6,18 @@
 mod narrow;
 mod pages;
 
+use super::target::check_target;
 use crate::config::{EngineConfig, Manifest, MetricFileFormat, RawIngestAction};
-use crate::database::{Database, MetricFiles, OpenPartition, RawKind, Snapshot};
+use crate::database::{Database, OpenPartition, RawKind, WholePartition};
 use crate::engine::{BuildOptions, Engine, EngineOptions, Selection};
 use crate::format::catalog;
 use crate::model::{Timestamp, Value, ValueType};
 use crate::plugin::Partition;
 use crate::plugin::registry::registry;
 use crate::query::scan::ScanReport;
+use crate::storage::copy::copy_file;
 use crate::storage::metric_file::sources_path;
-use crate::storage::vfs::{OpenMode, Vfs};
+use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
 use narrow::Types;
 use pages::{PageWriter, Written};
@@ -23,10 +25,6 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-/// Most bytes of a checkpoint log or an archive that is copied.
-const MAX_COPY: u64 = 1 << 40;
-/// Bytes that are copied at once.
-const COPY_CHUNK: usize = 1 << 20;
 /// Aggregates that rollups of the original know.
 const AGGREGATES_OF_THE_ORIGINAL: [&str; 5] = ["min", "max", "sum", "avg", "count"];
 /// Kinds of partitions that the original knows: day, month, year, forever.
@@ -133,7 +131,8 @@ pub fn convert(
     if request.target == Target::Original {
         names.iter().try_for_each(|name| check_partitions(&*source.known_database(name)?))?;
     }
-    prepare(vfs, request)?;
+    check_target(vfs, request.root, request.out)?;
+    vfs.create_dir_all(request.out).map_err(|e| Error::io("create", request.out, e))?;
     let mut converter =
         Converter { request, vfs, source: &source, report: ConvertReport::default(), planned: Vec::new() };
     for name in &names {
@@ -145,24 +144,6 @@ pub fn convert(
     let mut seen = std::collections::BTreeSet::new();
     report.warnings.retain(|warning| seen.insert(warning.clone()));
     Ok(report)
-}
-
-/// The new root: an empty directory outside of the source.
-fn prepare(vfs: &dyn Vfs, request: ConvertRequest<'_>) -> Result<()> {
-    let out = request.out;
-    let absolute = |path: &Path| std::path::absolute(path).map_err(|e| Error::io("resolve", path, e));
-    if absolute(out)?.starts_with(absolute(request.root)?) {
-        return Err(Error::bad_input(format!("{} lies within the directory that is converted", out.display())));
-    }
-    match vfs.entry(out).map_err(|e| Error::io("look up", out, e))? {
-        None => vfs.create_dir_all(out).map_err(|e| Error::io("create", out, e)),
-        Some(entry) if !entry.is_dir => Err(Error::bad_input(format!("{} is a file", out.display()))),
-        Some(_) if vfs.read_dir(out).map_err(|e| Error::io("list", out, e))?.is_empty() => Ok(()),
-        Some(_) => {
-            let text = "is not empty; accepted is a directory that is empty or does not exist yet";
-            Err(Error::bad_input(format!("{} {text}", out.display())))
-        }
-    }
 }
 
 /// Refuses partitions that the original has no name for.
@@ -234,16 +215,10 @@ impl Converter<'_> {
         part: &str,
         pages: &PageWriter<'_>,
     ) -> Result<Written> {
-        let mut ids: Vec<_> = database.metrics().iter().map(|m| m.id).collect();
-        ids.sort_unstable();
-        let last = if partition.end == Timestamp::MAX { partition.end } else { partition.end.saturating_sub(1) };
-        let range = (partition.start, last);
-        let Snapshot { metrics, partitions } = database.snapshot(&ids, range.0, range.1)?;
-        let Some(snapshot) = partitions.into_iter().find(|p| p.partition == partition) else {
+        let mut report = ScanReport::default();
+        let Some(WholePartition { open, metrics }) = database.open_whole_partition(partition, &mut report)? else {
             return Ok(Written::default());
         };
-        let mut report = ScanReport::default();
-        let open = database.open_partition(snapshot, &metrics, range, MetricFiles::Preferred, &mut report)?;
         self.report.warnings.append(&mut report.warnings);
         let directory = self.request.out.join(database.name());
         let path = |kind: RawKind| directory.join(format!("{}{part}.dat", kind.prefix()));
@@ -340,7 +315,7 @@ impl Converter<'_> {
                 self.report.notes.push(format!("{}: {text}", path.display()));
                 continue;
             }
-            self.copy(&path, &directory.join(&entry.name))?;
+            copy_file(self.vfs, &path, &directory.join(&entry.name))?;
         }
         Ok(())
     }
@@ -348,7 +323,7 @@ impl Converter<'_> {
     fn root_files(&mut self) -> Result<()> {
         let dashboard = self.request.root.join("dashboard.json");
         if self.vfs.entry(&dashboard).map_err(|e| Error::io("look up", &dashboard, e))?.is_some() {
-            self.copy(&dashboard, &self.request.out.join("dashboard.json"))?;
+            copy_file(self.vfs, &dashboard, &self.request.out.join("dashboard.json"))?;
         }
         let engine = self.request.root.join("engine.toml");
         if self.vfs.entry(&engine).map_err(|e| Error::io("look up", &engine, e))?.is_some() {
@@ -409,25 +384,6 @@ impl Converter<'_> {
 
     fn replace(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         self.vfs.replace(path, bytes).map_err(|e| Error::io("write", path, e))
-    }
-
-    fn copy(&self, from: &Path, to: &Path) -> Result<()> {
-        let read = |e| Error::io("read", from, e);
-        let write = |e| Error::io("write", to, e);
-        let source = self.vfs.open(from, OpenMode::Read).map_err(read)?;
-        let target = self.vfs.open(to, OpenMode::CreateNew).map_err(write)?;
-        let len = source.len().map_err(read)?.min(MAX_COPY);
-        let mut buffer = vec![0; COPY_CHUNK];
-        let mut at = 0u64;
-        while at < len {
-            let count = source.read_at(&mut buffer, at).map_err(read)?;
-            if count == 0 {
-                break;
-            }
-            target.write_all_at(buffer.get(..count).unwrap_or_default(), at).map_err(write)?;
-            at = at.saturating_add(count as u64);
-        }
-        target.sync().map_err(write)
     }
 }
 

@@ -3,10 +3,15 @@
 pub mod archive;
 pub mod codecs;
 pub mod convert;
+pub mod databases;
 pub mod export;
 pub mod import;
 pub mod inspect;
+pub mod manifests;
 pub mod metric_files;
+pub mod recover;
+pub mod snapshot;
+mod target;
 mod transfer;
 pub mod verify;
 mod window;

@@ -20,11 +20,25 @@ pub(super) struct Window {
     pub(super) rows: u64,
 }
 
+/// Counts the rows of a window per step of so many nanoseconds since the epoch.
+pub(super) type CountRows<'c> = dyn FnMut(Window, i64, &mut BTreeMap<i64, u64>) -> Result<ScanReport> + 'c;
+
 /// Windows that tile `from..=to` in order. Each holds at most `budget` rows, or one second.
 pub(super) fn plan(
     engine: &Engine,
     database: &str,
     metrics: &[&str],
+    from: Timestamp,
+    to: Timestamp,
+    budget: u64,
+) -> Result<(Vec<Window>, ScanReport)> {
+    let mut count = |window, grain, histogram: &mut _| count(engine, database, metrics, window, grain, histogram);
+    plan_by(&mut count, from, to, budget)
+}
+
+/// The same with another way of counting.
+pub(super) fn plan_by(
+    count: &mut CountRows<'_>,
     from: Timestamp,
     to: Timestamp,
     budget: u64,
@@ -38,7 +52,8 @@ pub(super) fn plan(
                 finer.push(window);
                 continue;
             }
-            let (histogram, scanned) = count(engine, database, metrics, window, grain)?;
+            let mut histogram = BTreeMap::new();
+            let scanned = count(window, grain, &mut histogram)?;
             if report.warnings.is_empty() {
                 report = scanned;
             }
@@ -49,23 +64,22 @@ pub(super) fn plan(
     Ok((windows, report))
 }
 
-/// Rows per step of `grain` nanoseconds since the epoch.
-fn count(
+/// Counts the rows that an engine has of some metrics.
+pub(super) fn count(
     engine: &Engine,
     database: &str,
     metrics: &[&str],
     window: Window,
     grain: i64,
-) -> Result<(BTreeMap<i64, u64>, ScanReport)> {
-    let mut histogram = BTreeMap::new();
-    let report = engine.scan(database, metrics, window.from, window.to, &mut |slice| {
-        tally(slice.timestamps, grain, &mut histogram);
+    histogram: &mut BTreeMap<i64, u64>,
+) -> Result<ScanReport> {
+    engine.scan(database, metrics, window.from, window.to, &mut |slice| {
+        tally(slice.timestamps, grain, histogram);
         Ok::<_, Error>(ControlFlow::Continue(()))
-    })?;
-    Ok((histogram, report))
+    })
 }
 
-fn tally(mut timestamps: &[Timestamp], grain: i64, histogram: &mut BTreeMap<i64, u64>) {
+pub(super) fn tally(mut timestamps: &[Timestamp], grain: i64, histogram: &mut BTreeMap<i64, u64>) {
     while let Some(first) = timestamps.first() {
         let step = first.div_euclid(grain);
         let (inside, rest) = timestamps.split_at(timestamps.partition_point(|t| t.div_euclid(grain) <= step));

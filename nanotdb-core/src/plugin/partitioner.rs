@@ -18,6 +18,11 @@ impl Partition {
         self.start <= ts && (ts < self.end || self.end == i64::MAX)
     }
 
+    /// Its first and its last nanosecond.
+    pub fn bounds(&self) -> (Timestamp, Timestamp) {
+        (self.start, if self.end == i64::MAX { i64::MAX } else { self.end.saturating_sub(1) })
+    }
+
     /// Whether it shares a moment with the closed range `from..=to`.
     #[inline]
     pub fn overlaps(&self, from: Timestamp, to: Timestamp) -> bool {

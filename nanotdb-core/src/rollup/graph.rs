@@ -32,6 +32,12 @@ impl Order {
     }
 }
 
+/// Rings of databases that feed each other, given the destinations of each: `a -> b -> a`, with the first of them.
+pub(crate) fn rings(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<(String, String)> {
+    let cycles = Order::of(edges).cycles;
+    cycles.iter().filter_map(|cycle| Some((cycle.first()?.clone(), chain(cycle)))).collect()
+}
+
 /// A ring as text: `a -> b -> a`.
 pub(super) fn chain(cycle: &[String]) -> String {
     cycle.join(" -> ")

@@ -23,6 +23,7 @@ mod report;
 mod runner;
 mod source;
 
+pub(crate) use graph::rings;
 pub(crate) use jobs::Job;
 pub(crate) use manifest::destination_manifest;
 pub use report::{BackfillReport, LateSamples, RebuiltDestination, RollupReport, SkippedDestination, SourceReport};

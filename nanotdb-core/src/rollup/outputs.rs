@@ -50,8 +50,10 @@ pub(super) struct Outputs<'a> {
 
 impl<'a> Outputs<'a> {
     pub(super) fn new(destination: &'a Database, width: ValueWidth) -> Self {
-        let (outputs, rows) = (Vec::new(), Vec::new());
-        Self { destination, width, outputs, rows, batch: Batch::new(), result: Written::default() }
+        let (outputs, rows, mut batch) = (Vec::new(), Vec::new(), Batch::new());
+        // A bucket of data that is ahead of the clock is emitted when a clock was: the source took it.
+        batch.take_any_time();
+        Self { destination, width, outputs, rows, batch, result: Written::default() }
     }
 
     /// Adds a metric and returns its index.

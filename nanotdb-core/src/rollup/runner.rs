@@ -9,6 +9,7 @@ use super::source::{Source, Surroundings};
 use crate::clock::Clock;
 use crate::config::ValueWidth;
 use crate::database::Database;
+use crate::plugin::Partition;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,6 +161,18 @@ impl Runner {
         let outcome = saved.and_then(|()| source.run(database, &around));
         self.sources.insert(name.to_owned(), source);
         outcome
+    }
+
+    /// A job that still needs samples of a partition: those behind its checkpoint. `None` when none does.
+    pub(crate) fn is_rolled_up(&mut self, database: &Database, partition: Partition) -> Result<Option<String>> {
+        if !self.is_sound(database.name()) {
+            return Ok(None);
+        }
+        self.expand(database);
+        match self.sources.get(database.name()) {
+            Some(source) => source.needs(database, partition),
+            None => Ok(None),
+        }
     }
 
     /// Writes the checkpoints of what is durable, of all sources.

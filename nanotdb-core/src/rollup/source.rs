@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::ValueWidth;
 use crate::database::{Database, FlushMark};
 use crate::model::{MetricId, Timestamp};
+use crate::plugin::Partition;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -160,6 +161,17 @@ impl Source {
                 });
             }
         }
+    }
+
+    /// The first job whose checkpoint is before some sample of a partition.
+    pub(super) fn needs(&self, database: &Database, partition: Partition) -> Result<Option<String>> {
+        for unit in &self.units {
+            let from = self.checkpoints.completed(&unit.key).unwrap_or(Timestamp::MIN).max(partition.start);
+            if from < partition.end && has_samples(database, &[unit.id], from, partition.end)? {
+                return Ok(self.jobs.get(unit.job).map(|job| job.id.clone()));
+            }
+        }
+        Ok(None)
     }
 
     /// Writes checkpoints of what the destinations have flushed.

@@ -351,7 +351,7 @@ impl Vfs for ArchivedFiles<'_> {
         let inside = self.archive.files.iter().filter_map(|file| {
             let name = self.archive.path.join(&file.entry);
             let name = name.strip_prefix(path).ok()?.to_str().filter(|name| !name.contains('/'))?;
-            Some(DirEntry { name: name.to_owned(), is_dir: false, len: file.len })
+            Some(DirEntry { name: name.to_owned(), is_dir: false, len: file.len, id: file.offset })
         });
         let mut entries: Vec<_> = inside.collect();
         entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -359,7 +359,7 @@ impl Vfs for ArchivedFiles<'_> {
     }
 
     fn entry(&self, path: &Path) -> io::Result<Option<DirEntry>> {
-        let name = |file: &ArchivedFile| DirEntry { name: file.name.clone(), is_dir: false, len: file.len };
+        let name = |file: &ArchivedFile| DirEntry { name: file.name.clone(), is_dir: false, len: file.len, id: file.offset };
         Ok(self.find(path).map(name))
     }
 

@@ -3,6 +3,7 @@
 use super::metric_cache::{Cached, MetricCache, Opened};
 use super::vfs::{OpenMode, Vfs, VfsFile};
 use crate::format::DecodeError;
+use crate::format::metric::salvage::{Salvage, salvage};
 use crate::format::metric::{
     Block, Extent, FOOTER_LEN, FileIdentity, HEADER_LEN, Layout, MAX_SOURCES_LEN, Part, Rows, Series, Tail,
     check_block_header, check_times_header, decode_block, decode_sources, decode_times, v3,
@@ -64,6 +65,17 @@ impl MetricFile {
             }
         };
         Ok(Self { path: path.to_owned(), file, identity: (header, file_len, opened.crc), opened })
+    }
+
+    /// Opens a file whose directory cannot be used, with what whole frames are found in it.
+    pub(crate) fn salvage(vfs: &dyn Vfs, path: &Path, cache: &MetricCache) -> Result<(Self, Salvage)> {
+        let file = vfs.open(path, OpenMode::Read).map_err(|e| Error::io("open", path, e))?;
+        let io = |e| Error::io("read", path, e);
+        let len = file.len().map_err(io)?;
+        let found = salvage(&mut |bytes, at| file.read_exact_at(bytes, at), len, registry()).map_err(io)?;
+        let header = [0; HEADER_LEN];
+        let opened = cache.put_opened(path, &header, len, (found.layout.clone(), 0));
+        Ok((Self { path: path.to_owned(), file, identity: (header, len, 0), opened }, found))
     }
 
     /// Where it is.

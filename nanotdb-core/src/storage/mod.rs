@@ -1,6 +1,7 @@
 //! Files: the file system the engine sees, and each kind of file it keeps.
 
 pub(crate) mod archive;
+pub(crate) mod copy;
 pub mod lock;
 pub mod metric_cache;
 pub mod metric_file;

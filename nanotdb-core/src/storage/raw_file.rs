@@ -66,6 +66,8 @@ pub struct RawFile {
     pub len: u64,
     /// What could not be read.
     pub damaged: Vec<DamagedBytes>,
+    /// Which file it was when it was indexed: another may have got its name since.
+    pub id: u64,
     /// Whether its end was checked and mended, so that frames may be appended.
     pub appendable: bool,
 }
@@ -74,6 +76,8 @@ impl RawFile {
     /// Walks the headers of the file of `partition`. A missing file has no frames.
     pub fn index(vfs: &dyn Vfs, path: &Path, partition: Partition) -> Result<Self> {
         let io = |e| Error::io("read", path, e);
+        // Before it is opened: the id of a file that was replaced in between is found to be wrong later.
+        let id = vfs.entry(path).map_err(io)?.map_or(0, |entry| entry.id);
         let file = match vfs.open(path, OpenMode::Read) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -82,7 +86,7 @@ impl RawFile {
             Err(e) => return Err(Error::io("open", path, e)),
         };
         let file_len = file.len().map_err(io)?;
-        let mut this = Self { path: path.to_owned(), len: file_len, ..Self::default() };
+        let mut this = Self { path: path.to_owned(), len: file_len, id, ..Self::default() };
         this.walk(&*file, 0, partition).map_err(io)?;
         Ok(this)
     }

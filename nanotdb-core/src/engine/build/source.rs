@@ -33,12 +33,7 @@ impl<'a> Rewritten<'a> {
         open: &'a OpenPartition,
         metrics: &[(MetricId, ValueType)],
     ) -> Result<Self> {
-        let raw = open.raw.iter().flat_map(|raw| {
-            let from = open.covered.of(raw.kind);
-            raw.index.frames.iter().filter(move |f| f.offset >= from).map(|f| u64::from(f.header.rows))
-        });
-        let built = open.metric.iter().flat_map(|file| &file.layout().series).flat_map(|s| &s.blocks);
-        let total: u64 = raw.chain(built.map(|b| u64::from(b.count))).sum();
+        let total = open.rows();
         let mut this = Self { database, open, metrics: Vec::new(), all: None };
         let counts: Vec<u64> = if total <= ROWS_IN_MEMORY {
             let all = this.read(metrics)?;

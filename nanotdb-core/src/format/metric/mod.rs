@@ -7,6 +7,7 @@
 mod decode;
 mod frame;
 mod plan;
+pub mod salvage;
 mod sources;
 pub mod v1;
 pub mod v2;

@@ -80,6 +80,8 @@ pub struct DirEntry {
     pub is_dir: bool,
     /// Length in bytes; 0 for directories.
     pub len: u64,
+    /// Tells a file from every other that had, or will have, its name. A rename keeps it.
+    pub id: u64,
 }
 
 /// An exclusive lock that ends when dropped, and with the process.
@@ -94,6 +96,13 @@ pub trait Vfs: Send + Sync {
 
     /// Renames, replacing the target.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Gives a file a second name, where there is nothing yet. Both are one file, so only files that are never changed
+    /// in place may have two. Not every file system can; between two of them it is never possible.
+    fn hard_link(&self, existing: &Path, new: &Path) -> io::Result<()> {
+        let _ = (existing, new);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Removes a file.
     fn remove_file(&self, path: &Path) -> io::Result<()>;

@@ -3,8 +3,9 @@
 use super::{DirEntry, OpenMode, Vfs, VfsFile, VfsLock};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 /// The operating system's file system. The only place of the engine that calls `std::fs`.
 #[derive(Debug, Default, Clone, Copy)]
@@ -15,6 +16,15 @@ struct RealFile(File);
 struct RealLock(#[allow(dead_code, reason = "held for its drop")] File);
 
 impl VfsLock for RealLock {}
+
+fn entry_of(name: String, metadata: &fs::Metadata) -> DirEntry {
+    let is_dir = metadata.is_dir();
+    // Inode numbers are used again, for a file that was made at another time.
+    let born = metadata.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let born = born.map_or(0, |since| since.as_nanos() as u64);
+    let id = metadata.ino().wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ born;
+    DirEntry { name, is_dir, len: if is_dir { 0 } else { metadata.len() }, id }
+}
 
 impl VfsFile for RealFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -70,6 +80,10 @@ impl Vfs for RealVfs {
         fs::rename(from, to)
     }
 
+    fn hard_link(&self, existing: &Path, new: &Path) -> io::Result<()> {
+        fs::hard_link(existing, new)
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
     }
@@ -93,8 +107,7 @@ impl Vfs for RealVfs {
             let Ok(metadata) = fs::metadata(entry.path()) else {
                 continue;
             };
-            let is_dir = metadata.is_dir();
-            entries.push(DirEntry { name, is_dir, len: if is_dir { 0 } else { metadata.len() } });
+            entries.push(entry_of(name, &metadata));
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
@@ -104,8 +117,7 @@ impl Vfs for RealVfs {
         match fs::metadata(path) {
             Ok(metadata) => {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let is_dir = metadata.is_dir();
-                Ok(Some(DirEntry { name, is_dir, len: if is_dir { 0 } else { metadata.len() } }))
+                Ok(Some(entry_of(name, &metadata)))
             }
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             Err(e) => Err(e),

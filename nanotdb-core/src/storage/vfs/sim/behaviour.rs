@@ -48,6 +48,8 @@ on_both!(
     replace_and_read,
     read_has_a_limit,
     an_impossible_offset_is_an_error,
+    a_second_name,
+    ids_follow_the_file_and_not_the_name,
 );
 
 fn put(vfs: &dyn Vfs, path: &Path, content: &[u8]) {
@@ -279,4 +281,34 @@ fn an_impossible_offset_is_an_error(vfs: &dyn Vfs, dir: &Path) {
     assert!(file.write_all_at(b"x", u64::MAX).is_err());
     assert!(file.set_len(u64::MAX).is_err());
     assert_eq!(file.len().unwrap(), 0);
+}
+
+fn a_second_name(vfs: &dyn Vfs, dir: &Path) {
+    let (first, second) = (dir.join("first"), dir.join("second"));
+    fails(vfs.hard_link(&first, &second), ErrorKind::NotFound);
+    put(vfs, &first, b"content");
+    vfs.hard_link(&first, &second).unwrap();
+    fails(vfs.hard_link(&first, &second), ErrorKind::AlreadyExists);
+    assert!(vfs.hard_link(dir, &dir.join("third")).is_err(), "directories have one name");
+    assert_eq!(get(vfs, &second), b"content");
+    // What replaces the first name leaves the second one alone.
+    put(vfs, &dir.join("new"), b"other");
+    vfs.rename(&dir.join("new"), &first).unwrap();
+    assert_eq!((get(vfs, &first), get(vfs, &second)), (b"other".to_vec(), b"content".to_vec()));
+    vfs.remove_file(&first).unwrap();
+    assert_eq!(get(vfs, &second), b"content");
+}
+
+fn ids_follow_the_file_and_not_the_name(vfs: &dyn Vfs, dir: &Path) {
+    let (one, two) = (dir.join("one"), dir.join("two"));
+    let id = |path: &Path| vfs.entry(path).unwrap().unwrap().id;
+    put(vfs, &one, b"1");
+    put(vfs, &two, b"2");
+    let (first, second) = (id(&one), id(&two));
+    assert_ne!(first, second);
+    assert_eq!(vfs.read_dir(dir).unwrap().iter().map(|e| e.id).collect::<Vec<_>>(), [first, second]);
+    put(vfs, &one, b"longer");
+    assert_eq!(id(&one), first, "a change in place");
+    vfs.rename(&two, &one).unwrap();
+    assert_eq!(id(&one), second);
 }

@@ -71,7 +71,7 @@ impl SimVfs {
             (Some(ino), _) if state.tree.is_dir(ino) => return Err(io::ErrorKind::IsADirectory.into()),
             (Some(ino), OpenMode::Truncate) => {
                 let what = || format!("open truncate {}", path.display());
-                state.whole(what, |state| state.tree.file_mut(ino).map(|file| file.set_len(0)))??;
+                state.whole(what, |state| state.tree.file_to_change(ino).map(|file| file.set_len(0)))??;
                 ino
             }
             (Some(ino), _) => ino,
@@ -136,7 +136,7 @@ impl VfsFile for SimFile {
             Verdict::Crash(Stop::After) => (room, Err(crash_error())),
         };
         let kept = buf.get(..kept.min(room)).unwrap_or_default();
-        state.tree.file_mut(self.ino)?.write(kept, offset);
+        state.tree.file_to_change(self.ino)?.write(kept, offset);
         result
     }
 
@@ -162,7 +162,7 @@ impl VfsFile for SimFile {
                 if !fits {
                     return Err(os_error(ENOSPC));
                 }
-                state.tree.file_mut(self.ino).map(|file| file.set_len(len))
+                state.tree.file_to_change(self.ino).map(|file| file.set_len(len))
             },
         )?
     }
@@ -211,6 +211,20 @@ impl Vfs for SimVfs {
         )
     }
 
+    /// The second name is a copy here, and a change of either is an error: what a real file system would make of it, no
+    /// caller may rely on.
+    fn hard_link(&self, existing: &Path, new: &Path) -> io::Result<()> {
+        let mut state = self.live()?;
+        let source = state.tree.resolve(existing)?;
+        state.tree.file(source)?;
+        let place = state.tree.place(new)?;
+        if state.tree.child(&place).is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let what = || format!("hard_link {} {}", existing.display(), new.display());
+        state.whole(what, |state| state.tree.link(source, &place))?
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         let mut state = self.live()?;
         let ino = state.tree.resolve(path)?;
@@ -241,7 +255,7 @@ impl Vfs for SimVfs {
         let state = self.live()?;
         let entry = |(name, ino): (std::sync::Arc<std::ffi::OsStr>, Ino)| {
             let len = state.tree.file(ino).map_or(0, |file| file.visible().len());
-            Some(DirEntry { name: name.to_str()?.to_owned(), is_dir: state.tree.is_dir(ino), len })
+            Some(DirEntry { name: name.to_str()?.to_owned(), is_dir: state.tree.is_dir(ino), len, id: ino })
         };
         Ok(state.tree.list(path)?.into_iter().filter_map(entry).collect())
     }
@@ -252,7 +266,7 @@ impl Vfs for SimVfs {
             Ok(ino) => {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let len = state.tree.file(ino).map_or(0, |file| file.visible().len());
-                Ok(Some(DirEntry { name, is_dir: state.tree.is_dir(ino), len }))
+                Ok(Some(DirEntry { name, is_dir: state.tree.is_dir(ino), len, id: ino }))
             }
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             Err(e) => Err(e),

@@ -63,13 +63,21 @@ pub(super) struct Tree {
     inodes: BTreeMap<Ino, Inode>,
     next: Ino,
     pending: Vec<EntryChange>,
+    /// Files that have, or had, two names.
+    linked: BTreeSet<Ino>,
     sweep_at: usize,
 }
 
 impl Default for Tree {
     fn default() -> Self {
         let root = Inode { kind: Kind::Dir(Dir::default()), visible_at: None, durable_at: None };
-        Self { inodes: BTreeMap::from([(ROOT, root)]), next: ROOT + 1, pending: Vec::new(), sweep_at: 64 }
+        Self {
+            inodes: BTreeMap::from([(ROOT, root)]),
+            next: ROOT + 1,
+            pending: Vec::new(),
+            linked: BTreeSet::new(),
+            sweep_at: 64,
+        }
     }
 }
 
@@ -111,6 +119,14 @@ impl Tree {
             Some(Kind::File(file)) => Ok(file),
             Some(Kind::Dir(_)) => Err(io::ErrorKind::IsADirectory.into()),
             None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// A file that is about to be changed in place.
+    pub(super) fn file_to_change(&mut self, ino: Ino) -> io::Result<&mut SimNode> {
+        match self.linked.contains(&ino) {
+            true => Err(io::Error::other("simulated: a file of two names is changed in place")),
+            false => self.file_mut(ino),
         }
     }
 
@@ -203,6 +219,15 @@ impl Tree {
         self.name(place, ino);
         self.pending.push(EntryChange { ino, is_dir, from: None, to: Some(place.clone()), gone: None });
         ino
+    }
+
+    /// Gives a file a second name at a free place.
+    pub(super) fn link(&mut self, source: Ino, place: &Place) -> io::Result<()> {
+        let node = self.file(source)?.clone();
+        let ino = self.create(place, false);
+        *self.file_mut(ino)? = node;
+        self.linked.extend([source, ino]);
+        Ok(())
     }
 
     /// Removes the name at `place`; the content stays while somebody has it open.

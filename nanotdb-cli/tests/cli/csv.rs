@@ -1,0 +1,136 @@
+//! `nanocli csv`: columns to metrics.
+
+use crate::helpers::{Bench, Run};
+
+fn csv(bench: &Bench, input: &str, more: &[&str]) -> Run {
+    let args = [&["csv", "--root", "root", "--db", "d", "--in", "-"][..], more].concat();
+    bench.run_with_input(&args, input)
+}
+
+fn exported(bench: &Bench) -> String {
+    bench.run(&["export", "--root", "root", "--db", "d"]).ok()
+}
+
+#[test]
+fn each_column_is_a_metric_and_empty_cells_are_skipped() {
+    let bench = Bench::new();
+    let text = "\u{feff}time,room.temp,\"door\"\r\n2024-05-06T12:00:00Z,21.5,3\r\n\r\n2024-05-06 12:05:00,,4\n2024-05-06T14:10:00+02:00,22.0,\"5\"\n";
+    let done = csv(&bench, text, &["--json"]).json();
+    assert_eq!((&done["accepted"], &done["rejected"], &done["format"]), (&5.into(), &0.into(), &"csv".into()));
+    assert_eq!(
+        exported(&bench),
+        "d/door 3i 2024-05-06 12:00:00.000000000\n\
+         d/room.temp 21.5 2024-05-06 12:00:00.000000000\n\
+         d/door 4i 2024-05-06 12:05:00.000000000\n\
+         d/door 5i 2024-05-06 12:10:00.000000000\n\
+         d/room.temp 22.0 2024-05-06 12:10:00.000000000\n"
+    );
+}
+
+#[test]
+fn columns_are_chosen_named_and_typed() {
+    let bench = Bench::new();
+    let text = "Date;Temp (C);Door;Note\n1715000000;21;3;hello\n1715000001;21.5;4;\"a;b\"\n";
+    let columns = ["--delimiter", ";", "--columns", "Temp (C)=room.temp:float,Door:int", "--prefix", "h."];
+    csv(&bench, text, &columns).ok();
+    assert_eq!(
+        exported(&bench),
+        "d/h.Door 3i 2024-05-06 12:53:20.000000000\n\
+         d/h.room.temp 21.0 2024-05-06 12:53:20.000000000\n\
+         d/h.Door 4i 2024-05-06 12:53:21.000000000\n\
+         d/h.room.temp 21.5 2024-05-06 12:53:21.000000000\n"
+    );
+}
+
+#[test]
+fn long_rows_name_their_metric() {
+    let bench = Bench::new();
+    let text = "sensor,reading,ts\na,1.5,1715000000000\nb,7,1715000000000\na,2.5,1715000001000\nc,,1715000001000\n";
+    csv(&bench, text, &["--metric-column", "sensor", "--value-column", "reading", "--prefix", "x."]).ok();
+    assert_eq!(
+        exported(&bench),
+        "d/x.a 1.5 2024-05-06 12:53:20.000000000\n\
+         d/x.b 7i 2024-05-06 12:53:20.000000000\n\
+         d/x.a 2.5 2024-05-06 12:53:21.000000000\n"
+    );
+}
+
+#[test]
+fn without_a_header_columns_are_numbers_and_times_have_a_unit() {
+    for (format, first) in [
+        ("s", "1715000000.5"),
+        ("ms", "1715000000500"),
+        ("us", "1715000000500000"),
+        ("ns", "1715000000500000000"),
+        ("auto", "1715000000500"),
+    ] {
+        let bench = Bench::new();
+        let text = format!("{first}\t1.5\t2\n");
+        let more = ["--delimiter", "tab", "--no-header", "--time-format", format, "--columns", "2=a,3=b:float"];
+        csv(&bench, &text, &more).ok();
+        let expected = "d/a 1.5 2024-05-06 12:53:20.500000000\nd/b 2.0 2024-05-06 12:53:20.500000000\n";
+        assert_eq!(exported(&bench), expected, "{format}");
+    }
+}
+
+#[test]
+fn a_bad_cell_names_line_column_text_and_what_is_accepted() {
+    let bench = Bench::new();
+    let text = "time,a,b\n1715000000,1,2\n1715000001,x y,3\nyesterday,4,5\n1715000003,6,7\n";
+    let e = csv(&bench, text, &[]).fails(1);
+    assert!(e.contains("-: line 3, column \"a\": value \"x y\" is not a number; write an integer"), "{e}");
+    let bench = Bench::new();
+    let run = csv(&bench, text, &["--skip-bad", "--json"]);
+    assert_eq!(run.code, 1);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((&report["accepted"], &report["rejected"]), (&5.into(), &2.into()), "{report}");
+    let errors = report["errors"].as_array().unwrap();
+    assert_eq!((&errors[0]["line"], &errors[1]["line"]), (&3.into(), &4.into()));
+    let time = errors[1]["error"].as_str().unwrap();
+    assert!(time.starts_with("column \"time\": time \"yesterday\": accepted are RFC 3339"), "{time}");
+}
+
+#[test]
+fn rows_that_go_back_in_time_are_rejected_with_their_lines() {
+    let bench = Bench::new();
+    let run = csv(&bench, "time,a\n1715000005,1\n1715000001,2\n1715000006,3\n", &[]);
+    assert!(run.stdout.starts_with("2 samples accepted, 1 line rejected"), "{}", run.stdout);
+    let e = run.fails(1);
+    assert!(e.contains("-:3: timestamp 1715000001000000000 is older"), "{e}");
+}
+
+#[test]
+fn wrong_columns_and_arguments_are_told() {
+    let bench = Bench::new();
+    let cases: [(&str, &[&str], &str); 6] = [
+        ("when,a\n1,2\n", &[], "no column of times: name it with --time; there are when, a"),
+        ("time,a\n1,2\n", &["--columns", "b"], "--columns: no column \"b\"; there are time, a"),
+        ("time,a b\n1,2\n", &[], "give it a name with --columns"),
+        ("time,a\n1,2,3\n", &[], "line 2, 3 fields where the header has 2"),
+        ("1,2\n", &["--no-header", "--time", "3"], "accepted are 1 to 2"),
+        ("time,a\n1,1.5\n", &["--columns", "a:int"], "\"1.5\" is no integer; the column is :int"),
+    ];
+    for (text, more, expected) in cases {
+        let e = csv(&bench, text, more).fails(1);
+        assert!(e.contains(expected), "{e}");
+    }
+    csv(&bench, "", &["--delimiter", "ab"]).fails(2);
+    csv(&bench, "", &["--metric-column", "a"]).fails(2);
+    bench.run(&["csv", "--root", "new", "--db", "d", "--in", "missing.csv"]).fails(3);
+    bench.run(&["csv", "--root", "new", "--db", ".d", "--in", "-"]).fails(2);
+    assert!(!bench.path("new").exists());
+}
+
+/// Cut anywhere, by the size of the reader's pieces, and large enough for several batches.
+#[test]
+fn a_large_file_streams() {
+    let bench = Bench::new();
+    let mut text = String::from("time,a,b,\"c,\"\"d\"\n");
+    for at in 0..40_000u64 {
+        text += &format!("{},{at},\"{at}.5\",{}\n", 1_715_000_000 + at, at % 7);
+    }
+    let done = csv(&bench, &text, &["--columns", "a,b,4=c", "--json"]).json();
+    assert_eq!((&done["accepted"], &done["bytes"]), (&120_000.into(), &text.len().into()));
+    let rows = exported(&bench);
+    assert!(rows.lines().last().unwrap().starts_with("d/c 1i "), "{:?}", rows.lines().last());
+}

@@ -1,0 +1,260 @@
+//! Every mistake in engine.toml and the manifests of a root, not only the first.
+
+use crate::config::{EngineConfig, Loaded, Manifest, RetentionAction, RollupJob};
+use crate::database::MANIFEST_FILE;
+use crate::engine::names_on_disk;
+use crate::maintenance::inspect;
+use crate::plugin::registry::registry;
+use crate::rollup;
+use crate::storage::vfs::Vfs;
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::{Table, Value};
+
+/// Largest configuration file.
+const MAX_FILE: u64 = 4 << 20;
+/// Most mistakes of one file that are told.
+const MAX_ERRORS: usize = 100;
+
+/// Something about a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The file.
+    pub file: PathBuf,
+    /// Dotted key, where there is one.
+    pub key: Option<String>,
+    /// What is wrong, and what is accepted.
+    pub what: String,
+    /// Whether the server would refuse it, or do other than it says.
+    pub is_error: bool,
+}
+
+/// What was looked at and found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ManifestReport {
+    /// Files that were read.
+    pub files: Vec<PathBuf>,
+    /// In the order of the files.
+    pub findings: Vec<Finding>,
+}
+
+impl ManifestReport {
+    /// Number of errors.
+    pub fn errors(&self) -> u64 {
+        self.findings.iter().filter(|finding| finding.is_error).count() as u64
+    }
+}
+
+/// Checks engine.toml and the manifest of every database, or of one. Reads only.
+pub fn check(vfs: &dyn Vfs, root: &Path, database: Option<&str>) -> Result<ManifestReport> {
+    let mut report = ManifestReport::default();
+    let mut names = names_on_disk(vfs, root)?;
+    if let Some(wanted) = database {
+        super::target::only(&mut names, wanted, root)?;
+    }
+    let path = root.join("engine.toml");
+    let mut config = EngineConfig::default();
+    if let Some(text) = read(vfs, &path, &mut report)? {
+        let parse = |text: &str| {
+            let loaded = EngineConfig::parse(text, &path)?;
+            loaded.value.check_plugins(&path).map(|()| loaded)
+        };
+        if let Some(value) = all_mistakes(&text, &path, &parse, &mut report) {
+            config = value;
+        }
+    }
+    let mut feeds = BTreeMap::new();
+    for name in names {
+        let directory = root.join(&name);
+        let path = directory.join(MANIFEST_FILE);
+        let Some(text) = read(vfs, &path, &mut report)? else {
+            report.findings.push(Finding {
+                file: path,
+                key: None,
+                what: "there is none; the defaults of engine.toml are used".to_owned(),
+                is_error: false,
+            });
+            continue;
+        };
+        let parse = |text: &str| {
+            let loaded = Manifest::parse(text, &path, &config.manifest_defaults)?;
+            loaded.value.check_plugins(&path).map(|()| loaded)
+        };
+        let errors = report.errors();
+        if let Some(manifest) = all_mistakes(&text, &path, &parse, &mut report)
+            && report.errors() == errors
+        {
+            contradictions(vfs, &directory, &path, &manifest, &mut report)?;
+            let rollups = &manifest.rollups;
+            let destination = |job: &RollupJob| job.destination_db.clone().or(rollups.default_destination_db.clone());
+            if rollups.enabled {
+                feeds.insert(name, rollups.jobs.iter().filter_map(destination).collect());
+            }
+        }
+    }
+    for (first, ring) in rollup::rings(&feeds) {
+        report.findings.push(Finding {
+            file: root.join(first).join(MANIFEST_FILE),
+            key: Some("rollups.jobs.destination_db".to_owned()),
+            what: format!("{ring}: a destination must not lead back to its source"),
+            is_error: true,
+        });
+    }
+    Ok(report)
+}
+
+/// `None` when there is none, or it is no text, which is told.
+fn read(vfs: &dyn Vfs, path: &Path, report: &mut ManifestReport) -> Result<Option<String>> {
+    let bytes = match vfs.read(path, MAX_FILE) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Error::io("read", path, e)),
+    };
+    report.files.push(path.to_owned());
+    let text = String::from_utf8(bytes);
+    if text.is_err() {
+        let what = "not UTF-8; accepted is TOML in UTF-8".to_owned();
+        report.findings.push(Finding { file: path.to_owned(), key: None, what, is_error: true });
+    }
+    Ok(text.ok())
+}
+
+/// Reads a file again and again, each time without the key that was wrong, until nothing is. `None` when that cannot be.
+fn all_mistakes<T>(
+    text: &str,
+    path: &Path,
+    parse: &dyn Fn(&str) -> Result<Loaded<T>>,
+    report: &mut ManifestReport,
+) -> Option<T> {
+    let mut text = text.to_owned();
+    for _ in 0..MAX_ERRORS {
+        match parse(&text) {
+            Ok(Loaded { value, warnings }) => {
+                warn(path, &warnings, report);
+                return Some(value);
+            }
+            Err(Error::Config { key, value, accepted, .. }) => {
+                let mut table: Table = text.parse().ok()?;
+                let is_removed = remove(&mut table, &key);
+                // Without its wrong value a key may be missing, which is not another mistake.
+                let is_known = report.findings.iter().any(|f| f.file == path && f.key.as_ref() == Some(&key));
+                if !is_known {
+                    let what = format!("{value}: {accepted}");
+                    report.findings.push(Finding { file: path.to_owned(), key: Some(key), what, is_error: true });
+                }
+                if !is_removed {
+                    return None;
+                }
+                text = toml::to_string(&table).ok()?;
+            }
+            Err(e) => {
+                let text = e.to_string();
+                let what = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned();
+                report.findings.push(Finding { file: path.to_owned(), key: None, what, is_error: true });
+                return None;
+            }
+        }
+    }
+    None
+}
+
+fn warn(path: &Path, warnings: &[String], report: &mut ManifestReport) {
+    for warning in warnings {
+        let what = warning.strip_prefix(&format!("{}: ", path.display())).unwrap_or(warning).to_owned();
+        report.findings.push(Finding { file: path.to_owned(), key: None, what, is_error: false });
+    }
+}
+
+/// Takes a key out. Where it is missing, what lacks it is replaced by something that lacks nothing; `false` when that is not
+/// known.
+fn remove(table: &mut Table, key: &str) -> bool {
+    let Some((path, leaf)) = key.rsplit_once('.') else { return table.remove(key).is_some() };
+    let mut at = &mut *table;
+    for part in path.split('.') {
+        let (name, index) = match part.split_once('[') {
+            Some((name, index)) => (name, index.trim_end_matches(']').parse::<usize>().ok()),
+            None => (part, None),
+        };
+        let next = match (at.get_mut(name), index) {
+            (Some(Value::Table(table)), None) => table,
+            (Some(Value::Array(items)), Some(index)) => match items.get_mut(index) {
+                Some(Value::Table(table)) => table,
+                _ => return false,
+            },
+            _ => return false,
+        };
+        at = next;
+    }
+    if at.remove(leaf).is_some() {
+        return true;
+    }
+    if !path.starts_with("rollups.jobs[") && !path.starts_with("manifest_defaults.rollups.jobs[") {
+        return false;
+    }
+    // A job that is right, in the same place, so that the others keep their numbers.
+    let text = |text: &str| Value::String(text.to_owned());
+    let right = [("source_metric", "x"), ("interval", "1h"), ("destination_db", "x")];
+    *at = right.into_iter().map(|(key, value)| (key.to_owned(), text(value))).collect();
+    at.insert("id".to_owned(), text(&format!("replaced {path}")));
+    true
+}
+
+/// What is accepted key by key and makes no sense together, or not with the files that are there.
+fn contradictions(
+    vfs: &dyn Vfs,
+    directory: &Path,
+    path: &Path,
+    manifest: &Manifest,
+    report: &mut ManifestReport,
+) -> Result<()> {
+    let mut note = |key: &str, what: String, is_error: bool| {
+        report.findings.push(Finding { file: path.to_owned(), key: Some(key.to_owned()), what, is_error });
+    };
+    let rollups = &manifest.rollups;
+    if rollups.enabled && rollups.jobs.is_empty() {
+        note("rollups.enabled", "true, but there are no [[rollups.jobs]]".to_owned(), false);
+    }
+    if !rollups.enabled && !rollups.jobs.is_empty() {
+        let what = format!("false, so that none of the {} jobs runs", rollups.jobs.len());
+        note("rollups.enabled", what, false);
+    }
+    let retention = &manifest.retention;
+    let kept = Duration::from_secs(u64::from(retention.retention_days).saturating_mul(86_400));
+    for (at, job) in rollups.jobs.iter().enumerate().filter(|_| rollups.enabled) {
+        let interval = job.interval.or(rollups.default_interval).unwrap_or_default();
+        let grace = job.grace.or(rollups.default_grace).unwrap_or_default();
+        if retention.retention_action != RetentionAction::Keep && interval.saturating_add(grace) > kept {
+            let what = format!(
+                "a bucket and its grace are longer than the {} days that samples are kept: they are gone before it ends",
+                retention.retention_days
+            );
+            note(&format!("rollups.jobs[{at}].interval"), what, true);
+        }
+        if job.aggregates.is_empty() && rollups.default_aggregates.is_empty() {
+            let what = "(missing): names of aggregates, here or as rollups.default_aggregates".to_owned();
+            note(&format!("rollups.jobs[{at}].aggregates"), what, true);
+        }
+    }
+    if manifest.page.max_bytes < u64::from(manifest.page.max_records).saturating_mul(14) {
+        let rows = manifest.page.max_bytes.checked_div(14).unwrap_or_default();
+        let what = format!("a page of max_records rows does not fit; pages have {rows} rows");
+        note("page.max_bytes", what, false);
+    }
+    let configured = registry().partitioner(&retention.partition)?;
+    let files = inspect::data_files(vfs, directory)?;
+    let foreign = files.iter().filter(|file| {
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let stem = name.strip_suffix(".dat").unwrap_or(name);
+        let part = stem.strip_prefix("data-").or_else(|| stem.strip_prefix("raw-")).unwrap_or(stem);
+        configured.parse_part(part).is_none()
+    });
+    let foreign = foreign.count();
+    if foreign > 0 {
+        let what =
+            format!("{:?}, but {foreign} data files are cut otherwise; they stay as they are", retention.partition);
+        note("retention.partition", what, false);
+    }
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! Copying files and removing directories.
+
+use super::vfs::{OpenMode, Vfs, VfsFile};
+use crate::{Error, Result};
+use std::ops::Range;
+use std::path::Path;
+
+/// Bytes that are copied at once.
+const CHUNK: usize = 1 << 20;
+
+/// Copies a whole file to where there is none yet, durably but for its name.
+pub(crate) fn copy_file(vfs: &dyn Vfs, from: &Path, to: &Path) -> Result<()> {
+    copy_between(vfs, from, vfs, to)
+}
+
+/// The same, from one file system to another.
+pub(crate) fn copy_between(source: &dyn Vfs, from: &Path, target: &dyn Vfs, to: &Path) -> Result<()> {
+    let source = source.open(from, OpenMode::Read).map_err(|e| Error::io("read", from, e))?;
+    let target = target.open(to, OpenMode::CreateNew).map_err(|e| Error::io("create", to, e))?;
+    let len = source.len().map_err(|e| Error::io("read", from, e))?;
+    copy_range((&*source, from), (&*target, to), 0..len)?;
+    target.sync().map_err(|e| Error::io("fsync", to, e))
+}
+
+/// Copies bytes to the same place of another file. Returns how many: fewer than asked for when the source ends before.
+pub(crate) fn copy_range(
+    (source, from): (&dyn VfsFile, &Path),
+    (target, to): (&dyn VfsFile, &Path),
+    range: Range<u64>,
+) -> Result<u64> {
+    let mut buffer = vec![0; CHUNK];
+    let mut at = range.start;
+    while at < range.end {
+        let wanted = usize::try_from(range.end.saturating_sub(at)).unwrap_or(CHUNK).min(CHUNK);
+        let buffer = buffer.get_mut(..wanted).unwrap_or_default();
+        let count = source.read_at(buffer, at).map_err(|e| Error::io("read", from, e))?;
+        if count == 0 {
+            break;
+        }
+        target.write_all_at(buffer.get(..count).unwrap_or_default(), at).map_err(|e| Error::io("write", to, e))?;
+        at = at.saturating_add(count as u64);
+    }
+    Ok(at.saturating_sub(range.start))
+}
+
+/// Removes a directory with all that is in it.
+pub(crate) fn remove_tree(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
+    for entry in vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))? {
+        let path = directory.join(&entry.name);
+        match entry.is_dir {
+            true => remove_tree(vfs, &path)?,
+            false => vfs.remove_file(&path).map_err(|e| Error::io("remove", &path, e))?,
+        }
+    }
+    vfs.remove_dir(directory).map_err(|e| Error::io("remove", directory, e))
+}

@@ -1,0 +1,104 @@
+//! Databases made, renamed and removed: a crash at any operation leaves each of them wholly or not at all.
+
+use crate::common::bench::{Bench, Line, float, int, send};
+use crate::common::oracle::{ROOT, START, content};
+use crate::common::{Content, assert_same, bench::content_of};
+use nanotdb_core::Result;
+use nanotdb_core::config::{FsyncPolicy, Manifest};
+use nanotdb_core::maintenance::databases::LockedRoot;
+use nanotdb_core::storage::vfs::sim::CrashModel;
+use std::path::Path;
+
+fn locked(bench: &Bench) -> Result<LockedRoot> {
+    LockedRoot::open(Path::new(ROOT), bench.config.clone(), &bench.options())
+}
+
+/// Samples in files and in the log, of two databases.
+fn killed() -> (Bench, Vec<Line>) {
+    let bench = Bench::new(FsyncPolicy::Always, 3);
+    let engine = bench.open();
+    let mut lines: Vec<Line> = Vec::new();
+    for at in 0..5 {
+        let more: Vec<Line> = vec![("old", "a", int(at), START + i64::from(at)), ("other", "b", float(0.5), START)];
+        send(&engine, &more);
+        lines.extend(more);
+    }
+    bench.kill(engine);
+    (bench, lines)
+}
+
+fn renamed(content: &Content) -> Content {
+    let name = |name: &String| if name == "old" { "new".to_owned() } else { name.clone() };
+    content.iter().map(|((db, metric), samples)| ((name(db), metric.clone()), samples.clone())).collect()
+}
+
+fn without(content: &Content) -> Content {
+    content.iter().filter(|((db, _), _)| db != "old").map(|(key, samples)| (key.clone(), samples.clone())).collect()
+}
+
+/// Runs it once, then dies before each of its operations; what is found must be one of the two.
+fn die_everywhere(run: &dyn Fn(&LockedRoot) -> Result<()>, before: &Content, after: &Content, bench: &Bench) {
+    let probe = bench.fork(bench.vfs.fork(1));
+    probe.vfs.record_forks(true);
+    run(&locked(&probe).unwrap()).unwrap();
+    let forks = probe.vfs.take_forks();
+    assert!(forks.len() > 3, "{}", forks.len());
+    let (mut old, mut new) = (0, 0);
+    for fork in forks {
+        for seed in 0..10u64 {
+            let disk = bench.fork(fork.fork(seed));
+            disk.vfs.set_crash_model([CrashModel::Arbitrary, CrashModel::Ordered][seed as usize % 2]);
+            if seed < 2 {
+                disk.vfs.kill()
+            } else {
+                disk.vfs.crash()
+            }
+            let context = format!("operation {}, seed {seed}", fork.operation_count());
+            let found = content(&disk.open());
+            if found.keys().eq(before.keys()) {
+                old += 1;
+                assert_same(&found, before, &context);
+            } else {
+                new += 1;
+                assert_same(&found, after, &context);
+            }
+            // The next command clears what was left.
+            drop(locked(&disk).unwrap());
+            let left = disk.paths();
+            assert!(
+                left.iter().all(|path| !path.to_string_lossy().contains("/.") || path.ends_with(".lock")),
+                "{left:?}"
+            );
+        }
+    }
+    probe.vfs.crash();
+    assert_same(&content(&probe.open()), after, "done is durable");
+    assert!(old > 0 && (new > 0 || before.keys().eq(after.keys())), "{old} {new}");
+}
+
+#[test]
+fn a_rename_dies_at_every_operation() {
+    let (bench, lines) = killed();
+    let before = content_of(&lines);
+    die_everywhere(&|root| root.rename_database("old", "new"), &before, &renamed(&before), &bench);
+}
+
+#[test]
+fn a_removal_dies_at_every_operation() {
+    let (bench, lines) = killed();
+    let before = content_of(&lines);
+    die_everywhere(&|root| root.remove("old"), &before, &without(&before), &bench);
+}
+
+#[test]
+fn a_creation_dies_at_every_operation() {
+    let (bench, lines) = killed();
+    let before = content_of(&lines);
+    die_everywhere(&|root| root.create("fresh", &Manifest::default()), &before, &before, &bench);
+    let root = locked(&bench).unwrap();
+    root.create("fresh", &Manifest::default()).unwrap();
+    assert!(root.create("fresh", &Manifest::default()).is_err());
+    assert!(locked(&bench).is_err(), "the lock is taken");
+    drop(root);
+    assert!(bench.open().has_database("fresh"));
+}
