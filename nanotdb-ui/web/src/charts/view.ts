@@ -2,7 +2,7 @@
 import uPlot from "uplot";
 import { align } from "../series/align";
 import { extent } from "../scale/extent";
-import { axisKey, formatShown, shown, type UnitStyle } from "../scale/units";
+import { axisKey, formatShown, incrementsOf, shown, type UnitStyle } from "../scale/units";
 import type { ClockStyle } from "../time/format";
 import { timeTicks } from "../time/ticks";
 import { attachGestures, type GestureHost } from "./gestures";
@@ -159,6 +159,7 @@ export class ChartView {
         ticks: { show: false },
         grid: { show: axes.length === 1, stroke: palette.grid, width: 1 },
         space: 32,
+        incrs: incrementsOf(line.display, units),
         values: (_u, splits) => splits.map((v) => formatShown(v, { ...line.display, decimals: undefined }, units, 4)),
       });
     });

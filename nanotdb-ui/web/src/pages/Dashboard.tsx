@@ -8,18 +8,15 @@ import { dashboard, dashboardError, loadDashboard } from "../state/dashboard";
 import { openStream } from "../state/feed";
 import { groupOf } from "../state/pages";
 import { path, query } from "../state/router";
+import { groupPath } from "./group-path";
 import { settings } from "../state/server-settings";
 import { range } from "../state/time-range";
 import { DEFAULT_LOOKBACK_MS, lookbackOf } from "../widgets/config";
 import { Widget } from "../widgets/Widget";
 
-export function groupPath(id: string): string {
-  return `${settings.base_path.replace(/\/$/, "")}/${encodeURIComponent(id)}`;
-}
-
 export function Dashboard() {
   useEffect(() => {
-    void loadDashboard().then(openStream);
+    void loadDashboard().then(() => setTimeout(openStream, 500));
   }, []);
   const loaded = dashboard.value;
   if (!loaded) {

@@ -31,7 +31,8 @@ function specsOf({ db, metrics, rate }: Family, all: boolean): LineSpec[] {
 export function Home() {
   const all = useSignal(false);
   useEffect(() => {
-    void loadCatalog().then(openStream);
+    // Charts open the stream with their series; without any, one is needed to hear of the first sample.
+    void loadCatalog().then(() => setTimeout(openStream, 500));
   }, []);
   const known = catalog.value;
   const databases = known?.databases.filter((db) => !db.internal && db.metrics.length > 0) ?? [];

@@ -115,3 +115,21 @@ export function formatShown(value: number | null | undefined, display: Display, 
 export function axisKey(display: Display): string {
   return `${display.quantity === "plain" ? display.unit.trim() : display.quantity}${display.perSecond ? "/s" : ""}`;
 }
+
+const POWERS_OF_TWO = Array.from({ length: 64 }, (_, i) => 2 ** i);
+const TIMES = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
+
+function decimalsFrom(first: number, last: number): number[] {
+  const found: number[] = [];
+  for (let power = first; power <= last; power++) for (const n of [1, 2, 2.5, 5]) found.push(n * 10 ** power);
+  return found;
+}
+
+/** Distances of marks on a value axis that are round in its unit. */
+export function incrementsOf(display: Display, style: UnitStyle): number[] {
+  if (display.quantity === "bytes" && style.bytes === "binary") return [...decimalsFrom(-6, -1), ...POWERS_OF_TWO];
+  if (display.quantity === "duration" && !display.perSecond) {
+    return [...decimalsFrom(-12, -1), ...TIMES, ...decimalsFrom(0, 8).map((n) => n * 86_400)];
+  }
+  return decimalsFrom(-12, 18);
+}

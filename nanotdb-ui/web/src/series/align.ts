@@ -17,28 +17,43 @@ export interface AlignedData {
   columns: { v: Aligned; min?: Aligned; max?: Aligned }[];
 }
 
+/** A gap, and a time inside of it. */
+interface Cut {
+  from: number;
+  to: number;
+  at: number;
+}
+
 /** The time a row is drawn at: a bucket in its middle, a sample where it is. */
 export function drawnAt(series: Series, i: number): number {
   return series.t[i] + series.stepMs / 2;
 }
 
 export function align(layers: Layer[]): AlignedData {
-  const breaks = layers.map(({ series }) => gaps(series).map(([from]) => from + series.stepMs / 2 + 0.5));
+  const breaks = layers.map(({ series }) => {
+    const half = series.stepMs / 2;
+    return gaps(series).map(([from, to]): Cut => ({ from: from + half, to: to + half, at: (from + to) / 2 + half }));
+  });
   const set = new Set<number>();
   layers.forEach(({ series }, k) => {
     for (let i = 0; i < series.t.length; i++) if (series.v[i] !== null) set.add(drawnAt(series, i));
-    for (const at of breaks[k]) set.add(at);
+    for (const { at } of breaks[k]) set.add(at);
   });
   const t = Float64Array.from(set).sort();
   const row = new Map<number, number>();
   t.forEach((ms, i) => row.set(ms, i));
-  const place = (series: Series, column: Value[], convert: (v: number) => number, cuts: number[]): Aligned => {
+  const place = (series: Series, column: Value[], convert: (v: number) => number, cuts: Cut[]): Aligned => {
     const result: Aligned = new Array(t.length).fill(undefined);
     for (let i = 0; i < series.t.length; i++) {
       const value = column[i];
       if (value !== null && value !== undefined) result[row.get(drawnAt(series, i)) ?? 0] = convert(value);
     }
-    for (const at of cuts) result[row.get(at) ?? 0] = null;
+    // uPlot ends a line only between neighbouring rows, so every row inside of a gap says so.
+    for (const { from, to, at } of cuts) {
+      const middle = row.get(at) ?? 0;
+      for (let i = middle; i >= 0 && t[i] > from; i--) result[i] = null;
+      for (let i = middle; i < t.length && t[i] < to; i++) result[i] = null;
+    }
     return result;
   };
   return {

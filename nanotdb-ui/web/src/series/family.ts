@@ -41,5 +41,6 @@ export function families(db: string, metrics: string[]): Family[] {
   for (const family of found.values()) {
     family.metrics.sort((a, b) => Number(PREFERRED.test(b)) - Number(PREFERRED.test(a)) || a.localeCompare(b));
   }
+  for (const family of found.values()) if (family.metrics.length === 1) family.title = family.metrics[0] + (family.rate ? " · rate" : "");
   return [...found.values()].sort((a, b) => a.rank - b.rank || a.title.localeCompare(b.title));
 }

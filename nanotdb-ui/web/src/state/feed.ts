@@ -187,7 +187,7 @@ function liveEntries(): Entry[] {
 
 /** A stream for what is shown now; the one that runs is kept when it carries all of it and not much more. */
 export function openStream(): void {
-  if (document.hidden) return;
+  if (document.hidden || [...entries.values()].some(({ state }) => state.peek().loading)) return;
   const byName = new Map<string, Entry[]>();
   for (const entry of liveEntries()) {
     const name = `${entry.query.db}/${entry.query.metric}`;
