@@ -34,6 +34,11 @@ export default defineConfig({
     assetsInlineLimit: 0,
     cssCodeSplit: false,
     reportCompressedSize: false,
+    // What the first page needs is one file: shared modules stay in the entry.
+    rolldownOptions: {
+      preserveEntrySignatures: "allow-extension",
+      output: { codeSplitting: { groups: [{ name: "index", test: /node_modules|src\/main\.tsx$/, includeDependenciesRecursively: true }] } },
+    },
   },
   server: {
     // `npm run dev` against a running server: NANOTDB=http://localhost:8428 npm run dev

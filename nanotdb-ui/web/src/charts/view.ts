@@ -202,7 +202,8 @@ export class ChartView {
       ticks: { show: true, stroke: palette.grid, size: 4, width: 1 },
       grid: { stroke: palette.grid, width: 1 },
       splits: (u) => ticks(u).map(({ ms }) => ms),
-      values: (u) => ticks(u).map(({ label }) => label),
+      // A label that would not fit beside the edge is left out, its mark stays.
+      values: (u) => ticks(u).map(({ ms, label }) => (u.valToPos(ms, "x") + label.length * 3.4 > u.over.clientWidth + 10 ? "" : label)),
     };
   }
 

@@ -137,14 +137,16 @@ export default function Editor() {
             </Button>
           </nav>
           {group && (
-            <div class="row wrap group-tools form">
-              <TextField
-                label="Name of the group"
-                path={`/groups/${groups.indexOf(group)}/label`}
-                errors={errors}
-                value={group.label}
-                onChange={(label) => editor.edit(renameGroup(config, group.id, label), `label/${group.id}`)}
-              />
+            <div class="row wrap group-tools">
+              <div class="form">
+                <TextField
+                  label="Name of the group"
+                  path={`/groups/${groups.indexOf(group)}/label`}
+                  errors={errors}
+                  value={group.label}
+                  onChange={(label) => editor.edit(renameGroup(config, group.id, label), `label/${group.id}`)}
+                />
+              </div>
               <Button icon="back" label="Group to the left" onClick={() => editor.edit(moveGroup(config, group.id, -1))} />
               <Button icon="forward" label="Group to the right" onClick={() => editor.edit(moveGroup(config, group.id, 1))} />
               <Button icon="trash" label="Remove the group with its widgets" onClick={() => editor.edit(removeGroup(config, group.id))} />
