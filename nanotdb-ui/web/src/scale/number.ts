@@ -4,7 +4,7 @@
 export function significant(value: number, digits = 4): string {
   if (value === 0) return "0";
   const magnitude = Math.floor(Math.log10(Math.abs(value)));
-  if (magnitude < -4 || magnitude >= 15) return value.toExponential(Math.max(0, digits - 1)).replace(/\.?0+e/, "e");
+  if (magnitude < -4 || magnitude >= 15) return value.toExponential(Math.max(0, digits - 1)).replace(/\.?0*e\+?/, "e");
   const decimals = Math.min(12, Math.max(0, digits - 1 - magnitude));
   const text = value.toFixed(decimals);
   return decimals > 0 ? text.replace(/\.?0+$/, "") : text;

@@ -23,6 +23,12 @@ export interface Series {
   warning?: string;
 }
 
+/** Whether row `i` has to do with [from, to]: a sample lies in it, a bucket reaches into it. */
+export function within(series: Series, i: number, from: number, to: number): boolean {
+  const t = series.t[i];
+  return t <= to && (series.stepMs > 0 ? t + series.stepMs > from : t >= from);
+}
+
 /** Times written as a first one and differences. */
 export function undelta(deltas: number[]): number[] {
   const times = new Array<number>(deltas.length);

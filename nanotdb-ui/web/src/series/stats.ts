@@ -1,5 +1,5 @@
 /** The numbers under a chart. */
-import type { Series } from "./model";
+import { type Series, within } from "./model";
 
 export interface Stats {
   count: number;
@@ -10,13 +10,13 @@ export interface Stats {
   last: number | null;
 }
 
-/** Of the rows that start in [from, to]; averages weigh buckets by their counts. */
+/** Of the rows in [from, to]; averages weigh buckets by their counts. */
 export function statsOf(series: Series, from = -Infinity, to = Infinity): Stats {
   const stats: Stats = { count: 0, min: null, avg: null, max: null, first: null, last: null };
   let sum = 0;
   for (let i = 0; i < series.t.length; i++) {
     const v = series.v[i];
-    if (v === null || series.t[i] + series.stepMs <= from || series.t[i] > to) continue;
+    if (v === null || !within(series, i, from, to)) continue;
     const n = series.n?.[i] ?? 1;
     const low = series.min?.[i] ?? v;
     const high = series.max?.[i] ?? v;

@@ -1,5 +1,5 @@
 /** What a chart shows, as rows: for "view as table" and CSV, so that both say the same as the picture. */
-import type { Series, Value } from "./model";
+import { type Series, type Value, within } from "./model";
 
 export interface Named {
   label: string;
@@ -28,7 +28,7 @@ export function tableOf(layers: Named[], from: number, to: number): Table {
     for (let i = 0; i < series.t.length; i++) {
       const t = series.t[i];
       const value = values[i];
-      if (value === null || value === undefined || t + series.stepMs <= from || t > to) continue;
+      if (value === null || value === undefined || !within(series, i, from, to)) continue;
       let row = rows.get(t);
       if (!row) rows.set(t, (row = new Array<Value>(columns.length).fill(null)));
       row[k] = convert(value);
