@@ -40,6 +40,7 @@ export class ChartView {
     private readonly events: ViewEvents,
   ) {
     this.u = new uPlot(this.options(size), this.data(), host);
+    this.announce();
     this.detach = attachGestures(this.u.over, {
       view: () => this.view,
       preview: (next) => this.setView(next),
@@ -64,11 +65,22 @@ export class ChartView {
       this.u.setData(this.data(), false);
       this.u.setScale("x", { min: view[0], max: view[1] });
     });
+    this.announce();
   }
 
   setView(view: [number, number]): void {
     this.view = view;
     this.u.setScale("x", { min: view[0], max: view[1] });
+    this.announce();
+  }
+
+  /** What is drawn, as attributes: a canvas cannot be asked, by tests least of all. */
+  private announce(): void {
+    const { dataset } = this.u.root;
+    dataset.from = String(Math.round(this.view[0]));
+    dataset.to = String(Math.round(this.view[1]));
+    dataset.stepMs = String(Math.max(0, ...this.lines.map(({ series }) => series?.stepMs ?? 0)));
+    dataset.rows = String(this.u.data[0].length);
   }
 
   resize(width: number, height: number): void {
