@@ -23,7 +23,7 @@ fn health_metrics_and_the_page_answer() {
     let page = server.get("/");
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert!(page.text().contains("<title>NanoTDB</title>"));
-    assert_eq!(server.get("/assets/app.js").header("content-type"), Some("text/javascript; charset=utf-8"));
+    assert_eq!(server.get("/icon.svg").header("content-type"), Some("image/svg+xml"));
 }
 
 #[test]

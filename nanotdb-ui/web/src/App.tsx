@@ -1,0 +1,81 @@
+/** The frame of all pages, and which page an address is. */
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { Header } from "./components/Header";
+import { Home } from "./pages/Home";
+import { Dashboard } from "./pages/Dashboard";
+import { NotFound } from "./pages/NotFound";
+import { path } from "./state/router";
+import { settings } from "./state/server-settings";
+import { pageOf, type PageName } from "./state/pages";
+
+/** Pages that are fetched when they are first opened. */
+const LAZY: Record<string, () => Promise<{ default: ComponentType }>> = {
+  edit: () => import("./pages/Editor"),
+  explore: () => import("./pages/Explore"),
+  engine: () => import("./pages/Engine"),
+  api: () => import("./pages/ApiTester"),
+};
+
+const TITLES: Record<PageName, string> = {
+  home: "Home",
+  dashboard: "Dashboard",
+  edit: "Edit dashboard",
+  explore: "Explore",
+  engine: "Engine",
+  api: "API tester",
+  unknown: "Not found",
+};
+
+function Lazy({ name }: { name: string }) {
+  const [page, setPage] = useState<{ Page: ComponentType } | { error: string } | null>(null);
+  const [attempt, setAttempt] = useState(0);
+  useEffect(() => {
+    let here = true;
+    LAZY[name]().then(
+      (module) => here && setPage({ Page: module.default }),
+      () => here && setPage({ error: "This page could not be fetched: the server is away, or was updated meanwhile." }),
+    );
+    return () => {
+      here = false;
+    };
+  }, [name, attempt]);
+  if (!page) return <div class="skeleton tall" role="status" aria-label="The page is loading" />;
+  if ("error" in page) {
+    return (
+      <div class="message bad" role="alert">
+        <p>{page.error}</p>
+        <button type="button" class="button" onClick={() => setAttempt(attempt + 1)}>
+          Try again
+        </button>
+        <button type="button" class="button" onClick={() => location.reload()}>
+          Reload
+        </button>
+      </div>
+    );
+  }
+  return <page.Page />;
+}
+
+export function App() {
+  const name = pageOf(path.value, settings);
+  useEffect(() => {
+    document.title = `${TITLES[name]} – ${settings.title}`;
+  }, [name]);
+  return (
+    <>
+      <Header />
+      <main id="main" tabIndex={-1}>
+        {name === "home" ? (
+          <Home />
+        ) : name === "dashboard" ? (
+          <Dashboard />
+        ) : name === "unknown" ? (
+          <NotFound />
+        ) : (
+          <Lazy key={name} name={name} />
+        )}
+      </main>
+    </>
+  );
+}

@@ -1,0 +1,208 @@
+/** The one chart of all pages. */
+import { effect, useSignal } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { now, serverNow } from "../state/clock";
+import { clockStyle, theme, unitStyle } from "../state/prefs";
+import { setRange, zoomTo } from "../state/time-range";
+import { formatShown } from "../scale/units";
+import { formatDateTime } from "../time/format";
+import { AUTO, panned, zoomed } from "../time/range";
+import { Legend } from "./Legend";
+import type { Line } from "./model";
+import { COLOURS, type Palette, readPalette } from "./palette";
+import { ChartView } from "./view";
+
+export interface ChartHandle {
+  canvas: () => HTMLCanvasElement | null;
+  palette: () => Palette;
+  view: () => [number, number];
+}
+
+interface Props {
+  title: string;
+  lines: Line[];
+  /** A stretch that ends now, or a fixed one. */
+  span: { ms: number } | { from: number; to: number };
+  onHandle?: (handle: ChartHandle) => void;
+}
+
+interface Cursor {
+  t: number;
+  values: (number | null)[];
+  x: number;
+  own: boolean;
+}
+
+export function Chart({ title, lines, span, onHandle }: Props) {
+  const host = useRef<HTMLDivElement>(null);
+  const chart = useRef<ChartView | null>(null);
+  const cursor = useSignal<Cursor | null>(null);
+  const spoken = useSignal("");
+  const hidden = useSignal<Set<string>>(new Set());
+  const visible = useRef(false);
+  const latest = useRef({ lines, span });
+  latest.current = { lines, span };
+
+  const view = (): [number, number] => {
+    const { span: current } = latest.current;
+    if (!("ms" in current)) return [current.from, current.to];
+    const to = serverNow();
+    return [to - current.ms, to];
+  };
+  const palette = useMemo(readPalette, [theme.value]);
+  const shape = `${ChartView.shape(lines)}|${theme.value}|${JSON.stringify([clockStyle.value, unitStyle.value])}`;
+
+  // Made when it is first seen, and again when its lines, axes or style change.
+  useEffect(() => {
+    const element = host.current;
+    if (!element) return;
+    const size = () => ({ width: element.clientWidth, height: element.clientHeight });
+    const make = () => {
+      if (chart.current || element.clientWidth === 0) return;
+      chart.current = new ChartView(element, latest.current.lines, (id) => hidden.peek().has(id), view(), size(), {
+        palette,
+        clock: clockStyle.peek(),
+        units: unitStyle.peek(),
+      }, { moved: (at) => (cursor.value = at), commit: zoomTo });
+    };
+    if (visible.current) make();
+    const seen = new IntersectionObserver(
+      ([entry]) => {
+        visible.current = entry.isIntersecting;
+        if (visible.current) {
+          make();
+          chart.current?.update(latest.current.lines, view());
+        }
+      },
+      { rootMargin: "100px" },
+    );
+    const sized = new ResizeObserver(() => {
+      make();
+      if (element.clientWidth > 0) chart.current?.resize(element.clientWidth, element.clientHeight);
+    });
+    seen.observe(element);
+    sized.observe(element);
+    onHandle?.({ canvas: () => chart.current?.canvas ?? null, palette: () => palette, view });
+    return () => {
+      seen.disconnect();
+      sized.disconnect();
+      chart.current?.destroy();
+      chart.current = null;
+      cursor.value = null;
+    };
+  }, [shape]);
+
+  useEffect(() => {
+    if (visible.current) chart.current?.update(lines, view());
+  }, [lines, "ms" in span ? span.ms : `${span.from}/${span.to}`]);
+
+  useEffect(() => {
+    chart.current?.showLines();
+  }, [hidden.value]);
+
+  // A moving stretch moves on once that is a pixel.
+  useEffect(() => {
+    if (!("ms" in span)) return;
+    let drawn = 0;
+    return effect(() => {
+      const pixel = span.ms / Math.max(100, host.current?.clientWidth ?? 100);
+      if (now.value - drawn < pixel || !visible.current) return;
+      drawn = now.value;
+      chart.current?.setView(view());
+    });
+  }, ["ms" in span ? span.ms : 0, shape]);
+
+  const toggle = (id: string) => {
+    const next = new Set(hidden.value);
+    if (!next.delete(id)) next.add(id);
+    hidden.value = next;
+  };
+  const isolate = (id: string) => {
+    const others = lines.map((line) => line.id).filter((other) => other !== id);
+    const alone = others.every((other) => hidden.value.has(other)) && !hidden.value.has(id);
+    hidden.value = new Set(alone ? [] : others);
+  };
+  const speak = () => {
+    const at = cursor.peek();
+    if (at) spoken.value = `${formatDateTime(at.t, clockStyle.value)}: ${readout(lines, at).join(", ")}`;
+  };
+  const keys = (event: KeyboardEvent) => {
+    const move = event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (move !== 0 && event.shiftKey) zoomTo(panned(view(), move * 0.25));
+    else if (move !== 0) {
+      chart.current?.step(move);
+      speak();
+    } else if (event.key === "+" || event.key === "=") zoomTo(zoomed(view(), 0.5, cursor.peek()?.t));
+    else if (event.key === "-") zoomTo(zoomed(view(), 2));
+    else if (event.key === "Backspace") history.back();
+    else if (event.key === "0") setRange(AUTO);
+    else if (event.key === "Escape" && cursor.peek()) chart.current?.setCursor(null);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const at = cursor.value;
+  return (
+    <div class="chart">
+      <div
+        class="plot"
+        tabIndex={0}
+        role="group"
+        aria-roledescription="chart"
+        aria-label={`${title}. Arrow keys move the crosshair, with Shift they move in time; plus and minus zoom, Backspace goes back.`}
+        onKeyDown={keys}
+        onBlur={() => chart.current?.setCursor(null)}
+      >
+        <div class="canvas" ref={host} />
+        {at?.own && <Tooltip at={at} lines={lines} hidden={hidden.value} width={host.current?.clientWidth ?? 0} />}
+      </div>
+      <p class="unseen" aria-live="polite">
+        {spoken.value}
+      </p>
+      <Legend lines={lines} hidden={hidden.value} cursor={at ? at.values : null} onToggle={toggle} onIsolate={isolate} />
+    </div>
+  );
+}
+
+function readout(lines: Line[], at: Cursor): string[] {
+  return lines.map((line, i) => `${line.label} ${formatShown(at.values[i], line.display, unitStyle.value)}`);
+}
+
+function Tooltip({ at, lines, hidden, width }: { at: Cursor; lines: Line[]; hidden: Set<string>; width: number }) {
+  const left = at.x > width * 0.5;
+  return (
+    <div class="tooltip" style={left ? { left: "56px" } : { right: "12px" }} aria-hidden="true">
+      <strong>{formatDateTime(at.t, clockStyle.value, shortSpan(lines) ? "ms" : "second")}</strong>
+      {lines.map((line, i) =>
+        hidden.has(line.id) ? null : (
+          <div key={line.id} class="row">
+            <i style={{ background: line.color ?? `var(--s${i % COLOURS})` }} />
+            <span class="name">{line.label}</span>
+            <b>{formatShown(at.values[i], line.display, unitStyle.value)}</b>
+            {bucketOf(line, at.t)}
+          </div>
+        ),
+      )}
+    </div>
+  );
+}
+
+function shortSpan(lines: Line[]): boolean {
+  return lines.some(({ series }) => series && series.stepMs === 0 && (series.intervalMs ?? 1000) < 1000);
+}
+
+/** The bounds of the bucket under the crosshair. */
+function bucketOf({ series, display }: Line, t: number) {
+  if (!series?.min || !series.max || series.stepMs === 0 || series.t.length === 0) return null;
+  const i = Math.round((t - series.stepMs / 2 - series.t[0]) / series.stepMs);
+  const min = series.min[i];
+  const max = series.max[i];
+  if (min === null || min === undefined || max === null || max === undefined) return null;
+  const text = (v: number) => formatShown(v * display.factor + display.offset, display, unitStyle.value);
+  return (
+    <small>
+      {text(min)} … {text(max)}
+    </small>
+  );
+}

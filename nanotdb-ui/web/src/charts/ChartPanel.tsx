@@ -1,0 +1,144 @@
+/** A panel with a chart: asks for the series it shows at the width it has. */
+import { useSignal } from "@preact/signals";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { Age } from "../components/Age";
+import { DataTable } from "../components/DataTable";
+import type { MenuItem } from "../components/Menu";
+import { Panel, type PanelStatus } from "../components/Panel";
+import type { SeriesQuery, SeriesState } from "../state/feed";
+import { settings } from "../state/server-settings";
+import { navigate } from "../state/router";
+import { useSeries } from "../state/use-series";
+import { writeRange } from "../time/range";
+import type { Display } from "../scale/units";
+import { Chart, type ChartHandle } from "./Chart";
+import { saveCsv, savePng, tableOfLines } from "./export";
+import type { Line, Thresholds } from "./model";
+
+export interface LineSpec {
+  db: string;
+  metric: string;
+  label: string;
+  display: Display;
+  rate?: boolean;
+  /** avg, min and max are columns of every bucket; other names are asked for by name. */
+  aggregate?: string;
+  windowMs?: number;
+  thresholds?: Thresholds;
+  bare?: boolean;
+  color?: string;
+}
+
+interface Props {
+  id: string;
+  title: string;
+  specs: LineSpec[];
+  span: { ms: number } | { from: number; to: number };
+  class?: string;
+  style?: Record<string, string>;
+  actions?: MenuItem[];
+}
+
+const COLUMNS = ["avg", "min", "max"];
+
+/** Columns to ask for: one per pixel, in steps, so that a small change of the width asks for nothing. */
+export function bucketsFor(width: number): number {
+  return Math.min(2000, Math.max(400, Math.ceil(width / 200) * 200));
+}
+
+export function queriesOf(specs: LineSpec[], span: Props["span"], width: number): SeriesQuery[] {
+  const length = "ms" in span ? span.ms : span.to - span.from;
+  return specs.map(({ db, metric, rate, aggregate, windowMs }) => {
+    const folded = !aggregate || COLUMNS.includes(aggregate);
+    const most = bucketsFor(width);
+    const buckets = folded && windowMs ? Math.max(1, Math.min(most, Math.ceil(length / windowMs))) : most;
+    return { db, metric, rate, ...(folded ? {} : { aggregate, windowMs }), span: { ...span, buckets } };
+  });
+}
+
+export function statusOf(states: SeriesState[]): PanelStatus {
+  const errors = states.flatMap(({ error }) => (error === null ? [] : [error]));
+  const warnings = states.flatMap(({ series }) => (series?.warning ? [series.warning] : []));
+  const failed = states.length > 0 && errors.length === states.length;
+  return {
+    loading: states.length === 0 || states.some(({ loading }) => loading),
+    error: failed ? [...new Set(errors)].slice(0, 3).join("\n") : null,
+    empty: states.every(({ series }) => !series || !series.v.some((v) => v !== null)),
+    warning: [...new Set([...warnings, ...(failed ? [] : errors)])].join("\n") || null,
+  };
+}
+
+export function ChartPanel({ id, title, specs, span, style, class: extra, actions = [] }: Props) {
+  const width = useSignal(0);
+  const table = useSignal(false);
+  const ref = useRef<HTMLDivElement>(null);
+  const handle = useRef<ChartHandle | null>(null);
+  useLayoutEffect(() => {
+    const element = ref.current;
+    if (!element) return;
+    width.value = element.clientWidth;
+    const sized = new ResizeObserver(() => {
+      if (element.clientWidth > 0) width.value = element.clientWidth;
+    });
+    sized.observe(element);
+    return () => sized.disconnect();
+  }, []);
+  const queries = width.value > 0 ? queriesOf(specs, span, width.value) : null;
+  const states = useSeries(queries).map((state) => state.value);
+  const lines = useMemo<Line[]>(
+    () =>
+      specs.map((spec, i) => ({
+        id: `${spec.db}/${spec.metric}/${spec.aggregate ?? ""}/${i}`,
+        label: spec.label,
+        series: states[i]?.series ?? null,
+        display: spec.display,
+        thresholds: spec.thresholds,
+        column: COLUMNS.includes(spec.aggregate ?? "") ? (spec.aggregate as Line["column"]) : undefined,
+        bare: spec.bare,
+        color: spec.color,
+      })),
+    // A state is a new object whenever its series changed.
+    [JSON.stringify(specs), ...states.slice(0, 24), states.length],
+  );
+  const view = () => handle.current?.view() ?? [0, 0];
+  const items: MenuItem[] = [
+    { icon: "table", label: table.value ? "View as chart" : "View as table", act: () => (table.value = !table.value) },
+    { icon: "download", label: "Save CSV", act: () => saveCsv(title, lines, view()) },
+    {
+      icon: "image",
+      label: "Save PNG",
+      act: () => {
+        const canvas = handle.current?.canvas();
+        if (canvas && handle.current) savePng(title, canvas, lines, handle.current.palette());
+      },
+    },
+    { icon: "chart", label: "Open in Explore", act: () => navigate(exploreLink(specs, span)) },
+    ...actions,
+  ];
+  const newest = states.reduce<SeriesState | null>((best, s) => ((s.series?.last?.t ?? 0) > (best?.series?.last?.t ?? 0) ? s : best), null);
+  return (
+    <Panel
+      id={id}
+      title={title}
+      status={statusOf(states)}
+      class={`chart-panel ${extra ?? ""}`}
+      style={style}
+      measure={ref}
+      actions={items}
+      badges={"ms" in span && <Age t={newest?.series?.last?.t} intervalMs={newest?.series?.intervalMs ?? null} />}
+    >
+      {table.value ? (
+        <DataTable table={tableOfLines(lines, view())} label={title} />
+      ) : (
+        <Chart title={title} lines={lines} span={span} onHandle={(next) => (handle.current = next)} />
+      )}
+    </Panel>
+  );
+}
+
+export function exploreLink(specs: LineSpec[], span: Props["span"]): string {
+  const params = new URLSearchParams();
+  for (const { db, metric, rate } of specs) params.append("m", `${rate ? "rate:" : ""}${db}/${metric}`);
+  writeRange(params, "ms" in span ? { kind: "last", ms: span.ms } : { kind: "fixed", ...span });
+  return `${settings.explore_path}?${params}`;
+}

@@ -1,0 +1,70 @@
+import { now } from "../state/clock";
+import { unitStyle } from "../state/prefs";
+import { formatShown, shown } from "../scale/units";
+import { staleAfter } from "../series/stale";
+import { formatAge } from "../time/duration";
+import type { Line } from "./model";
+import { COLOURS, dashOf } from "./palette";
+
+interface Props {
+  lines: Line[];
+  hidden: Set<string>;
+  /** Values under the crosshair, by line; null shows the last ones. */
+  cursor: (number | null)[] | null;
+  onToggle: (id: string) => void;
+  onIsolate: (id: string) => void;
+}
+
+/** A click hides a line, a double click or Shift shows it alone. */
+export function Legend({ lines, hidden, cursor, onToggle, onIsolate }: Props) {
+  return (
+    <ul class="legend" aria-label="Lines">
+      {lines.map((line, i) => {
+        const last = line.series?.last;
+        const value = cursor ? cursor[i] : last && last.v !== null && !isRate(line) ? shown(last.v, line.display) : lastShown(line);
+        const old = last ? now.value - last.t : 0;
+        const isOld = !cursor && last && old > staleAfter(line.series?.intervalMs ?? null);
+        return (
+          <li key={line.id}>
+            <button
+              type="button"
+              aria-pressed={!hidden.has(line.id)}
+              title={`${line.label}: click hides, double click or Shift shows it alone`}
+              onClick={(event) => (event.shiftKey ? onIsolate(line.id) : onToggle(line.id))}
+              onDblClick={() => onIsolate(line.id)}
+            >
+              <svg width="18" height="8" aria-hidden="true">
+                <line
+                  x1="0"
+                  x2="18"
+                  y1="4"
+                  y2="4"
+                  stroke-width="3"
+                  stroke-dasharray={dashOf(i).join(" ")}
+                  style={{ stroke: line.color ?? `var(--s${i % COLOURS})` }}
+                />
+              </svg>
+              <span class="name">{line.label}</span>
+              <span class="value">{formatShown(value, line.display, unitStyle.value)}</span>
+              {isOld && <span class="old">{formatAge(old)} old</span>}
+            </button>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+function isRate(line: Line): boolean {
+  return line.display.perSecond === true || line.column !== undefined;
+}
+
+function lastShown(line: Line): number | null {
+  const { series, column } = line;
+  const values = (column === "min" ? series?.min : column === "max" ? series?.max : null) ?? series?.v ?? [];
+  for (let i = values.length - 1; i >= 0; i--) {
+    const value = values[i];
+    if (value !== null) return shown(value, line.display);
+  }
+  return null;
+}

@@ -1,0 +1,35 @@
+/** Colours of charts, taken from the style sheet so that themes live in one place. */
+
+export const COLOURS = 8;
+
+export interface Palette {
+  series: string[];
+  text: string;
+  grid: string;
+  surface: string;
+  warning: string;
+  critical: string;
+}
+
+export function readPalette(): Palette {
+  const style = getComputedStyle(document.documentElement);
+  const get = (name: string) => style.getPropertyValue(name).trim();
+  return {
+    series: Array.from({ length: COLOURS }, (_, i) => get(`--s${i}`)),
+    text: get("--quiet"),
+    grid: get("--grid"),
+    surface: get("--card"),
+    warning: get("--warn"),
+    critical: get("--bad"),
+  };
+}
+
+/** Line patterns: colours repeat after eight, and not everybody tells eight apart. */
+export function dashOf(index: number): number[] {
+  return [[], [6, 3], [2, 3], [8, 3, 2, 3]][Math.floor(index / COLOURS) % 4];
+}
+
+export function faded(colour: string, share: number): string {
+  const alpha = Math.round(share * 255).toString(16).padStart(2, "0");
+  return /^#[0-9a-f]{6}$/i.test(colour) ? colour + alpha : colour;
+}

@@ -1,0 +1,97 @@
+/** The document being edited: history, errors, saving. */
+import { computed, signal } from "@preact/signals";
+import { ApiError } from "../api/client";
+import { fieldErrors, putDashboard, validateDashboard } from "../api/dashboard";
+import type { FieldError } from "../api/types";
+import { dashboard, loadDashboard } from "../state/dashboard";
+import type { DashboardConfig } from "../widgets/config";
+import { begin, change, type History, redo, undo } from "./history";
+
+export const history = signal<History<DashboardConfig> | null>(null);
+/** What is stored on the server, as the edit began, and its ETag. */
+const base = signal<{ config: DashboardConfig; etag: string | null } | null>(null);
+export const errors = signal<FieldError[]>([]);
+export const warnings = signal<FieldError[]>([]);
+export const saving = signal(false);
+/** Someone else saved meanwhile. */
+export const conflict = signal(false);
+export const notice = signal<string | null>(null);
+
+export const edited = computed(() => history.value?.present ?? null);
+export const dirty = computed(() => history.value !== null && base.value !== null && history.value.present !== base.value.config);
+
+export async function open(): Promise<void> {
+  if (dirty.peek()) return; // came back to an edit that goes on
+  const loaded = await loadDashboard();
+  if (loaded) start(loaded.config, loaded.etag);
+}
+
+function start(config: DashboardConfig, etag: string | null): void {
+  base.value = { config, etag };
+  history.value = begin(config);
+  errors.value = [];
+  conflict.value = false;
+}
+
+let timer: ReturnType<typeof setTimeout> | undefined;
+let checks = 0;
+
+/** The server is the one source of rules; it is asked once typing pauses. */
+function check(): void {
+  clearTimeout(timer);
+  const mine = ++checks;
+  timer = setTimeout(async () => {
+    const config = edited.peek();
+    if (!config) return;
+    const result = await validateDashboard(config);
+    if (mine !== checks) return;
+    errors.value = result.errors;
+    warnings.value = result.warnings;
+  }, 400);
+}
+
+export function edit(next: DashboardConfig, key: string | null = null): void {
+  if (!history.value) return;
+  history.value = change(history.value, next, key);
+  notice.value = null;
+  check();
+}
+
+export function step(back: boolean): void {
+  if (!history.value) return;
+  history.value = back ? undo(history.value) : redo(history.value);
+  check();
+}
+
+/** `force`: over what someone else saved. */
+export async function save(force = false): Promise<void> {
+  const config = edited.peek();
+  if (!config || saving.peek()) return;
+  saving.value = true;
+  notice.value = null;
+  try {
+    const { body, etag } = await putDashboard(config, force ? null : (base.peek()?.etag ?? null));
+    // Undo goes on to work past a save.
+    base.value = { config, etag };
+    dashboard.value = { config: body.config, etag };
+    errors.value = [];
+    conflict.value = false;
+    notice.value = body.backup_path ? "Saved. The version before is among the backups." : "Saved.";
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 412) conflict.value = true;
+    else errors.value = fieldErrors(error);
+  } finally {
+    saving.value = false;
+  }
+}
+
+/** Drops the edit for what the server has. */
+export async function discard(): Promise<void> {
+  const loaded = await loadDashboard();
+  if (loaded) start(loaded.config, loaded.etag);
+}
+
+/** A backup is opened as a change: seen first, then saved or undone. */
+export function takeOver(config: DashboardConfig): void {
+  edit(config);
+}

@@ -1,0 +1,123 @@
+/** The engine as a whole: databases, process, times, settings. */
+import type { EngineAnswer } from "../api/types";
+import { Badge } from "../components/Badge";
+import { Link } from "../components/Link";
+import { Table } from "../components/Table";
+import { clockStyle, unitStyle } from "../state/prefs";
+import { now } from "../state/clock";
+import { settings } from "../state/server-settings";
+import { formatAge } from "../time/duration";
+import { formatDateTime } from "../time/format";
+import { formatBytes, grouped, significant } from "../scale/number";
+import { SettingsTable } from "./SettingsTable";
+
+const milliseconds = (ms: number | null) => (ms === null ? "–" : `${significant(ms, 3)} ms`);
+
+export function bytes(value: number): string {
+  return formatBytes(value, unitStyle.value.bytes === "binary");
+}
+
+export function StateBadge({ state, reason }: { state: string; reason: string | null }) {
+  if (state === "ok") return <Badge kind="ok">ok</Badge>;
+  return (
+    <>
+      <Badge kind="critical">{state.replace("_", " ")}</Badge>
+      {reason && <div class="bad">{reason}</div>}
+    </>
+  );
+}
+
+/** The fields of `runtime`, in words; what is not named here is shown by its own name. */
+function runtimeFacts(runtime: EngineAnswer["runtime"]): [string, string][] {
+  return Object.entries(runtime).flatMap(([key, value]): [string, string][] => {
+    if (value === null) return [];
+    const name = key.replace(/_(bytes|ms|seconds)$/, "").replaceAll("_", " ");
+    if (typeof value !== "number") return [[name, value]];
+    if (key.endsWith("_bytes")) return [[name, bytes(value)]];
+    if (key === "started_ms") return [["running for", formatAge(now.value - value)]];
+    if (key.endsWith("_ms")) return [[name, formatDateTime(value, clockStyle.value)]];
+    if (key.endsWith("_seconds")) return [[name, `${significant(value, 4)} s`]];
+    return [[name, key === "pid" ? String(value) : grouped(value)]];
+  });
+}
+
+export function Overview({ engine }: { engine: EngineAnswer }) {
+  return (
+    <>
+      <section class="panel" aria-label="Databases">
+        <header class="row">
+          <h2>Databases</h2>
+        </header>
+        <Table
+          label="Databases"
+          rows={engine.databases}
+          id={({ name }) => name}
+          empty="There is no database yet: the first sample makes one."
+          columns={[
+            { name: "Name", cell: ({ name }) => <Link href={`${settings.engine_path}?db=${encodeURIComponent(name)}`}>{name}</Link> },
+            { name: "State", cell: (db) => <StateBadge state={db.state} reason={db.reason} /> },
+            { name: "Metrics", number: true, cell: (db) => grouped(db.metrics) },
+            { name: "Samples", number: true, cell: (db) => (db.points === null ? "–" : grouped(db.points)) },
+            { name: "Data", number: true, cell: (db) => bytes(db.data_bytes) },
+            { name: "Bytes per sample", number: true, cell: (db) => (db.points ? significant(db.data_bytes / db.points, 3) : "–") },
+            { name: "Log", number: true, cell: (db) => bytes(db.wal_bytes) },
+            { name: "Partitions", number: true, cell: (db) => grouped(db.partitions) },
+            { name: "In memory", number: true, cell: (db) => `${grouped(db.open_points)} in ${db.open_pages} ${db.open_pages === 1 ? "page" : "pages"}` },
+            { name: "Newest", cell: (db) => (db.last_ms === null ? "–" : `${formatAge(now.value - db.last_ms)} ago`) },
+          ]}
+        />
+      </section>
+      <div class="columns">
+        <section class="panel" aria-label="Process">
+          <header class="row">
+            <h2>Process</h2>
+          </header>
+          <dl class="facts">
+            <div>
+              <dt>version</dt>
+              <dd>{engine.version}</dd>
+            </div>
+            {runtimeFacts(engine.runtime).map(([name, value]) => (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>{value}</dd>
+              </div>
+            ))}
+            {engine.counters.map(({ name, value, unit }) => (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>{unit === "bytes" ? bytes(value) : `${grouped(value)} ${unit}`}</dd>
+              </div>
+            ))}
+          </dl>
+        </section>
+        <section class="panel" aria-label="Times">
+          <header class="row">
+            <h2>Flush and fsync times</h2>
+          </header>
+          <Table
+            label="Flush and fsync times"
+            rows={engine.timings}
+            id={({ name }) => name}
+            empty="None yet."
+            columns={[
+              { name: "What", cell: ({ name }) => name },
+              { name: "Times", number: true, cell: ({ count }) => grouped(count) },
+              { name: "Last", number: true, cell: (row) => milliseconds(row.last_ms) },
+              { name: "Mean", number: true, cell: (row) => milliseconds(row.mean_ms) },
+              { name: "p99", number: true, cell: (row) => milliseconds(row.p99_ms) },
+              { name: "Most", number: true, cell: (row) => milliseconds(row.max_ms) },
+              { name: "When", cell: (row) => (row.last_at_ms === null ? "–" : `${formatAge(now.value - row.last_at_ms)} ago`) },
+            ]}
+          />
+        </section>
+      </div>
+      <section class="panel" aria-label="Settings of engine.toml">
+        <header class="row">
+          <h2>engine.toml</h2>
+        </header>
+        <SettingsTable label="Settings of engine.toml" rows={engine.settings} />
+      </section>
+    </>
+  );
+}

@@ -1,0 +1,135 @@
+/** What a metric measures, guessed from its name, and how its values are shown. */
+import { prefixed, significant } from "./number";
+
+export type Quantity = "bytes" | "bits" | "percent" | "duration" | "temperature" | "frequency" | "count" | "plain";
+
+/** How stored values become shown ones: shown = stored * factor + offset. */
+export interface Display {
+  quantity: Quantity;
+  factor: number;
+  offset: number;
+  /** Text after the number for `plain`; for the others the prefix is chosen by size. */
+  unit: string;
+  /** Fixed decimals, from a dashboard's transform. */
+  decimals?: number;
+  perSecond?: boolean;
+}
+
+export interface UnitStyle {
+  bytes: "binary" | "decimal";
+  temperature: "celsius" | "fahrenheit";
+  /** Show what is stored, with no unit guessed from names. */
+  raw: boolean;
+}
+
+export const PLAIN: Display = { quantity: "plain", factor: 1, offset: 0, unit: "" };
+
+const RULES: [RegExp, Quantity, number][] = [
+  // Those of drip, in its units.
+  [/^temp\.cpu$/, "temperature", 0.001],
+  [/^mem\.(total|free|available|buffers|cached|swap\w+)$/, "bytes", 1024],
+  [/(_|\.|^)(pct|percent|percentage|humidity)$/, "percent", 1],
+  [/(^|[._])(mdeg|millideg|mcelsius)$/, "temperature", 0.001],
+  [/(^|[._])(temp|temperature|celsius|degc|deg_c)([._]|$)/, "temperature", 1],
+  [/(^|[._])(kb|kib|kilobytes)$/, "bytes", 1024],
+  [/kbps$/, "bytes", 1024],
+  [/(^|[._])(bytes|bytes_\w+)$/, "bytes", 1],
+  [/(^|[._])khz$/, "frequency", 1000],
+  [/(^|[._])mhz$/, "frequency", 1e6],
+  [/(^|[._])hz$/, "frequency", 1],
+  [/(^|[._])(ns|nanos|nanoseconds)$/, "duration", 1e-9],
+  [/(^|[._])(us|micros|microseconds)$/, "duration", 1e-6],
+  [/(^|[._])(ms|millis|milliseconds)$/, "duration", 1e-3],
+  [/(^|[._])(s|sec|secs|seconds)$/, "duration", 1],
+];
+
+const COUNTER =
+  /(^|[._])(total|reads|writes|reads_merged|writes_merged|\w+_sectors|read_ms|write_ms|io_ms|io_weighted_ms|[rt]x_(bytes|packets|drop|dropped|errors|errs)|pgpgin|pgpgout|pswpin|pswpout)$|^cpu\.(user|nice|system|idle|iowait|irq|softirq|steal)$|_total$/;
+
+/** Whether the name is that of a count that only grows, so that its rate is what people want to see. */
+export function looksLikeCounter(metric: string): boolean {
+  return COUNTER.test(metric) && !/procs_total|(mem|swap|bytes)[._]?total$/.test(metric);
+}
+
+/** How values of `metric` are shown. */
+export function displayOf(metric: string, rate: boolean, style: UnitStyle): Display {
+  if (style.raw) return { ...PLAIN, perSecond: rate };
+  const name = metric.toLowerCase();
+  const rule = RULES.find(([pattern]) => pattern.test(name));
+  if (!rule) return { ...PLAIN, perSecond: rate };
+  const [, quantity, factor] = rule;
+  const perSecond = rate || name.endsWith("kbps");
+  if (quantity === "temperature" && style.temperature === "fahrenheit") {
+    return { quantity, factor: factor * 1.8, offset: 32, unit: "°F" };
+  }
+  if (quantity === "temperature") return { quantity, factor, offset: 0, unit: "°C" };
+  if (quantity === "percent") return { quantity, factor, offset: 0, unit: "%" };
+  return { quantity, factor, offset: 0, unit: "", perSecond };
+}
+
+export function shown(value: number, display: Display): number {
+  return value * display.factor + display.offset;
+}
+
+function duration(seconds: number): string {
+  const size = Math.abs(seconds);
+  if (size === 0) return "0 s";
+  if (size < 1e-6) return `${significant(seconds * 1e9, 3)} ns`;
+  if (size < 1e-3) return `${significant(seconds * 1e6, 3)} µs`;
+  if (size < 1) return `${significant(seconds * 1e3, 3)} ms`;
+  if (size < 120) return `${significant(seconds, 3)} s`;
+  if (size < 7200) return `${significant(seconds / 60, 3)} min`;
+  if (size < 172_800) return `${significant(seconds / 3600, 3)} h`;
+  return `${significant(seconds / 86_400, 3)} d`;
+}
+
+/** A shown value with its unit. `digits`: significant digits where the dashboard fixes no decimals. */
+export function formatShown(value: number | null | undefined, display: Display, style: UnitStyle, digits = 4): string {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  const rate = display.perSecond ? "/s" : "";
+  if (display.decimals !== undefined) return `${value.toFixed(display.decimals)}${display.unit}${rate}`;
+  switch (display.quantity) {
+    case "bytes": {
+      const [scaled, prefix] = prefixed(value, style.bytes === "binary" ? 1024 : 1000);
+      return `${significant(scaled, digits)} ${prefix}B${rate}`;
+    }
+    case "bits":
+    case "frequency": {
+      const [scaled, prefix] = prefixed(value, 1000);
+      return `${significant(scaled, digits)} ${prefix}${display.quantity === "bits" ? "bit" : "Hz"}${rate}`;
+    }
+    case "duration":
+      return rate ? `${significant(value, digits)} s/s` : duration(value);
+    case "percent":
+    case "temperature":
+      return `${significant(value, digits)} ${display.unit}`;
+    default: {
+      if (Math.abs(value) < 100_000) return `${significant(value, digits)}${display.unit}${rate}`;
+      const [scaled, prefix] = prefixed(value, 1000);
+      return `${significant(scaled, digits)}${prefix ? ` ${prefix}` : ""}${display.unit}${rate}`;
+    }
+  }
+}
+
+/** Series of one axis share this. */
+export function axisKey(display: Display): string {
+  return `${display.quantity === "plain" ? display.unit.trim() : display.quantity}${display.perSecond ? "/s" : ""}`;
+}
+
+const POWERS_OF_TWO = Array.from({ length: 64 }, (_, i) => 2 ** i);
+const TIMES = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
+
+function decimalsFrom(first: number, last: number): number[] {
+  const found: number[] = [];
+  for (let power = first; power <= last; power++) for (const n of [1, 2, 2.5, 5]) found.push(n * 10 ** power);
+  return found;
+}
+
+/** Distances of marks on a value axis that are round in its unit. */
+export function incrementsOf(display: Display, style: UnitStyle): number[] {
+  if (display.quantity === "bytes" && style.bytes === "binary") return [...decimalsFrom(-6, -1), ...POWERS_OF_TWO];
+  if (display.quantity === "duration" && !display.perSecond) {
+    return [...decimalsFrom(-12, -1), ...TIMES, ...decimalsFrom(0, 8).map((n) => n * 86_400)];
+  }
+  return decimalsFrom(-12, 18);
+}

@@ -1,0 +1,31 @@
+/** Fuzzy search in metric names: the letters in their order, better where they stand together or begin a part. */
+
+/** Higher is better; null when the letters are not all there in this order. */
+export function fuzzyScore(text: string, pattern: string): number | null {
+  const lower = text.toLowerCase();
+  let score = 0;
+  for (const word of pattern.toLowerCase().split(/\s+/).filter(Boolean)) {
+    const one = wordScore(lower, word);
+    if (one === null) return null;
+    score += one;
+  }
+  return score - text.length / 1000;
+}
+
+function wordScore(text: string, word: string): number | null {
+  const whole = text.indexOf(word);
+  if (whole >= 0) return 100 + (startsPart(text, whole) ? 20 : 0);
+  let score = 0;
+  let at = -1;
+  for (const letter of word) {
+    const next = text.indexOf(letter, at + 1);
+    if (next < 0) return null;
+    score += next === at + 1 ? 3 : startsPart(text, next) ? 2 : 0;
+    at = next;
+  }
+  return score;
+}
+
+function startsPart(text: string, at: number): boolean {
+  return at === 0 || /[./_-]/.test(text[at - 1]);
+}

@@ -1,0 +1,32 @@
+/** The numbers under a chart. */
+import { type Series, within } from "./model";
+
+export interface Stats {
+  count: number;
+  min: number | null;
+  avg: number | null;
+  max: number | null;
+  first: number | null;
+  last: number | null;
+}
+
+/** Of the rows in [from, to]; averages weigh buckets by their counts. */
+export function statsOf(series: Series, from = -Infinity, to = Infinity): Stats {
+  const stats: Stats = { count: 0, min: null, avg: null, max: null, first: null, last: null };
+  let sum = 0;
+  for (let i = 0; i < series.t.length; i++) {
+    const v = series.v[i];
+    if (v === null || !within(series, i, from, to)) continue;
+    const n = series.n?.[i] ?? 1;
+    const low = series.min?.[i] ?? v;
+    const high = series.max?.[i] ?? v;
+    stats.count += n;
+    sum += v * n;
+    stats.min = stats.min === null ? low : Math.min(stats.min, low);
+    stats.max = stats.max === null ? high : Math.max(stats.max, high);
+    stats.first ??= v;
+    stats.last = v;
+  }
+  stats.avg = stats.count > 0 ? sum / stats.count : null;
+  return stats;
+}

@@ -1,0 +1,297 @@
+/**
+ * Everything charts and widgets show. They register what they want (`want`); all that is wanted is got in one batch request,
+ * then kept current by one stream. Nothing is asked for while the tab is hidden.
+ */
+import { batch, signal, type Signal } from "@preact/signals";
+import { ApiError, request } from "../api/client";
+import { Stream } from "../api/stream";
+import type { BatchAnswer, BatchRequest, Job } from "../api/types";
+import { decodeBatch, type Series } from "../series/model";
+import { fold, trim } from "../series/fold";
+import { loadCatalog, setStatus } from "./catalog";
+import { serverNow, setServerTime } from "./clock";
+import { link, reportAway, reportLink } from "./connection";
+import { settings } from "./server-settings";
+
+/** A moving stretch that ends now, or one that stands still. */
+export type Span = { ms: number; buckets: number } | { from: number; to: number; buckets: number };
+
+export interface SeriesQuery {
+  db: string;
+  metric: string;
+  rate?: boolean;
+  aggregate?: string;
+  windowMs?: number;
+  /** null: only the last value. */
+  span: Span | null;
+}
+
+export interface SeriesState {
+  loading: boolean;
+  series: Series | null;
+  error: string | null;
+  /** Bounds that the data was asked for. */
+  from: number;
+  to: number;
+}
+
+interface Entry {
+  query: SeriesQuery;
+  state: Signal<SeriesState>;
+  users: number;
+  asked: boolean;
+}
+
+const entries = new Map<string, Entry>();
+export const job = signal<Job | null>(null);
+/** ETag of dashboard.json as the stream last told. */
+export const dashboardEtag = signal<string | null>(null);
+
+function keyOf({ db, metric, rate, aggregate, windowMs, span }: SeriesQuery): string {
+  return JSON.stringify([db, metric, rate ? 1 : 0, aggregate ?? "", windowMs ?? 0, span]);
+}
+
+/** Registers a query; call the second result when it is no longer wanted. */
+export function want(query: SeriesQuery): [Signal<SeriesState>, () => void] {
+  const key = keyOf(query);
+  let entry = entries.get(key);
+  if (!entry) {
+    const state = signal<SeriesState>({ loading: true, series: null, error: null, from: 0, to: 0 });
+    entries.set(key, (entry = { query, state, users: 0, asked: false }));
+  }
+  const mine = entry;
+  mine.users += 1;
+  schedule();
+  return [
+    mine.state,
+    () => {
+      mine.users -= 1;
+      if (mine.users === 0 && entries.get(key) === mine) entries.delete(key);
+      schedule();
+    },
+  ];
+}
+
+let scheduled: ReturnType<typeof setTimeout> | undefined;
+
+/** Widgets register one by one while a page is drawn; a moment later one request serves them all. */
+function schedule(): void {
+  scheduled ??= setTimeout(() => {
+    scheduled = undefined;
+    const missing = [...entries.values()].filter((entry) => !entry.asked);
+    if (missing.length > 0) void load(missing);
+    else openStream();
+  }, 5);
+}
+
+function boundsOf(span: Span, now: number): [number, number] {
+  return "ms" in span ? [now - span.ms, now] : [span.from, span.to];
+}
+
+let generation = 0;
+
+async function load(list: Entry[]): Promise<void> {
+  if (list.length === 0) return;
+  const now = serverNow();
+  const ranges: BatchRequest["ranges"] = [];
+  const index = new Map<string, number>();
+  const series = list.map(({ query: { db, metric, rate, aggregate, windowMs, span } }) => {
+    let range: number | null = null;
+    if (span) {
+      const key = JSON.stringify(span);
+      const known = index.get(key);
+      range = known ?? ranges.length;
+      if (known === undefined) {
+        index.set(key, range);
+        const [from, to] = boundsOf(span, now);
+        // A moving stretch ends a little ahead, for samples whose clock is.
+        const end = "ms" in span ? to + 5000 : to;
+        ranges.push({ start_ms: Math.floor(from), end_ms: Math.ceil(end), buckets: span.buckets });
+      }
+    }
+    return {
+      db,
+      metric,
+      range,
+      ...(rate ? { rate } : {}),
+      ...(aggregate ? { aggregate } : {}),
+      ...(windowMs ? { window_ms: windowMs } : {}),
+    };
+  });
+  for (const entry of list) {
+    entry.asked = true;
+    if (!entry.state.peek().loading) entry.state.value = { ...entry.state.peek(), loading: true };
+  }
+  try {
+    const { body } = await request<BatchAnswer>("/api/v1/ui/batch", { json: { ranges, series } });
+    setServerTime(body.now_ms);
+    const decoded = decodeBatch(body);
+    batch(() =>
+      list.forEach((entry, i) => {
+        const [from, to] = entry.query.span ? boundsOf(entry.query.span, body.now_ms) : [0, 0];
+        const one = decoded[i];
+        entry.state.value =
+          "series" in one
+            ? { loading: false, series: one.series, error: null, from, to }
+            : { loading: false, series: null, error: one.error.message, from, to };
+      }),
+    );
+    if (link.value.state !== "live") reportLink("polling");
+    openStream();
+  } catch (error) {
+    const failure = error as ApiError;
+    batch(() => {
+      for (const entry of list) {
+        entry.asked = false;
+        const old = entry.state.peek();
+        // What was there stays: it is better than nothing, and the page says how old it is.
+        entry.state.value = { ...old, loading: false, error: old.series && failure.away ? null : failure.message };
+      }
+    });
+    if (failure.away) {
+      reportAway();
+      retryLater();
+    }
+  }
+}
+
+let retry: ReturnType<typeof setTimeout> | undefined;
+let retryMs = 1000;
+
+function retryLater(): void {
+  retry ??= setTimeout(() => {
+    retry = undefined;
+    retryMs = Math.min(15_000, retryMs * 2);
+    if (!document.hidden) schedule();
+  }, retryMs);
+}
+
+/** Everything again: after the server came back, after the tab was hidden, on request. */
+export function refresh(): void {
+  generation += 1;
+  retryMs = 1000;
+  const list = [...entries.values()];
+  if (list.length > 0) void load(list);
+}
+
+// ---- the stream ----
+
+let stream: Stream | null = null;
+let streamed: string[] = [];
+let listeners: Entry[][] = [];
+let poll: ReturnType<typeof setInterval> | undefined;
+
+function liveEntries(): Entry[] {
+  return [...entries.values()].filter(({ query: { span } }) => span === null || "ms" in span);
+}
+
+/** A stream for what is shown now; the one that runs is kept when it carries all of it and not much more. */
+export function openStream(): void {
+  if (document.hidden || [...entries.values()].some(({ state }) => state.peek().loading)) return;
+  const byName = new Map<string, Entry[]>();
+  for (const entry of liveEntries()) {
+    const name = `${entry.query.db}/${entry.query.metric}`;
+    byName.set(name, [...(byName.get(name) ?? []), entry]);
+  }
+  const names = [...byName.keys()].sort().slice(0, 1000);
+  const same = stream && names.length === streamed.length && names.every((name, i) => name === streamed[i]);
+  listeners = names.map((name) => byName.get(name) ?? []);
+  if (same) return;
+  streamed = names;
+  stream?.close();
+  let wasLost = false;
+  stream = new Stream(streamUrl, {
+    open: () => {
+      clearInterval(poll);
+      poll = undefined;
+      reportLink("live");
+      if (wasLost) {
+        wasLost = false;
+        void loadCatalog();
+        refresh();
+      }
+    },
+    lost: () => {
+      if (!wasLost) {
+        wasLost = true;
+        pollMeanwhile();
+      }
+    },
+    points: takePoints,
+    status: (next) => {
+      setServerTime(next.now_ms);
+      setStatus(next);
+    },
+    catalog: () => void loadCatalog(),
+    dashboard: (etag) => (dashboardEtag.value = etag),
+    job: (next) => (job.value = next),
+    reset: refresh,
+  });
+}
+
+function streamUrl(): string {
+  const params = new URLSearchParams();
+  for (const name of streamed) params.append("s", name);
+  const newest = liveEntries().map((entry) => entry.state.peek().series?.last?.t ?? 0);
+  const recent = newest.filter((t) => t > serverNow() - 600_000);
+  params.set("since_ms", String(Math.floor(recent.length > 0 ? Math.min(...recent) : serverNow())));
+  params.set("every_ms", String(Math.min(settings.refresh_seconds * 1000, 2000)));
+  return `/api/v1/ui/stream?${params}`;
+}
+
+/** Without a stream (a proxy that cuts it, too many tabs) the values are polled; a server that is gone answers neither. */
+function pollMeanwhile(): void {
+  if (poll) return;
+  const ask = () => {
+    if (!document.hidden) void (entries.size > 0 ? load([...entries.values()]) : loadCatalog());
+  };
+  ask();
+  poll = setInterval(ask, Math.max(10, settings.refresh_seconds) * 1000);
+}
+
+function takePoints(rows: number[][]): void {
+  const changed = new Set<Entry>();
+  for (const row of rows) {
+    for (let k = 1; k + 1 < row.length; k += 2) {
+      for (const entry of listeners[row[k]] ?? []) {
+        const { series } = entry.state.peek();
+        if (series && fold(series, row[0], row[k + 1], entry.query.rate ?? false)) changed.add(entry);
+      }
+    }
+  }
+  const now = serverNow();
+  batch(() => {
+    for (const entry of changed) {
+      const old = entry.state.peek();
+      if (old.series && entry.query.span && "ms" in entry.query.span) trim(old.series, now - entry.query.span.ms);
+      entry.state.value = { ...old };
+    }
+  });
+  refreshAggregates(changed);
+}
+
+/** Percentiles and sums cannot be folded; they are asked for again, at most every minute. */
+let aggregatesAt = 0;
+function refreshAggregates(changed: Set<Entry>): void {
+  const due = [...changed].filter((entry) => entry.state.peek().series?.aggregated);
+  if (due.length === 0 || Date.now() - aggregatesAt < 60_000) return;
+  aggregatesAt = Date.now();
+  void load(due);
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    stream?.close();
+    stream = null;
+    streamed = [];
+    clearInterval(poll);
+    poll = undefined;
+  } else {
+    const before = generation;
+    setTimeout(() => {
+      if (before !== generation || document.hidden) return;
+      refresh();
+      openStream();
+    }, 50);
+  }
+});

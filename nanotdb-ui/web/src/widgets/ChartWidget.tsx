@@ -1,0 +1,37 @@
+import { ChartPanel, type LineSpec } from "../charts/ChartPanel";
+import { unitStyle } from "../state/prefs";
+import { seriesDisplay, sourceOf, windowOf, type WidgetConfig } from "./config";
+import { spanOf, type WidgetProps } from "./Widget";
+
+/** line_chart: lines; aggregate_band: the average with the band between min and max. */
+export function specsOf(widget: WidgetConfig, defaultDb: string): LineSpec[] {
+  return (widget.series ?? []).flatMap((series) => {
+    const source = sourceOf(series, defaultDb);
+    if (!source) return [];
+    return [
+      {
+        ...source,
+        label: series.label ?? source.metric,
+        rate: series.rate ?? false,
+        aggregate: widget.type === "aggregate_band" ? undefined : series.aggregate,
+        windowMs: windowOf(widget, series),
+        display: seriesDisplay(widget, series, unitStyle.value),
+        thresholds: series.thresholds ?? widget.thresholds,
+        color: typeof series.color === "string" ? series.color : undefined,
+      },
+    ];
+  });
+}
+
+export function ChartWidget({ id, widget, defaultDb, range, actions, class: extra }: WidgetProps & { class?: string }) {
+  return (
+    <ChartPanel
+      id={id}
+      title={widget.title ?? id}
+      specs={specsOf(widget, defaultDb)}
+      span={spanOf(range, widget)}
+      class={extra}
+      actions={actions}
+    />
+  );
+}

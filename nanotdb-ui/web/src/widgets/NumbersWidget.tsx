@@ -1,0 +1,57 @@
+import { levelOf } from "../charts/model";
+import { statusOf } from "../charts/ChartPanel";
+import { Age } from "../components/Age";
+import { Badge } from "../components/Badge";
+import { Panel, type PanelStatus } from "../components/Panel";
+import { now } from "../state/clock";
+import type { SeriesQuery, SeriesState } from "../state/feed";
+import { unitStyle } from "../state/prefs";
+import { useSeries } from "../state/use-series";
+import { formatShown, shown } from "../scale/units";
+import { staleAfter } from "../series/stale";
+import { seriesDisplay, sourceOf } from "./config";
+import type { WidgetProps } from "./Widget";
+
+function status(states: SeriesState[]): PanelStatus {
+  return { ...statusOf(states), empty: states.every(({ series }) => !series?.last) };
+}
+
+/** The last values, with their age when they are old and a word when they pass a threshold. */
+export function NumbersWidget({ id, widget, defaultDb, actions, class: extra }: WidgetProps & { class?: string }) {
+  const list = (widget.series ?? []).flatMap((series) => {
+    const source = sourceOf(series, defaultDb);
+    return source ? [{ series, source }] : [];
+  });
+  // A rate needs a stretch of samples, not the last one alone.
+  const queries: SeriesQuery[] = list.map(({ series, source }) => ({
+    ...source,
+    rate: series.rate,
+    span: series.rate ? { ms: 300_000, buckets: 100 } : null,
+  }));
+  const states = useSeries(queries).map((state) => state.value);
+  return (
+    <Panel id={id} title={widget.title ?? id} status={status(states)} actions={actions} class={`numbers-panel ${extra ?? ""}`}>
+      <ul class={widget.type === "number" ? "numbers single" : "numbers"}>
+        {list.map(({ series, source }, i) => {
+          const state = states[i];
+          const last = state?.series?.last ?? null;
+          const display = seriesDisplay(widget, series, unitStyle.value);
+          const stored = series.rate ? (state?.series?.v.findLast((v) => v !== null) ?? null) : (last?.v ?? null);
+          const value = stored === null ? null : shown(stored, display);
+          const level = levelOf(value, series.thresholds ?? widget.thresholds);
+          const old = last !== null && now.value - last.t > staleAfter(state?.series?.intervalMs ?? null);
+          return (
+            <li key={i} class={`${level}${old ? " old" : ""}`}>
+              <span class="label">{series.label ?? source.metric}</span>
+              <strong>{formatShown(value, display, unitStyle.value)}</strong>
+              {level !== "ok" && <Badge kind={level}>{level}</Badge>}
+              <Age t={last?.t} intervalMs={state?.series?.intervalMs ?? null} />
+              {state?.error && <span class="bad">{state.error}</span>}
+              {state && !state.error && !state.loading && !last && <span class="quiet">no samples yet</span>}
+            </li>
+          );
+        })}
+      </ul>
+    </Panel>
+  );
+}

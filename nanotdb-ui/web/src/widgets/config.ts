@@ -1,0 +1,91 @@
+/** dashboard.json as the pages read it. Fields that are not named here are kept when it is saved. */
+import type { Thresholds } from "../charts/model";
+import { type Display, displayOf, type UnitStyle } from "../scale/units";
+import { parseDuration } from "../time/duration";
+
+export interface Transform {
+  factor?: number;
+  offset?: number;
+  unit?: string;
+  decimals?: number;
+}
+
+export interface WidgetSeries {
+  label?: string;
+  metric?: string;
+  db?: string;
+  aggregate?: string;
+  window?: string;
+  rate?: boolean;
+  transform?: Transform;
+  thresholds?: Thresholds;
+  event_name_pattern?: string;
+  [unknown: string]: unknown;
+}
+
+export interface WidgetConfig {
+  type: string;
+  title?: string;
+  refresh_sec?: number;
+  lookback?: string;
+  interval?: string;
+  series?: WidgetSeries[];
+  thresholds?: Thresholds;
+  transform?: Transform;
+  event_overlays?: unknown[];
+  /** Ours: columns and rows of the grid; the original ignores it. */
+  layout?: { w?: number; h?: number };
+  [unknown: string]: unknown;
+}
+
+export interface GroupConfig {
+  id: string;
+  label?: string;
+  widgets?: string[];
+  [unknown: string]: unknown;
+}
+
+export interface DashboardConfig {
+  title?: string;
+  default_db?: string;
+  groups?: GroupConfig[];
+  widgets?: Record<string, WidgetConfig>;
+  [unknown: string]: unknown;
+}
+
+export const WIDGET_TYPES = ["number", "numbers", "line_chart", "aggregate_band"] as const;
+export const EVENT_TYPES = ["event_log"];
+export const DEFAULT_LOOKBACK_MS = 3_600_000;
+
+export function lookbackOf(widget: WidgetConfig): number {
+  return (widget.lookback && parseDuration(widget.lookback)) || DEFAULT_LOOKBACK_MS;
+}
+
+export function windowOf(widget: WidgetConfig, series: WidgetSeries): number | undefined {
+  const text = series.window ?? widget.interval;
+  return (text && parseDuration(text)) || undefined;
+}
+
+/** How values of a series are shown: by its transform, else by its name. */
+export function seriesDisplay(widget: WidgetConfig, series: WidgetSeries, style: UnitStyle): Display {
+  const transform = series.transform ?? widget.transform;
+  if (!transform) return displayOf(series.metric ?? "", series.rate ?? false, style);
+  const { factor = 1, offset = 0, unit = "", decimals } = transform;
+  return { quantity: "plain", factor, offset, unit, decimals, perSecond: series.rate ?? false };
+}
+
+/** Database and metric of a series; a metric may be written `db/metric`. */
+export function sourceOf(series: WidgetSeries, fallback: string): { db: string; metric: string } | null {
+  const metric = series.metric ?? "";
+  if (metric === "") return null;
+  if (series.db) return { db: series.db, metric };
+  const slash = metric.indexOf("/");
+  return slash > 0 && fallback === "" ? { db: metric.slice(0, slash), metric: metric.slice(slash + 1) } : { db: fallback, metric };
+}
+
+/** Columns and rows on a grid of four: what the widget says, else what its type needs. */
+export function layoutOf(widget: WidgetConfig): { w: number; h: number } {
+  const clamp = (value: number | undefined, standard: number) => Math.min(4, Math.max(1, Math.round(value ?? standard)));
+  const chart = widget.type === "line_chart" || widget.type === "aggregate_band";
+  return { w: clamp(widget.layout?.w, widget.type === "number" ? 1 : 2), h: clamp(widget.layout?.h, chart ? 2 : 1) };
+}

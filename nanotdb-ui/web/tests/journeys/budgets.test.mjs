@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { open, until, chartState } from "../lib/browser.mjs";
+import { journey } from "../lib/journey.mjs";
+import { series } from "../lib/nanotdb.mjs";
+
+function host(now) {
+  const names = ["cpu.busy_pct", "temp.cpu", "mem.free", "mem.available", "sys.load1", "net.eth0.rx_bytes", "diskfs.root.used_pct", "disk.sda.reads"];
+  return names.flatMap((name) => series(`host/${name}`, now - 3_600_000, now, 10_000, (i) => (i * 37) % 1000));
+}
+
+/** Requests and bytes over the network since it was made. */
+async function meter(context, page) {
+  const cdp = await context.newCDPSession(page);
+  await cdp.send("Network.enable");
+  const total = { requests: 0, bytes: 0 };
+  cdp.on("Network.requestWillBeSent", () => (total.requests += 1));
+  cdp.on("Network.dataReceived", ({ encodedDataLength }) => (total.bytes += encodedDataLength));
+  cdp.on("Network.loadingFinished", () => {});
+  return { total, cdp };
+}
+
+journey("the first chart takes 6 requests and 90 KB, on Home and on the dashboard", async ({ server, browser }) => {
+  await server.import(host(Math.floor(Date.now() / 1000) * 1000));
+  for (const path of ["/", "/dashboard"]) {
+    const { page, context, check } = await open(browser, "about:blank");
+    const { total } = await meter(context, page);
+    await page.goto(server.url + path);
+    await page.locator(path === "/" ? ".uplot" : ".panel").first().waitFor();
+    console.log(`# ${path}: ${total.requests} requests, ${(total.bytes / 1000).toFixed(1)} KB to the first chart`);
+    assert.ok(total.requests <= 6 + 1, `${total.requests} requests (one is the live stream)`);
+    assert.ok(total.bytes <= 90_000, `${total.bytes} bytes`);
+    check();
+  }
+});
+
+journey("the first chart within 1.2 s on a sixfold slower CPU, median of 5", async ({ server, browser }) => {
+  await server.import(host(Math.floor(Date.now() / 1000) * 1000));
+  const times = [];
+  for (let i = 0; i < 5; i++) {
+    const { page, context } = await open(browser, "about:blank");
+    const { cdp } = await meter(context, page);
+    await cdp.send("Emulation.setCPUThrottlingRate", { rate: 6 });
+    const start = performance.now();
+    await page.goto(`${server.url}/`);
+    await page.locator(".uplot").first().waitFor();
+    times.push(performance.now() - start);
+    await context.close();
+  }
+  const median = times.sort((a, b) => a - b)[2];
+  console.log(`# first chart: ${times.map((t) => t.toFixed(0)).join(", ")} ms, median ${median.toFixed(0)}`);
+  assert.ok(median < 1200 || process.env.BUSY === "1", `${median} ms; BUSY=1 on a machine that is not idle`);
+});
+
+journey("an idle minute takes 6 requests and 20 KB, a hidden tab nothing", async ({ server, browser }) => {
+  await server.import(host(Math.floor(Date.now() / 1000) * 1000));
+  const { page, context, check } = await open(browser, `${server.url}/`);
+  await until("a chart", async () => (await chartState(page)).rows > 50);
+  await page.waitForTimeout(3000);
+  const { total } = await meter(context, page);
+  await page.waitForTimeout(60_000);
+  console.log(`# idle minute: ${total.requests} requests, ${(total.bytes / 1000).toFixed(1)} KB`);
+  assert.ok(total.requests <= 6 && total.bytes <= 20_000, JSON.stringify(total));
+  await page.evaluate(() => {
+    Object.defineProperty(document, "hidden", { value: true, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  const before = { ...total };
+  await page.waitForTimeout(15_000);
+  assert.deepEqual(total, before, "a hidden tab asks for nothing and gets nothing");
+  check();
+});
+
+journey("4,000 live updates leave heap and document as they were", async ({ server, browser }) => {
+  const now = Math.floor(Date.now() / 1000) * 1000;
+  await server.import(series("host/cpu.busy_pct", now - 300_000, now, 1000, (i) => (i % 100) + 0.5));
+  const { page, context, check } = await open(browser, `${server.url}/?range=5m`);
+  await until("a chart", async () => (await chartState(page)).rows > 50);
+  const cdp = await context.newCDPSession(page);
+  const measure = async () => {
+    await cdp.send("HeapProfiler.collectGarbage");
+    await cdp.send("HeapProfiler.collectGarbage");
+    return page.evaluate(() => ({ heap: performance.memory.usedJSHeapSize, nodes: document.querySelectorAll("*").length }));
+  };
+  // The points of a warm-up are not counted: the code they run is compiled and its caches are filled.
+  const send = async (count) => {
+    for (let sent = 0; sent < count; sent += 10) {
+      await server.import(Array.from({ length: 10 }, (_, k) => `host/cpu.busy_pct ${(sent + k) % 97}.5 ${BigInt(Date.now()) * 1_000_000n + BigInt(k)}`));
+      await page.waitForTimeout(20);
+    }
+    await page.waitForTimeout(3000);
+  };
+  await send(500);
+  const before = await measure();
+  await send(4000);
+  const after = await measure();
+  console.log(`# heap ${before.heap} -> ${after.heap}, nodes ${before.nodes} -> ${after.nodes}`);
+  assert.ok(after.heap < before.heap * 1.1, "heap");
+  assert.equal(after.nodes, before.nodes);
+  check();
+});

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { open } from "../lib/browser.mjs";
+import { journey } from "../lib/journey.mjs";
+
+const DASHBOARD = {
+  title: "Test",
+  default_db: "demo",
+  future_field: { kept: true },
+  groups: [{ id: "overview", label: "Overview", widgets: ["busy", "feed"] }],
+  widgets: {
+    busy: { type: "line_chart", title: "Busy", lookback: "1h", series: [{ label: "Busy", metric: "cpu.busy_pct" }] },
+    feed: { type: "event_log", title: "Events", series: [{ event_name_pattern: "*" }] },
+  },
+};
+
+journey("edits are saved, errors stand at their fields, a conflict loses nothing, leaving asks", async ({ server, browser }) => {
+  const stored = async () => (await fetch(`${server.url}/api/dashboard-config`)).json();
+  const put = (config) =>
+    fetch(`${server.url}/api/dashboard-config`, { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(config) });
+  await server.import(["demo/cpu.busy_pct 12.5"]);
+  assert.equal((await put(DASHBOARD)).status, 200);
+  const { page, check } = await open(browser, `${server.url}/dashboard/edit`, { awayIsFine: true });
+  await page.getByRole("button", { name: "Edit Busy" }).click();
+  const title = page.getByLabel("Title");
+
+  await title.fill("Busy CPU");
+  await page.getByRole("button", { name: "Size of Busy CPU: drag, or arrow keys" }).focus();
+  await page.keyboard.press("ArrowRight");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByText("Saved.").waitFor();
+  let saved = await stored();
+  assert.equal(saved.widgets.busy.title, "Busy CPU");
+  assert.equal(saved.widgets.busy.layout.w, 3);
+  assert.deepEqual(saved.future_field, { kept: true });
+  assert.deepEqual(saved.widgets.feed, DASHBOARD.widgets.feed);
+
+  await page.getByLabel("Lookback").fill("soon");
+  await page.locator("label", { hasText: "Lookback" }).locator(".field-error", { hasText: /./ }).waitFor();
+  await page.keyboard.press("Control+z");
+  assert.equal(await page.getByLabel("Lookback").inputValue(), "1h");
+
+  await put({ ...saved, title: "Theirs" });
+  await title.fill("Mine");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByRole("dialog", { name: "The dashboard was changed meanwhile" }).waitFor();
+  assert.equal((await stored()).title, "Theirs");
+  await page.getByRole("button", { name: "Replace theirs with mine" }).click();
+  await page.getByText("Saved.").waitFor();
+  saved = await stored();
+  assert.deepEqual([saved.widgets.busy.title, saved.title], ["Mine", "Test"]);
+
+  await page.getByRole("button", { name: "Backups" }).click();
+  assert.ok((await page.getByRole("dialog").getByRole("row").count()) >= 3);
+  await page.keyboard.press("Escape");
+
+  await title.fill("Not saved");
+  let asked = "";
+  page.once("dialog", (dialog) => {
+    asked = dialog.message();
+    void dialog.dismiss();
+  });
+  await page.getByRole("link", { name: "Home" }).click();
+  assert.match(asked, /not saved/);
+  assert.match(page.url(), /\/dashboard\/edit/);
+  check();
+});

@@ -1,0 +1,19 @@
+import { chartState, open, until } from "../lib/browser.mjs";
+import { journey } from "../lib/journey.mjs";
+import { series } from "../lib/nanotdb.mjs";
+
+journey("a killed server is told, what was there stays, and it goes on by itself when it is back", async ({ server, browser }) => {
+  const now = Math.floor(Date.now() / 1000) * 1000;
+  await server.import(series("demo/room.temp", now - 600_000, now, 1000, () => 21.5));
+  const { page, check } = await open(browser, `${server.url}/`, { awayIsFine: true });
+  await page.getByRole("status").getByText("live").waitFor();
+  await server.kill();
+  await page.getByText("server away").waitFor({ timeout: 20_000 });
+  await page.getByText("not updating").first().waitFor();
+  await until("the chart stays", async () => (await chartState(page)).rows > 100);
+  await server.run();
+  await page.getByRole("status").getByText("live").waitFor({ timeout: 30_000 });
+  await server.import(["demo/room.temp 33.5"]);
+  await page.getByRole("region", { name: "room.temp" }).getByText("33.5").first().waitFor({ timeout: 10_000 });
+  check();
+});

@@ -1,0 +1,92 @@
+import { describe, expect, test } from "vitest";
+import { extent } from "../../src/scale/extent";
+import { formatBytes, grouped, significant } from "../../src/scale/number";
+import { axisKey, displayOf, formatShown, looksLikeCounter, shown, type UnitStyle } from "../../src/scale/units";
+
+const STYLE: UnitStyle = { bytes: "binary", temperature: "celsius", raw: false };
+const text = (metric: string, value: number, rate = false, style = STYLE) => {
+  const display = displayOf(metric, rate, style);
+  return formatShown(shown(value, display), display, style);
+};
+
+describe("numbers", () => {
+  test.each([
+    [0, "0"],
+    [12.345678, "12.35"],
+    [1234567, "1234567"],
+    [0.000123456, "0.0001235"],
+    [-2.5, "-2.5"],
+    [1e-7, "1e-7"],
+    [1e20, "1e20"],
+  ])("%d", (value, expected) => expect(significant(value)).toBe(expected));
+
+  test("groups and sizes", () => {
+    expect(grouped(717120)).toBe("717\u202f120");
+    expect(formatBytes(1536)).toBe("1.5 KiB");
+    expect(formatBytes(1500, false)).toBe("1.5 kB");
+    expect(formatBytes(0)).toBe("0 B");
+  });
+});
+
+describe("units by names", () => {
+  test.each([
+    ["cpu.busy_pct", 12.5, "12.5 %"],
+    ["temp.cpu", 49173, "49.17 °C"],
+    ["temp.office_dry.mdeg", 21500, "21.5 °C"],
+    ["room.temp", 21.5, "21.5 °C"],
+    ["mem.available", 2404920, "2.294 GiB"],
+    ["diskfs.root.bytes_used", 1024, "1 KiB"],
+    ["cpu.freq_khz", 600000, "600 MHz"],
+    ["disk.sd_write_probe_ms", 7.8, "7.8 ms"],
+    ["sys.uptime_sec", 361244, "4.18 d"],
+    ["sys.load1", 0.25, "0.25"],
+    ["orders", 250000, "250 k"],
+  ])("%s", (metric, value, expected) => expect(text(metric, value)).toBe(expected));
+
+  test("rates", () => {
+    expect(text("net.eth0.rx_bytes", 2048, true)).toBe("2 KiB/s");
+    expect(text("disk.mmcblk0.reads", 3, true)).toBe("3/s");
+  });
+
+  test("the browser's wishes", () => {
+    expect(text("temp.cpu", 100000, false, { ...STYLE, temperature: "fahrenheit" })).toBe("212 °F");
+    expect(text("mem.available", 1000, false, { ...STYLE, bytes: "decimal" })).toBe("1.024 MB");
+    expect(text("mem.available", 1000, false, { ...STYLE, raw: true })).toBe("1000");
+  });
+
+  test("a dashboard's decimals are kept", () => {
+    expect(formatShown(2.404, { quantity: "plain", factor: 1, offset: 0, unit: " GB", decimals: 1 }, STYLE)).toBe("2.4 GB");
+    expect(formatShown(null, displayOf("x", false, STYLE), STYLE)).toBe("–");
+  });
+
+  test("counters", () => {
+    for (const name of ["cpu.user", "net.eth0.rx_bytes", "disk.sda.reads", "io.pgpgin", "http_requests_total"]) {
+      expect(looksLikeCounter(name), name).toBe(true);
+    }
+    for (const name of ["cpu.busy_pct", "mem.total", "sys.procs_total", "diskfs.root.bytes_total", "proc.drip.rss_bytes", "mem.swaptotal"]) {
+      expect(looksLikeCounter(name), name).toBe(false);
+    }
+  });
+
+  test("what shares an axis", () => {
+    const key = (metric: string, rate = false) => axisKey(displayOf(metric, rate, STYLE));
+    expect(key("temp.cpu")).toBe(key("temp.out_dry.mdeg"));
+    expect(key("net.eth0.rx_bytes", true)).not.toBe(key("mem.free"));
+  });
+});
+
+describe("value axes", () => {
+  test.each([
+    [[1, 10], [0, 10.54]],
+    [[5, 5], [4.5, 5.5]],
+    [[0, 0], [0, 1]],
+    [[-10, -1], [-10.54, 0]],
+    [[90, 100], [89.4, 100.6]],
+  ])("%j", ([min, max], expected) => {
+    const [low, high] = extent(min, max);
+    expect(low).toBeCloseTo(expected[0]);
+    expect(high).toBeCloseTo(expected[1]);
+  });
+
+  test("nothing to show is 0 to 1", () => expect(extent(null, null)).toEqual([0, 1]));
+});

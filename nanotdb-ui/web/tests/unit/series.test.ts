@@ -1,0 +1,185 @@
+import { describe, expect, test } from "vitest";
+import { align } from "../../src/series/align";
+import { families } from "../../src/series/family";
+import { fold, trim } from "../../src/series/fold";
+import { fuzzyScore } from "../../src/series/fuzzy";
+import { gaps } from "../../src/series/gaps";
+import { decodeBatch, type Series } from "../../src/series/model";
+import { statsOf } from "../../src/series/stats";
+import { csvOf, tableOf } from "../../src/series/table";
+import { treeOf } from "../../src/series/tree";
+
+const same = (v: number) => v;
+const samples = (t: number[], v: (number | null)[], intervalMs: number | null = 10): Series => ({
+  type: "float32",
+  intervalMs,
+  last: t.length > 0 ? { t: t[t.length - 1], v: v[v.length - 1] } : null,
+  stepMs: 0,
+  aggregated: false,
+  t,
+  v,
+});
+const buckets = (t0: number, step: number, n: number[], v: (number | null)[], min = v, max = v): Series => ({
+  ...samples([], []),
+  stepMs: step,
+  t: n.map((_, i) => t0 + i * step),
+  v: [...v],
+  min: [...min],
+  max: [...max],
+  n,
+});
+
+describe("batch answers", () => {
+  test("times are differences, columns are shared, errors stand in place", () => {
+    const base = { type: "int32", interval_ms: 10, last: [130, 3] as [number, number] };
+    const decoded = decodeBatch({
+      now_ms: 200,
+      times: [[100, 10, 20]],
+      series: [
+        { ...base, kind: "raw", times: 0, v: [1, 2, 3] },
+        { ...base, kind: "buckets", t0: 100, step_ms: 50, n: [1, 0], min: [1, null], avg: [1, null], max: [1, null] },
+        { ...base, kind: "last" },
+        { error: { type: "not_found", message: "no such metric" } },
+      ],
+    });
+    expect(decoded[0]).toMatchObject({ series: { t: [100, 110, 130], v: [1, 2, 3], stepMs: 0, last: { t: 130, v: 3 } } });
+    expect(decoded[1]).toMatchObject({ series: { t: [100, 150], v: [1, null], n: [1, 0], stepMs: 50 } });
+    expect(decoded[2]).toMatchObject({ series: { t: [] } });
+    expect(decoded[3]).toEqual({ error: { type: "not_found", message: "no such metric" } });
+  });
+
+  test("series that share a column of times do not share their live points", () => {
+    const base = { type: "int32", interval_ms: 10, last: [100, 1] as [number, number], kind: "raw" as const, times: 0 };
+    const decoded = decodeBatch({ now_ms: 0, times: [[100]], series: [{ ...base, v: [1] }, { ...base, v: [5] }] });
+    const [one, two] = decoded.map((d) => ("series" in d ? d.series : samples([], [])));
+    fold(one, 110, 2, false);
+    expect([one.t, two.t]).toEqual([[100, 110], [100]]);
+  });
+});
+
+describe("gaps", () => {
+  test("three intervals without a sample are one", () => {
+    expect(gaps(samples([0, 10, 20, 60, 70], [1, 1, 1, 1, 1]))).toEqual([[20, 60]]);
+    expect(gaps(samples([0, 10, 20, 50], [1, 1, 1, 1]))).toEqual([]);
+  });
+
+  test("the interval is taken from the samples when it is not told", () => {
+    expect(gaps(samples([0, 10, 20, 90, 100], [1, 1, 1, 1, 1], null))).toEqual([[20, 90]]);
+    expect(gaps(samples([0, 1000], [1, 1], null))).toEqual([]);
+  });
+
+  test("empty buckets are one, unless samples lie further apart than buckets", () => {
+    const series = buckets(0, 100, [1, 0, 0, 0, 1], [1, null, null, null, 1]);
+    expect(gaps({ ...series, intervalMs: 10 })).toEqual([[0, 400]]);
+    expect(gaps({ ...series, intervalMs: 200 })).toEqual([]);
+  });
+});
+
+describe("series on one time column", () => {
+  test("a gap ends the line on all rows inside of it, another series' rows do not", () => {
+    const one = samples([0, 10, 20, 100, 110], [1, 2, 3, 4, 5]);
+    const two = samples([0, 15, 30, 45, 60, 75, 90, 105], [1, 1, 1, 1, 1, 1, 1, 1], 15);
+    const { t, columns } = align([{ series: one, convert: same }, { series: two, convert: (v) => v * 2 }]);
+    const at = (k: number, ms: number) => columns[k].v[t.indexOf(ms)];
+    expect([at(0, 15), at(0, 30), at(0, 60), at(0, 90)]).toEqual([undefined, null, null, null]);
+    expect([at(0, 105), at(1, 15), at(1, 60)]).toEqual([undefined, 2, 2]);
+    expect(columns[1].v).not.toContain(null);
+    expect(t).toEqual([...t].sort((a, b) => a - b));
+  });
+
+  test("buckets are drawn in their middle with their bounds, a spike of one sample included", () => {
+    const { t, columns } = align([{ series: buckets(0, 100, [9, 9], [1, 2], [0, 1], [1, 99]), convert: same }]);
+    expect(t).toEqual([50, 150]);
+    expect(columns[0]).toEqual({ v: [1, 2], min: [0, 1], max: [1, 99] });
+  });
+});
+
+describe("live points", () => {
+  test("samples are appended once", () => {
+    const series = samples([0, 10], [1, 2]);
+    expect(fold(series, 20, 3, false)).toBe(true);
+    expect(fold(series, 20, 9, false)).toBe(false);
+    expect(series.v).toEqual([1, 2, 3]);
+    expect(series.last).toEqual({ t: 20, v: 3 });
+  });
+
+  test("the last bucket gets them, new ones are made, with the empty ones between", () => {
+    const series = buckets(0, 100, [2], [10], [5], [15]);
+    fold(series, 50, 40, false);
+    fold(series, 310, 7, false);
+    expect(series.t).toEqual([0, 100, 200, 300]);
+    expect(series.v).toEqual([20, null, null, 7]);
+    expect([series.min, series.max, series.n]).toEqual([[5, null, null, 7], [40, null, null, 7], [3, 0, 0, 1]]);
+  });
+
+  test("rates come from the difference; a reset counter gives none", () => {
+    const series = { ...samples([], []), last: { t: 1000, v: 100 } };
+    fold(series, 3000, 150, true);
+    fold(series, 4000, 10, true);
+    fold(series, 5000, 30, true);
+    expect([series.t, series.v]).toEqual([[3000, 5000], [25, 20]]);
+  });
+
+  test("memory stays bounded over many updates", () => {
+    const series = samples([], []);
+    for (let i = 1; i <= 4000; i++) {
+      fold(series, i * 1000, i, false);
+      trim(series, i * 1000 - 300_000);
+    }
+    expect(series.t.length).toBeLessThan(300 + 2 + 32);
+    expect(series.v.at(-1)).toBe(4000);
+    expect(series.t[0]).toBeLessThanOrEqual(3_700_000);
+  });
+});
+
+describe("numbers and tables", () => {
+  const series = buckets(0, 100, [1, 3, 0], [10, 20, null], [10, 15, null], [10, 30, null]);
+
+  test("statistics weigh buckets by their counts", () => {
+    expect(statsOf(series)).toEqual({ count: 4, min: 10, avg: 17.5, max: 30, first: 10, last: 20 });
+    expect(statsOf(series, 100, 500).count).toBe(3);
+    expect(statsOf(samples([], [])).avg).toBeNull();
+  });
+
+  test("CSV has what is drawn, in shown units, and quotes what needs it", () => {
+    const table = tableOf(
+      [{ label: 'a,"b"', series, convert: (v) => v / 10 }, { label: "=c", series: samples([0], [0.1 + 0.2]), convert: same }],
+      0,
+      1000,
+    );
+    expect(csvOf(table)).toBe(
+      'time,"a,""b"" avg","a,""b"" min","a,""b"" max",\'=c\r\n' +
+        "1970-01-01T00:00:00.000Z,1,1,1,0.3\r\n1970-01-01T00:00:00.100Z,2,1.5,3,\r\n",
+    );
+  });
+});
+
+describe("finding metrics", () => {
+  test("letters in their order; whole words and starts of parts first", () => {
+    const rank = (pattern: string, names: string[]) =>
+      names
+        .map((name) => ({ name, score: fuzzyScore(name, pattern) }))
+        .filter(({ score }) => score !== null)
+        .sort((a, b) => (b.score ?? 0) - (a.score ?? 0))
+        .map(({ name }) => name);
+    expect(rank("busy", ["pi/cpu.bus_y", "pi/cpu.busy_pct", "pi/mem.free"])).toEqual(["pi/cpu.busy_pct", "pi/cpu.bus_y"]);
+    expect(rank("rx eth0", ["pi/net.eth0.tx_bytes", "pi/net.eth0.rx_bytes"])).toEqual(["pi/net.eth0.rx_bytes"]);
+    expect(fuzzyScore("abc", "cab")).toBeNull();
+  });
+
+  test("the tree joins parts with a single child", () => {
+    const tree = treeOf(["pi/cpu.user", "pi/cpu.idle", "pi/disk.sda.reads", "pi/disk.sda.writes", "pi/cpu"]);
+    expect(tree.count).toBe(5);
+    expect(tree.children.map(({ name }) => name)).toEqual(["pi/"]);
+    expect(tree.children[0].children.map(({ name, count }) => [name, count])).toEqual([["cpu", 1], ["cpu.", 2], ["disk.sda.", 2]]);
+  });
+});
+
+describe("families of the Home page", () => {
+  test("one unit and kind per chart, every metric exactly once", () => {
+    const metrics = ["cpu.busy_pct", "cpu.user", "cpu.idle", "mem.free", "mem.total", "net.eth0.rx_bytes", "net.wlan0.tx_bytes", "sys.load1", "sys.load5", "sys.uptime_sec"];
+    const list = families("pi", metrics);
+    expect(list.flatMap((family) => family.metrics).sort()).toEqual([...metrics].sort());
+    expect(list.map(({ title }) => title)).toEqual(["cpu.busy_pct", "cpu · rate", "mem · bytes", "sys · load", "sys.uptime_sec", "net · bytes · rate"]);
+  });
+});

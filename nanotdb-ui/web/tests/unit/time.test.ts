@@ -1,0 +1,110 @@
+import { describe, expect, test } from "vitest";
+import { formatAge, formatDuration, parseDuration } from "../../src/time/duration";
+import { formatClock, formatDateTime, fromInput, toInput } from "../../src/time/format";
+import { bounds, panned, readRange, writeRange, zoomed } from "../../src/time/range";
+import { timeTicks } from "../../src/time/ticks";
+import { offsetAt, toInstant } from "../../src/time/zone";
+
+const HOUR = 3_600_000;
+const BERLIN = { zone: "Europe/Berlin", hour12: false };
+const UTC = { zone: "UTC", hour12: false };
+
+describe("durations", () => {
+  test.each([
+    ["1h30m", 5_400_000],
+    ["250ms", 250],
+    ["7d", 604_800_000],
+    ["2w", 1_209_600_000],
+    ["1.5h", 5_400_000],
+  ])("%s", (text, ms) => expect(parseDuration(text)).toBe(ms));
+
+  test.each(["", "h", "1", "-5m", "1h 30m", "0s", "5x", "1h30"])("%j is none", (text) => expect(parseDuration(text)).toBeNull());
+
+  test.each([5_400_000, 604_800_000, 1000, 86_400_000 + 61_000])("%d ms is read back", (ms) =>
+    expect(parseDuration(formatDuration(ms))).toBe(ms),
+  );
+
+  test("ages have one unit", () => {
+    expect([45_000, 300_000, 7_200_000, 259_200_000].map(formatAge)).toEqual(["45 s", "5 min", "2 h", "3 d"]);
+    expect(formatAge(-5000)).toBe("0 s");
+  });
+});
+
+describe("the range in the address", () => {
+  test.each(["", "range=6h", "from=1777593600000&to=1777597200000"])("%j survives", (text) => {
+    const params = new URLSearchParams("other=1");
+    writeRange(params, readRange(new URLSearchParams(text)));
+    params.delete("other");
+    expect(params.toString()).toBe(text);
+  });
+
+  test("nonsense is the default", () => {
+    for (const text of ["range=abc", "from=1777593600000", "from=1777597200000&to=1777593600000", "from=x&to=y"]) {
+      expect(readRange(new URLSearchParams(text)).kind).toBe("auto");
+    }
+  });
+
+  test("bounds move with the clock unless they are fixed", () => {
+    expect(bounds({ kind: "last", ms: 100 }, 1000, 50)).toEqual([900, 1000]);
+    expect(bounds({ kind: "auto" }, 1000, 50)).toEqual([950, 1000]);
+    expect(bounds({ kind: "fixed", from: 1, to: 2 }, 1000, 50)).toEqual([1, 2]);
+  });
+
+  test("zoom keeps its centre in place, pan keeps the width", () => {
+    expect(zoomed([0, 1000], 0.5, 250)).toEqual([125, 625]);
+    expect(zoomed([0, 1000], 2)).toEqual([-500, 1500]);
+    expect(panned([0, 1000], -0.25)).toEqual([-250, 750]);
+    const [from, to] = zoomed([0, 20], 1e-9);
+    expect(to - from).toBeCloseTo(10);
+  });
+});
+
+describe("time zones", () => {
+  test("offsets change with the clocks", () => {
+    expect(offsetAt(Date.UTC(2026, 0, 15), "Europe/Berlin")).toBe(HOUR);
+    expect(offsetAt(Date.UTC(2026, 6, 15), "Europe/Berlin")).toBe(2 * HOUR);
+    expect(offsetAt(Date.UTC(2026, 6, 15), "Asia/Kolkata")).toBe(5.5 * HOUR);
+  });
+
+  test("local times come back as instants", () => {
+    for (const ms of [Date.UTC(2026, 0, 15, 3), Date.UTC(2026, 6, 15, 23, 59)]) {
+      expect(toInstant(ms + offsetAt(ms, "Europe/Berlin"), "Europe/Berlin")).toBe(ms);
+      expect(fromInput(toInput(ms, "Europe/Berlin"), "Europe/Berlin")).toBe(ms);
+    }
+  });
+
+  test("clocks of 12 and 24 hours", () => {
+    const noon = Date.UTC(2026, 4, 1, 12, 5, 9);
+    expect(formatClock(noon, UTC)).toBe("12:05:09");
+    expect(formatClock(noon, { zone: "UTC", hour12: true }, "minute")).toBe("12:05 pm");
+    expect(formatClock(noon - 12 * HOUR, { zone: "UTC", hour12: true }, "minute")).toBe("12:05 am");
+    expect(formatDateTime(noon, BERLIN)).toBe("1 May 2026 14:05:09");
+  });
+});
+
+describe("marks of the time axis", () => {
+  test("six hours stand on round local hours, midnight names the day", () => {
+    const from = Date.UTC(2026, 4, 1, 20, 30);
+    const labels = timeTicks(from, from + 12 * HOUR, 6, BERLIN).map(({ label }) => label);
+    expect(labels).toEqual(["2 May", "02:00", "04:00", "06:00", "08:00", "10:00"].slice(0, labels.length));
+  });
+
+  test("they stay on round hours across the change of the clocks", () => {
+    const from = Date.UTC(2026, 2, 28, 23); // Berlin springs forward on 29 March
+    const labels = timeTicks(from, from + 24 * HOUR, 5, BERLIN).map(({ label }) => label);
+    expect(labels).toEqual(["29 Mar", "06:00", "12:00", "18:00", "30 Mar"].slice(0, labels.length));
+  });
+
+  test("years are marked by months, each once, never more than asked", () => {
+    const from = Date.UTC(2025, 3, 10);
+    const ticks = timeTicks(from, from + 500 * 24 * HOUR, 6, UTC);
+    expect(ticks.map(({ label }) => label)).toEqual(["Jul", "Oct", "2026", "Apr", "Jul"]);
+    for (const span of [7, 999, 60_000, HOUR, 40 * HOUR, 9000 * HOUR, 900_000 * HOUR]) {
+      const list = timeTicks(from, from + span, 8, BERLIN);
+      expect(list.length).toBeLessThanOrEqual(9);
+      expect(new Set(list.map(({ ms }) => ms)).size).toBe(list.length);
+    }
+  });
+
+  test("an empty stretch has none", () => expect(timeTicks(5, 5, 8, UTC)).toEqual([]));
+});
