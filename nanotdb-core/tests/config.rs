@@ -147,7 +147,7 @@ fn every_kind_of_value_is_read() {
     assert_eq!(config.metrics.format, MetricFileFormat::V3);
     assert_eq!(config.metrics.raw_ingest_action, RawIngestAction::Delete);
     assert_eq!((config.metrics.compression.as_str(), config.metrics.time_cache_slots), ("x", 9));
-    assert_eq!(config.web["title"].as_str(), Some("Home"));
+    assert_eq!(config.web.title, "Home");
     assert_eq!(config.default_databases, ["pi", "lab"]);
     assert_eq!(config.manifest_defaults.retention.retention_action, RetentionAction::Archive);
     let loggers = &config.logging.loggers;
@@ -220,6 +220,15 @@ fn bad_values_of_the_engine_are_refused() {
         ("metrics.format = \"v4\"", "metrics.format", "\"v4\"", "\"v1\", \"v2\", \"v3\""),
         ("metrics.raw_ingest_action = \"\"", "metrics.raw_ingest_action", "\"\"", "\"rename\""),
         ("web = 1", "web", "1", "[web]"),
+        ("web.base_path = \"dash\"", "web.base_path", "\"dash\"", "/dashboard"),
+        ("web.base_path = \"/\"", "web.base_path", "\"/\"", "/dashboard"),
+        ("web.base_path = \"/api/x\"", "web.base_path", "\"/api/x\"", "/dashboard"),
+        ("web.engine_path = \"/explore/\"", "web.engine_path", "\"/explore\"", "another page"),
+        ("web.engine_path = \"/dashboard/engine\"", "web.engine_path", "\"/dashboard/engine\"", "another page"),
+        ("web.refresh_seconds = 0", "web.refresh_seconds", "0", "1 to 3600"),
+        ("web.dashboard_config = \"\"", "web.dashboard_config", "\"\"", "the path of a file"),
+        ("web.api_base_url = \"pi:8428\"", "web.api_base_url", "\"pi:8428\"", "https://"),
+        ("web.api_base_url = \"http://x; y\"", "web.api_base_url", "\"http://x; y\"", "https://"),
         ("defaults.databases = \"pi\"", "defaults.databases", "\"pi\"", "a list of texts"),
         ("defaults.databases = [\"../x\"]", "defaults.databases", "\"../x\"", "A-Z a-z 0-9"),
         ("manifest_defaults.page.max_records = 0", "manifest_defaults.page.max_records", "0", "1 to 65535"),

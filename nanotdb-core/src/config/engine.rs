@@ -1,6 +1,7 @@
 //! The types of engine.toml.
 
 use super::Manifest;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// When appended WAL bytes are forced to the device.
@@ -200,6 +201,48 @@ impl Default for MetricsSection {
     }
 }
 
+/// `[web]`: the web interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebSection {
+    /// Heading of the pages.
+    pub title: String,
+    /// Address of the dashboards; the editor and the groups are below it.
+    pub base_path: String,
+    /// Address of the page that charts any metric.
+    pub explore_path: String,
+    /// Address of the page about the engine.
+    pub engine_path: String,
+    /// How often pages ask for new values when they get no stream.
+    pub refresh_seconds: u32,
+    /// The dashboard document, relative to the data directory.
+    pub dashboard_config: PathBuf,
+    /// Prefix of the addresses that pages send requests to; empty is this server.
+    pub api_base_url: String,
+    /// Directory of edited pages, relative to the data directory; empty means the built-in ones.
+    pub web_root: PathBuf,
+    /// Database of series without one in dashboards without one.
+    pub default_db: Option<String>,
+    /// Whether dashboards and files can only be looked at.
+    pub read_only: bool,
+}
+
+impl Default for WebSection {
+    fn default() -> Self {
+        Self {
+            title: "NanoTDB".into(),
+            base_path: "/dashboard".into(),
+            explore_path: "/explore".into(),
+            engine_path: "/engine".into(),
+            refresh_seconds: 10,
+            dashboard_config: "dashboard.json".into(),
+            api_base_url: String::new(),
+            web_root: PathBuf::new(),
+            default_db: None,
+            read_only: false,
+        }
+    }
+}
+
 /// engine.toml.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EngineConfig {
@@ -223,8 +266,8 @@ pub struct EngineConfig {
     pub metrics: MetricsSection,
     /// `[maintenance]`
     pub maintenance: MaintenanceSection,
-    /// `[web]`, as written.
-    pub web: toml::Table,
+    /// `[web]`
+    pub web: WebSection,
     /// `[defaults] databases`: created at start when missing.
     pub default_databases: Vec<String>,
     /// `[manifest_defaults]`: manifests of new databases.
@@ -260,7 +303,7 @@ impl Default for EngineConfig {
             internal_events: InternalEventsSection::default(),
             metrics: MetricsSection::default(),
             maintenance: MaintenanceSection { interval: Duration::from_secs(10) },
-            web: toml::Table::new(),
+            web: WebSection::default(),
             default_databases: Vec::new(),
             manifest_defaults: Manifest::default(),
         }

@@ -2,7 +2,7 @@
 
 use super::manifest_toml::{database_name, read_manifest};
 use super::reader::{Document, Section};
-use super::{EngineConfig, Loaded, LogLevel, LoggerConfig, read_text};
+use super::{EngineConfig, Loaded, LogLevel, LoggerConfig, WebSection, read_text};
 use crate::Result;
 use crate::plugin::registry::registry;
 use crate::storage::vfs::Vfs;
@@ -99,7 +99,7 @@ fn read(root: &Section<'_>) -> Result<EngineConfig> {
     section.duration("interval", &mut config.maintenance.interval, Duration::ZERO)?;
     section.warn_of_the_rest();
 
-    root.table("web", &mut config.web)?;
+    read_web(root.section("web")?, &mut config.web)?;
 
     let section = root.section("defaults")?;
     section.texts("databases", &mut config.default_databases, database_name)?;
@@ -126,6 +126,60 @@ fn read_limits(section: Section<'_>, config: &mut EngineConfig) -> Result<()> {
     section.duration("max_future", &mut limits.max_future, Duration::ZERO)?;
     section.warn_of_the_rest();
     Ok(())
+}
+
+fn read_web(section: Section<'_>, web: &mut WebSection) -> Result<()> {
+    let any = |_: &str| Ok(());
+    section.text("title", &mut web.title, any)?;
+    let mut taken: Vec<String> = Vec::new();
+    for (key, path) in [
+        ("base_path", &mut web.base_path),
+        ("explore_path", &mut web.explore_path),
+        ("engine_path", &mut web.engine_path),
+    ] {
+        section.text(key, path, check_page)?;
+        path.truncate(path.trim_end_matches('/').len());
+        let collides = |other: &String| other == path || path.starts_with(&format!("{other}/"));
+        if taken.iter().any(collides) {
+            return Err(section.refuse(
+                key,
+                format!("{path:?}"),
+                "an address that is not that of another page, or below it",
+            ));
+        }
+        taken.push(path.clone());
+    }
+    section.small("refresh_seconds", &mut web.refresh_seconds, 1..=3_600)?;
+    section.path("dashboard_config", &mut web.dashboard_config, false)?;
+    section.text("api_base_url", &mut web.api_base_url, check_base_url)?;
+    section.path("web_root", &mut web.web_root, true)?;
+    section.optional_text("default_db", &mut web.default_db, database_name)?;
+    section.bool("read_only", &mut web.read_only)?;
+    section.warn_of_the_rest();
+    Ok(())
+}
+
+/// Whether pages may be at this address.
+fn check_page(text: &str) -> std::result::Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
+    let first = text.split('/').nth(1).unwrap_or_default();
+    let reserved = ["api", "assets", "metrics", "health", "api-tester", "index.html", ""].contains(&first);
+    match text.starts_with('/') && !reserved && !text.contains("//") && text.chars().all(plain) {
+        true => Ok(()),
+        false => {
+            Err("a path such as \"/dashboard\" that is not one of the API's (/api, /assets, /metrics, /health)".into())
+        }
+    }
+}
+
+fn check_base_url(text: &str) -> std::result::Result<(), String> {
+    let is_url = text.starts_with("http://") || text.starts_with("https://");
+    // It becomes part of a header.
+    let is_plain = text.chars().all(|c| c.is_ascii_graphic() && !";,'\"<>\\".contains(c));
+    match text.is_empty() || is_url && is_plain {
+        true => Ok(()),
+        false => Err("\"\" (this server) or the address of another, such as \"https://nanotdb.example.org\"".into()),
+    }
 }
 
 fn read_logger(section: Section<'_>) -> Result<LoggerConfig> {

@@ -2,6 +2,7 @@
 
 mod choice;
 mod engine;
+mod explain;
 mod manifest;
 mod reader;
 mod size;
@@ -14,8 +15,9 @@ pub use choice::Choice;
 pub use engine::{
     DurabilityProfile, EngineConfig, EngineSection, FsyncPolicy, InternalEventsSection, LimitsSection, LogLevel,
     LoggerConfig, LoggingSection, MetricFileFormat, MetricsSection, RawIngestAction, StatsSection, ValueWidth,
-    ValuesSection, WalSection,
+    ValuesSection, WalSection, WebSection,
 };
+pub use explain::Setting;
 pub use manifest::{
     EventsManifest, Manifest, PageManifest, RetentionAction, RetentionManifest, RollupJob, RollupsManifest, WalManifest,
 };

@@ -6,7 +6,7 @@ use crate::{Error, Result};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::{Table, Value};
 
@@ -235,6 +235,21 @@ impl<'a> Section<'a> {
                 texts.push(text.to_owned());
             }
             *field = texts;
+        }
+        Ok(())
+    }
+
+    /// A path; empty only where that has a meaning.
+    pub(super) fn path(&self, key: &'static str, field: &mut PathBuf, may_be_empty: bool) -> Result<()> {
+        let mut text = None;
+        self.optional_text(key, &mut text, |text| match text.contains('\0') {
+            true => Err("a path".into()),
+            false => Ok(()),
+        })?;
+        match text {
+            Some(text) => *field = text.into(),
+            None if may_be_empty || !self.table.contains_key(key) => {}
+            None => return Err(self.refuse(key, "\"\"", "the path of a file")),
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! Writes engine.toml and manifest.toml with a comment on every key.
 
-use super::{Choice, EngineConfig, Manifest, RollupJob};
+use super::{Choice, EngineConfig, Manifest, RollupJob, WebSection};
 use crate::model::duration::format_short;
 use std::fmt::Write;
+use std::path::Path;
 use std::time::Duration;
 use toml::Value;
 
@@ -97,7 +98,7 @@ impl EngineConfig {
         let note = "How often metric files to build and partitions that expired are looked for; \"0s\" never: see nanocli maintain.";
         key(w, note, "interval", duration(config.maintenance.interval));
 
-        w.push_str("\n# Settings of the browser's dashboard, kept as written.\n#[web]\n");
+        web(w, &config.web);
 
         head(w, "[defaults]");
         let note = "Databases that are created at start when missing: names of A-Z a-z 0-9 _ . -";
@@ -111,6 +112,32 @@ impl EngineConfig {
         );
         out
     }
+}
+
+fn web(w: &mut String, web: &WebSection) {
+    head(w, "[web]");
+    key(w, "Heading of the web pages.", "title", web.title.as_str());
+    let note = "Addresses of the dashboards, of the page that charts any metric, and of the page about the engine.";
+    key(w, note, "base_path", web.base_path.as_str());
+    key(w, "", "explore_path", web.explore_path.as_str());
+    key(w, "", "engine_path", web.engine_path.as_str());
+    let note = "How often pages ask for new values when they get no stream, 1 to 3600.";
+    key(w, note, "refresh_seconds", i64::from(web.refresh_seconds));
+    let note = "The dashboard document; the path is relative to the data directory.";
+    key(w, note, "dashboard_config", path(&web.dashboard_config));
+    let note =
+        "Server that the pages send their requests to, such as \"https://nanotdb.example.org\"; \"\" is this one.";
+    key(w, note, "api_base_url", web.api_base_url.as_str());
+    let note = "Directory of edited pages (see nanotdb --export-web-assets); \"\" means the built-in ones.";
+    key(w, note, "web_root", path(&web.web_root));
+    let note = "Database of series that name none, in dashboards that name none; \"\" is none.";
+    key(w, note, "default_db", web.default_db.as_deref().unwrap_or_default());
+    let note = "Whether dashboards cannot be saved and no action be started in the browser.";
+    key(w, note, "read_only", web.read_only);
+}
+
+fn path(path: &Path) -> Value {
+    Value::String(path.to_string_lossy().into_owned())
 }
 
 fn limits(w: &mut String, config: &EngineConfig) {
