@@ -3,11 +3,14 @@
 use crate::body::BodyLimits;
 use crate::limits::RequestLimit;
 use crate::routes::import::BufferPool;
+use crate::routes::ui::Intervals;
 use crate::telemetry::{Process, Telemetry};
 use nanotdb_core::clock::Clock;
 use nanotdb_core::config::LimitsSection;
 use nanotdb_core::engine::Engine;
+use nanotdb_core::model::Timestamp;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// The engine, the limits, and the server's own state.
 pub(crate) struct App {
@@ -23,6 +26,12 @@ pub(crate) struct App {
     pub(crate) buffers: BufferPool,
     /// The server's metrics.
     pub(crate) telemetry: Arc<Telemetry>,
+    /// When the server started, by the wall clock.
+    pub(crate) started: Timestamp,
+    /// Whether the server is stopping.
+    pub(crate) stopping: watch::Sender<bool>,
+    /// How far apart samples usually are.
+    pub(crate) intervals: Intervals,
 }
 
 impl App {
@@ -33,7 +42,17 @@ impl App {
         let telemetry = Arc::new(Telemetry::new(requests.clone()));
         engine.add_stats_source(telemetry.clone());
         engine.add_stats_source(Arc::new(Process::new(clock.clone())));
-        Self { requests, buffers: BufferPool::default(), telemetry, engine, clock, limits }
+        Self {
+            requests,
+            buffers: BufferPool::default(),
+            telemetry,
+            started: clock.now(),
+            stopping: watch::Sender::new(false),
+            intervals: Intervals::default(),
+            engine,
+            clock,
+            limits,
+        }
     }
 
     /// Limits of request bodies.

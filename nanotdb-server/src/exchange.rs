@@ -23,14 +23,15 @@ pub(crate) struct Exchange {
     pub(crate) content_length: Option<u64>,
     /// Whether `Accept-Encoding` takes gzip.
     pub(crate) accepts_gzip: bool,
+    headers: HeaderMap,
     body: Mutex<Option<Incoming>>,
     endpoint: AtomicU8,
     received: AtomicU64,
 }
 
 impl Exchange {
-    /// Takes what handlers need.
-    pub(crate) fn new(parts: &Parts, body: Option<Incoming>) -> Self {
+    /// Takes what handlers need, the headers out of `parts`.
+    pub(crate) fn new(parts: &mut Parts, body: Option<Incoming>) -> Self {
         let header = |name| parts.headers.get(name).cloned();
         Self {
             method: parts.method.clone(),
@@ -39,10 +40,16 @@ impl Exchange {
             content_encoding: header(CONTENT_ENCODING),
             content_length: header(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok()),
             accepts_gzip: accepts_gzip(&parts.headers),
+            headers: std::mem::take(&mut parts.headers),
             body: Mutex::new(body),
             endpoint: AtomicU8::new(0),
             received: AtomicU64::new(0),
         }
+    }
+
+    /// A header's text; `None` also when it is not ASCII.
+    pub(crate) fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// The request body; once.

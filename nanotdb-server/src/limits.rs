@@ -17,6 +17,10 @@ pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most bytes hyper holds of one connection's input: also the largest piece of a body that is parsed at once.
 pub(crate) const MAX_READ_BUFFER: usize = 512 << 10;
 
+/// Marks an answer that is no longer counted by `limits.max_concurrent_requests` once it has begun.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Uncounted;
+
 /// Counts the requests that are being answered.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestLimit {

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::exchange::Exchange;
-use crate::limits::{DRAIN_TIMEOUT, HEAD_TIMEOUT, MAX_READ_BUFFER, WRITE_TIMEOUT, permits};
+use crate::limits::{DRAIN_TIMEOUT, HEAD_TIMEOUT, MAX_READ_BUFFER, Uncounted, WRITE_TIMEOUT, permits};
 use crate::respond::ApiError;
 use crate::routes::routes;
 use crate::stall::StallGuard;
@@ -57,7 +57,7 @@ pub(crate) async fn serve(
 ) -> bool {
     let most = permits(app.limits.max_connections);
     let connections = Arc::new(Semaphore::new(most));
-    let (stopping, _) = watch::channel(false);
+    let stopping = app.stopping.clone();
     let filter = routes(Arc::clone(&app));
     let mut stop = pin!(stop);
     loop {
@@ -141,8 +141,8 @@ async fn answer(
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Measured<impl Body<Data = Bytes, Error = warp::Error>>>, Infallible> {
     let began = Instant::now();
-    let (parts, body) = request.into_parts();
-    let exchange = Arc::new(Exchange::new(&parts, Some(body)));
+    let (mut parts, body) = request.into_parts();
+    let exchange = Arc::new(Exchange::new(&mut parts, Some(body)));
     let (response, permit) = match app.requests.enter() {
         Err(error) => (error.into_response(), None),
         Ok(permit) => {
@@ -158,7 +158,9 @@ async fn answer(
                     ApiError::internal().into_response()
                 }
             };
-            (response, Some(permit))
+            // A stream lasts as long as a page is looked at; it has a limit of its own.
+            let counts = response.extensions().get::<Uncounted>().is_none();
+            (response, counts.then_some(permit))
         }
     };
     let status = response.status().as_u16();

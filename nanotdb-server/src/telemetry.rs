@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Endpoints by index: path, and what they are called. Index 0 takes what no route took.
-pub(crate) const ENDPOINTS: [(&str, &str); 12] = [
+pub(crate) const ENDPOINTS: [(&str, &str); 18] = [
     ("", "other"),
     ("/api/v1/import", "import"),
     ("/api/v1/import/prometheus", "import_prometheus"),
@@ -21,19 +21,29 @@ pub(crate) const ENDPOINTS: [(&str, &str); 12] = [
     ("/health", "health"),
     ("/metrics", "exposition"),
     ("/", "page"),
+    ("/api/v1/ui/batch", "ui_batch"),
+    ("/api/v1/ui/stream", "ui_stream"),
+    ("/api/v1/ui/catalog", "ui_catalog"),
+    ("/api/v1/ui/engine", "ui_engine"),
+    ("/api/v1/ui/jobs", "ui_jobs"),
+    ("/api/dashboard-config", "dashboard_config"),
 ];
 
 /// Statuses that the server answers with; the last slot takes any other.
-const STATUSES: [(u16, &str); 13] = [
+const STATUSES: [(u16, &str); 17] = [
     (200, "200"),
+    (202, "202"),
     (204, "204"),
     (304, "304"),
     (400, "400"),
+    (403, "403"),
     (404, "404"),
     (405, "405"),
     (408, "408"),
     (409, "409"),
+    (412, "412"),
     (413, "413"),
+    (415, "415"),
     (429, "429"),
     (500, "500"),
     (503, "503"),

@@ -3,7 +3,7 @@
 use super::{Engine, INTERNAL_DATABASE};
 use crate::Result;
 use crate::config::{Manifest, RetentionAction, StatsSection};
-use crate::database::Batch;
+use crate::database::{Batch, DatabaseSize};
 use crate::model::Number;
 use crate::plugin::registry::registry;
 use crate::stats::{Counters, Exposition, Metric, Recorder, Source, Unit};
@@ -146,6 +146,11 @@ impl Engine {
         for source in self.inner.stats.sources.read().unwrap_or_else(PoisonError::into_inner).iter() {
             source.collect(out);
         }
+    }
+
+    /// Databases with how large they are, by name. Lists no directory and reads no file.
+    pub fn sizes(&self) -> Vec<(String, DatabaseSize)> {
+        self.all_databases().iter().map(|database| (database.name().to_owned(), database.size())).collect()
     }
 
     /// All numbers as Prometheus text.

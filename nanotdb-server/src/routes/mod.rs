@@ -8,6 +8,8 @@ mod query;
 mod query_range;
 mod rollup;
 mod series;
+pub(crate) mod table;
+pub(crate) mod ui;
 mod web;
 
 use crate::app::App;
@@ -18,6 +20,7 @@ use http::{Method, StatusCode};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use ui::check_same_origin;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
@@ -60,13 +63,19 @@ pub(crate) fn routes(app: Arc<App>) -> BoxedFilter<(Response,)> {
         &app,
         "/api/v1/import",
         Methods::Post,
-        |app, x| async move { import::import(&app, &x).await },
+        |app, x| async move {
+            check_same_origin(&x)?;
+            import::import(&app, &x).await
+        },
     ));
     let prometheus = warp::path!("api" / "v1" / "import" / "prometheus").and(exchange()).then(handler(
         &app,
         "/api/v1/import/prometheus",
         Methods::Post,
-        |app, x| async move { import::import_prometheus(&app, &x).await },
+        |app, x| async move {
+            check_same_origin(&x)?;
+            import::import_prometheus(&app, &x).await
+        },
     ));
     let query = warp::path!("api" / "v1" / "query").and(exchange()).then(handler(
         &app,
@@ -102,7 +111,10 @@ pub(crate) fn routes(app: Arc<App>) -> BoxedFilter<(Response,)> {
         &app,
         "/api/v1/rollup/backfill",
         Methods::Post,
-        |app, x| async move { rollup::backfill(&app, &x).await },
+        |app, x| async move {
+            check_same_origin(&x)?;
+            rollup::backfill(&app, &x).await
+        },
     ));
     let health =
         warp::path!("health")
@@ -112,13 +124,25 @@ pub(crate) fn routes(app: Arc<App>) -> BoxedFilter<(Response,)> {
         warp::path!("metrics").and(exchange()).then(handler(&app, "/metrics", Methods::Get, |app, x| async move {
             Ok(metrics_text::metrics_text(&app, &x))
         }));
-    let rest = exchange().then(handler(&app, "/", Methods::Get, |_, x| async move { web::asset(&x) }));
+    let rest = {
+        let pages = handler(&app, "/", Methods::Get, |app, x| async move { web::page(&app, &x) });
+        let app = Arc::clone(&app);
+        exchange().then(move |x: Arc<Exchange>| match ui::is_ui(x.uri.path()) {
+            true => ui::route(Arc::clone(&app), x),
+            false => pages(x),
+        })
+    };
 
     let ingest = import.or(prometheus).unify().boxed();
     let queries = query.or(query_range).unify().boxed();
     let catalog = aggregates.or(databases).unify().or(metrics).unify().boxed();
     let operation = health.or(exposition).unify().or(backfill).unify().boxed();
     ingest.or(queries).unify().or(catalog).unify().or(operation).unify().or(rest).unify().boxed()
+}
+
+/// Which of [`ENDPOINTS`] a path is; 0 for none of them.
+fn endpoint_index(endpoint: &str) -> u8 {
+    ENDPOINTS.iter().position(|(path, _)| *path == endpoint).and_then(|i| u8::try_from(i).ok()).unwrap_or(0)
 }
 
 fn exchange() -> impl Filter<Extract = (Arc<Exchange>,), Error = Rejection> + Copy {
@@ -136,12 +160,11 @@ where
     F: Fn(Arc<App>, Arc<Exchange>) -> Fut + Clone,
     Fut: Future<Output = Result<Response, ApiError>> + Send + 'static,
 {
-    let index =
-        ENDPOINTS.iter().position(|(path, _)| *path == endpoint).and_then(|i| u8::try_from(i).ok()).unwrap_or(0);
+    let index = endpoint_index(endpoint);
     let app = Arc::clone(app);
     move |exchange| {
         // The catch-all route answers unknown paths of every method with 404, not 405.
-        let known = endpoint != "/" || web::is_page(exchange.uri.path());
+        let known = endpoint != "/" || web::is_page(&app, exchange.uri.path());
         if known {
             exchange.set_endpoint(index);
         }

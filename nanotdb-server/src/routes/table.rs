@@ -1,0 +1,430 @@
+//! The one table of all endpoints: it routes the requests of the web interface, and it makes the API tester and the table in
+//! docs/HTTP_API.md.
+
+use crate::exchange::Exchange;
+use crate::respond::{ApiError, compressed, json};
+use bytes::Bytes;
+use http::StatusCode;
+use serde::Serialize;
+use warp::reply::Response;
+
+/// A parameter.
+#[derive(Debug, Serialize)]
+pub(crate) struct Param {
+    name: &'static str,
+    #[serde(rename = "in")]
+    place: &'static str,
+    /// text, number, time, duration, bool, database or metric.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    required: bool,
+    default: Option<&'static str>,
+    example: Option<&'static str>,
+    options: Option<&'static [&'static str]>,
+    explain: &'static str,
+}
+
+impl Param {
+    const fn query(name: &'static str, kind: &'static str, example: &'static str, explain: &'static str) -> Self {
+        let (default, options, example) = (None, None, Some(example));
+        Self { name, place: "query", kind, required: false, default, example, options, explain }
+    }
+
+    const fn path(name: &'static str, kind: &'static str, example: &'static str, explain: &'static str) -> Self {
+        Self { place: "path", required: true, ..Self::query(name, kind, example, explain) }
+    }
+
+    const fn header(name: &'static str, example: &'static str, explain: &'static str) -> Self {
+        Self { place: "header", ..Self::query(name, "text", example, explain) }
+    }
+
+    const fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
+
+    const fn standard(self, default: &'static str) -> Self {
+        Self { default: Some(default), ..self }
+    }
+
+    const fn of(self, options: &'static [&'static str]) -> Self {
+        Self { options: Some(options), ..self }
+    }
+}
+
+/// A request body.
+#[derive(Debug, Serialize)]
+pub(crate) struct Body {
+    content_type: &'static str,
+    example: &'static str,
+    explain: &'static str,
+}
+
+/// An endpoint: one path with one method. Methods that are alike (HEAD, and POST where GET is shown) are left out.
+#[derive(Debug, Serialize)]
+pub(crate) struct Endpoint {
+    /// Unique.
+    pub(crate) id: &'static str,
+    group: &'static str,
+    /// Method.
+    pub(crate) method: &'static str,
+    /// Path; a part in braces stands for any text without a slash.
+    pub(crate) path: &'static str,
+    /// What it is for.
+    pub(crate) summary: &'static str,
+    /// Whether it changes something.
+    pub(crate) changes: bool,
+    params: &'static [Param],
+    body: Option<Body>,
+    answer: &'static str,
+}
+
+const DB: Param = Param::query("db", "database", "demo", "database; without it the series is written database/metric");
+const QUERY: Param =
+    Param::query("query", "metric", "demo/room.temp", "database/metric, or a metric of the database in db").required();
+const UNIT: Param =
+    Param::query("timestamp_unit", "text", "s", "unit of bare numbers among the times").of(&["ns", "us", "ms", "s"]);
+const UI_DB: Param = Param::path("db", "database", "demo", "database");
+const BACKUP: Param =
+    Param::path("name", "text", "dashboard-20260501T000000.000Z.json", "name of a backup, as in the list");
+const IF_MATCH: Param = Param::header(
+    "If-Match",
+    "\"0123456789abcdef\"",
+    "ETag of the document that was changed: 412 when it is another now",
+);
+const DASHBOARD: Body = Body {
+    content_type: "application/json",
+    example: r#"{"title":"Home","groups":[],"widgets":{}}"#,
+    explain: "the dashboard document",
+};
+
+const fn get(id: &'static str, group: &'static str, path: &'static str, summary: &'static str) -> Endpoint {
+    Endpoint { id, group, method: "GET", path, summary, changes: false, params: &[], body: None, answer: "JSON" }
+}
+
+const fn post(
+    id: &'static str,
+    group: &'static str,
+    path: &'static str,
+    summary: &'static str,
+    body: Body,
+) -> Endpoint {
+    Endpoint { method: "POST", changes: true, body: Some(body), ..get(id, group, path, summary) }
+}
+
+/// All endpoints, in the order of the documentation.
+pub(crate) static ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        params: &[
+            Param::query("format", "text", "line_protocol", "ingest format; without it the Content-Type decides"),
+            Param::query("db", "database", "demo", "database for formats whose lines name none"),
+        ],
+        answer: "count of samples",
+        ..post(
+            "import",
+            "Write",
+            "/api/v1/import",
+            "writes samples",
+            Body {
+                content_type: "text/plain",
+                example: "demo/room.temp 21.5",
+                explain: "one line per sample: database/metric value [timestamp]",
+            },
+        )
+    },
+    Endpoint {
+        params: &[Param::query("db", "database", "prometheus", "database").standard("prometheus")],
+        answer: "204",
+        ..post(
+            "import_prometheus",
+            "Write",
+            "/api/v1/import/prometheus",
+            "writes samples of Prometheus text",
+            Body {
+                content_type: "text/plain",
+                example: "node_load1{host=\"pi\"} 0.25",
+                explain: "Prometheus text exposition",
+            },
+        )
+    },
+    Endpoint {
+        params: &[
+            QUERY,
+            DB,
+            Param::query("time", "time", "-5m", "the newest value at or before this time; without it now"),
+            UNIT,
+        ],
+        answer: "vector",
+        ..get("query", "Query", "/api/v1/query", "the newest value, now or at a time")
+    },
+    Endpoint {
+        params: &[
+            QUERY,
+            DB,
+            Param::query("start", "time", "-1h", "first time").required(),
+            Param::query("end", "time", "now", "last time").standard("now"),
+            Param::query("step", "duration", "1m", "averages of windows of this width"),
+            Param::query("aggregate", "text", "avg,max", "names of aggregates, with window"),
+            Param::query("window", "duration", "5m", "width of the windows, with aggregate"),
+            UNIT,
+        ],
+        answer: "matrix",
+        ..get("query_range", "Query", "/api/v1/query_range", "samples or aggregates of a range")
+    },
+    get("aggregates", "Catalog", "/api/v1/aggregates", "names of the aggregates"),
+    Endpoint {
+        params: &[Param::query("include_internal", "bool", "true", "with the database of the engine's own metrics")
+            .standard("false")],
+        ..get("databases", "Catalog", "/api/v1/databases", "names of the databases")
+    },
+    Endpoint {
+        params: &[
+            Param::query("db", "database", "demo", "database").required(),
+            Param::query("details", "bool", "true", "with ids and types").standard("false"),
+            Param::query("lineage", "text", "rollups", "with what rollups make of each metric").of(&["rollups"]),
+            Param::query("max_hops", "number", "1", "rollups of rollups that are followed, 1 to 5").standard("1"),
+        ],
+        ..get("metrics", "Catalog", "/api/v1/metrics", "metrics of a database")
+    },
+    post(
+        "rollup_backfill",
+        "Operation",
+        "/api/v1/rollup/backfill",
+        "computes destinations of rollups anew",
+        Body {
+            content_type: "application/json",
+            example: r#"{"source_db":"demo"}"#,
+            explain: "source_db, source_dbs, or {} for all",
+        },
+    ),
+    get("health", "Operation", "/health", "whether everything can be written"),
+    Endpoint {
+        answer: "Prometheus text",
+        ..get("exposition", "Operation", "/metrics", "the server's numbers about itself")
+    },
+    Endpoint {
+        changes: false,
+        answer: "columns",
+        ..post(
+            "ui_batch",
+            "Web interface",
+            "/api/v1/ui/batch",
+            "many series at once: samples, or minimum, average and maximum per bucket",
+            Body {
+                content_type: "application/json",
+                example: r#"{"ranges":[{"start_ms":1777593600000,"end_ms":1777597200000,"buckets":600}],"series":[{"db":"demo","metric":"room.temp"}]}"#,
+                explain: "ranges of time with the columns of the screen, and series; each series names its range by index",
+            },
+        )
+    },
+    Endpoint {
+        params: &[
+            Param::query("s", "text", "demo/room.temp", "a series; may be given up to 1,000 times"),
+            Param::query("since_ms", "number", "1777597200000", "begins with the points after this time"),
+            Param::query("every_ms", "number", "1000", "shortest time between two events of points, 250 to 60000")
+                .standard("1000"),
+        ],
+        answer: "server-sent events",
+        ..get("ui_stream", "Web interface", "/api/v1/ui/stream", "new points, state and progress as they come")
+    },
+    Endpoint {
+        params: &[
+            Param::query("internal", "bool", "true", "with the database of the engine's own metrics").standard("false")
+        ],
+        ..get("ui_catalog", "Web interface", "/api/v1/ui/catalog", "databases and metrics with their newest values")
+    },
+    get("ui_settings", "Web interface", "/api/v1/ui/settings", "settings of the pages"),
+    get("ui_endpoints", "Web interface", "/api/v1/ui/endpoints", "this table as JSON"),
+    get("ui_engine", "Web interface", "/api/v1/ui/engine", "process, settings, times, counters, databases"),
+    Endpoint {
+        params: &[UI_DB],
+        ..get(
+            "ui_engine_database",
+            "Web interface",
+            "/api/v1/ui/engine/{db}",
+            "manifest, partitions, open pages and log of a database",
+        )
+    },
+    get("ui_jobs", "Web interface", "/api/v1/ui/jobs", "actions that run or ran"),
+    post(
+        "ui_job_start",
+        "Web interface",
+        "/api/v1/ui/jobs",
+        "builds metric files, or compacts raw files",
+        Body {
+            content_type: "application/json",
+            example: r#"{"kind":"build_metric","db":"demo","partition":null}"#,
+            explain: "kind is build_metric or compact; partition null means all sealed ones",
+        },
+    ),
+    Endpoint {
+        params: &[Param::path("id", "number", "1", "id of the job")],
+        ..get("ui_job", "Web interface", "/api/v1/ui/jobs/{id}", "one of them")
+    },
+    Endpoint {
+        method: "DELETE",
+        changes: true,
+        params: &[Param::path("id", "number", "1", "id of the job")],
+        ..get("ui_job_stop", "Web interface", "/api/v1/ui/jobs/{id}", "asks it to stop")
+    },
+    Endpoint {
+        answer: "the document",
+        ..get("dashboard", "Dashboard", "/api/dashboard-config", "the dashboard document")
+    },
+    Endpoint {
+        method: "PUT",
+        params: &[IF_MATCH],
+        ..post(
+            "dashboard_save",
+            "Dashboard",
+            "/api/dashboard-config",
+            "saves it; the one before becomes a backup",
+            DASHBOARD,
+        )
+    },
+    Endpoint {
+        changes: false,
+        ..post(
+            "dashboard_validate",
+            "Dashboard",
+            "/api/dashboard-config/validate",
+            "checks it without saving",
+            DASHBOARD,
+        )
+    },
+    get("dashboard_backups", "Dashboard", "/api/dashboard-config/backups", "the backups, newest first"),
+    Endpoint {
+        params: &[BACKUP],
+        answer: "the document",
+        ..get("dashboard_backup", "Dashboard", "/api/dashboard-config/backups/{name}", "one of them")
+    },
+    Endpoint {
+        params: &[IF_MATCH],
+        ..post(
+            "dashboard_restore",
+            "Dashboard",
+            "/api/dashboard-config/restore",
+            "saves a backup as the document",
+            Body {
+                content_type: "application/json",
+                example: r#"{"name":"dashboard-20260501T000000.000Z.json"}"#,
+                explain: "name of a backup",
+            },
+        )
+    },
+];
+
+/// An endpoint that takes a request.
+pub(crate) struct Found<'p> {
+    /// Which one.
+    pub(crate) endpoint: &'static Endpoint,
+    /// What stands in the path where the pattern has braces.
+    pub(crate) argument: Option<&'p str>,
+}
+
+impl Found<'_> {
+    /// Under which name of the server's metrics it is counted.
+    pub(crate) fn counted_as(&self) -> &'static str {
+        let path = self.endpoint.path;
+        let of = ["/api/v1/ui/engine", "/api/v1/ui/jobs", "/api/dashboard-config"];
+        of.into_iter().find(|family| path.starts_with(family)).unwrap_or(path)
+    }
+}
+
+/// The endpoint for a path and a method; 404 or 405.
+pub(crate) fn find<'p>(path: &'p str, method: &str) -> Result<Found<'p>, ApiError> {
+    let method = if method == "HEAD" { "GET" } else { method };
+    let mut allowed = Vec::new();
+    for endpoint in ENDPOINTS {
+        let Some(argument) = matches(endpoint.path, path) else { continue };
+        if endpoint.method == method {
+            return Ok(Found { endpoint, argument });
+        }
+        allowed.push(endpoint.method);
+    }
+    if allowed.is_empty() {
+        let message = format!("there is nothing at {path}; see /api/v1/ui/endpoints for what there is");
+        return Err(ApiError::new(StatusCode::NOT_FOUND, message));
+    }
+    let allow = match allowed.as_slice() {
+        ["GET"] => "GET, HEAD",
+        ["POST"] => "POST",
+        ["GET", "POST"] => "GET, HEAD, POST",
+        ["GET", "PUT"] => "GET, HEAD, PUT",
+        _ => "GET, HEAD, DELETE",
+    };
+    let mut error =
+        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} {path}: the method must be {allow}"));
+    error.allow = Some(allow);
+    Err(error)
+}
+
+/// Whether a path is of a pattern, and the text for its braces.
+fn matches<'p>(pattern: &str, path: &'p str) -> Option<Option<&'p str>> {
+    match pattern.split_once('{') {
+        None => (pattern == path).then_some(None),
+        Some((before, _)) => {
+            let argument = path.strip_prefix(before)?;
+            (!argument.is_empty() && !argument.contains('/')).then_some(Some(argument))
+        }
+    }
+}
+
+/// `GET /api/v1/ui/endpoints`
+pub(crate) fn endpoints(exchange: &Exchange) -> Result<Response, ApiError> {
+    #[derive(Serialize)]
+    struct Document {
+        endpoints: &'static [Endpoint],
+    }
+    let body = serde_json::to_vec(&Document { endpoints: ENDPOINTS }).map_err(|_| ApiError::internal())?;
+    Ok(compressed(exchange, json(StatusCode::OK, Bytes::new()), body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::fmt::Write;
+
+    fn document() -> String {
+        let mut text = String::from("| method | path | for |\n|---|---|---|\n");
+        for Endpoint { method, path, summary, .. } in ENDPOINTS {
+            let _ = writeln!(text, "| {method} | `{path}` | {summary} |");
+        }
+        text
+    }
+
+    #[test]
+    fn the_document_has_this_table() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/HTTP_API.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let table = document();
+        assert!(page.contains(&table), "docs/HTTP_API.md must hold this table:\n\n{table}");
+    }
+
+    #[test]
+    fn ids_are_unique_and_bodies_are_what_they_say() {
+        let ids: BTreeSet<_> = ENDPOINTS.iter().map(|endpoint| endpoint.id).collect();
+        assert_eq!(ids.len(), ENDPOINTS.len());
+        for endpoint in ENDPOINTS {
+            if let Some(body) = endpoint.body.as_ref().filter(|body| body.content_type == "application/json") {
+                serde_json::from_str::<serde_json::Value>(body.example)
+                    .unwrap_or_else(|e| panic!("{}: {e}", endpoint.id));
+            }
+            let braces = endpoint.path.contains('{');
+            assert_eq!(endpoint.params.iter().any(|param| param.place == "path"), braces, "{}", endpoint.id);
+        }
+    }
+
+    #[test]
+    fn paths_and_methods_are_found() {
+        assert_eq!(find("/api/v1/ui/engine/pi0", "GET").map(|f| f.argument).ok(), Some(Some("pi0")));
+        assert_eq!(find("/api/v1/ui/engine", "HEAD").map(|f| f.endpoint.id).ok(), Some("ui_engine"));
+        assert_eq!(find("/api/dashboard-config", "PUT").map(|f| f.endpoint.id).ok(), Some("dashboard_save"));
+        let refused = |path, method| find(path, method).map(|_| ()).unwrap_err();
+        assert_eq!(refused("/api/v1/ui/engine/a/b", "GET").status, StatusCode::NOT_FOUND);
+        assert_eq!(refused("/api/v1/ui/engine/", "GET").status, StatusCode::NOT_FOUND);
+        assert_eq!(refused("/api/dashboard-config", "POST").allow, Some("GET, HEAD, PUT"));
+        assert_eq!(refused("/api/v1/ui/jobs/7", "PUT").allow, Some("GET, HEAD, DELETE"));
+        assert_eq!(refused("/api/v1/ui/jobs", "DELETE").allow, Some("GET, HEAD, POST"));
+    }
+}

@@ -1,0 +1,184 @@
+//! `POST /api/v1/ui/batch`: all series of a page in one request, as columns.
+
+mod columns;
+mod read;
+mod request;
+mod steps;
+mod write;
+
+use super::documents;
+use super::guard::check_json;
+use crate::app::App;
+use crate::body::read_small;
+use crate::exchange::Exchange;
+use crate::json_stream::{ChunkWriter, respond};
+use crate::respond::ApiError;
+use nanotdb_core::model::Sample;
+use read::{Known, Outcome, Trouble, read_group};
+use request::{Batch, Reading, Wanted};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+use warp::reply::Response;
+use write::{Answer, Head, SeriesError};
+
+/// Most bytes of a request.
+const MAX_REQUEST: usize = 1 << 20;
+/// Buckets that are in memory at once; with more, series are read and written in turns.
+const MOST_CELLS: usize = 1 << 19;
+
+/// Answers a batch.
+pub(super) async fn batch(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+    check_json(exchange)?;
+    let body = read_small(exchange, MAX_REQUEST).await?;
+    let batch = Batch::parse(&body, app.limits.max_series_per_query)?;
+    let app = Arc::clone(app);
+    let response = respond(exchange.accepts_gzip, move |out| Job { app: &app, batch: &batch }.run(out)).await;
+    Ok(documents::not_stored(response))
+}
+
+struct Job<'a> {
+    app: &'a App,
+    batch: &'a Batch,
+}
+
+/// What is known of a series that exists.
+struct Found {
+    known: Known,
+    last: Option<Sample>,
+}
+
+impl Job<'_> {
+    fn run(&self, mut out: ChunkWriter) {
+        let deadline = Instant::now() + self.app.limits.max_query_time;
+        let mut answer = Answer::begin(self.app.clock.now(), out.buffer());
+        let mut points_left = self.app.limits.max_points_per_query;
+        let mut rest = self.batch.series.as_slice();
+        while !rest.is_empty() {
+            let (turn, later) = rest.split_at(self.turn(rest));
+            rest = later;
+            for (wanted, outcome) in turn.iter().zip(self.read(turn, deadline)) {
+                match outcome {
+                    Err(error) => answer.error(&error, out.buffer()),
+                    Ok((_, Err(trouble))) => answer.error(&error_of(trouble), out.buffer()),
+                    Ok((found, Ok((content, warnings)))) => {
+                        let points = write::points_of(&content);
+                        if points > points_left {
+                            let limit = self.app.limits.max_points_per_query;
+                            let message = format!(
+                                "limit limits.max_points_per_query = {limit} reached: ask for fewer series or buckets"
+                            );
+                            answer.error(&SeriesError { kind: "limit", message }, out.buffer());
+                            continue;
+                        }
+                        points_left -= points;
+                        let rounded = wanted.reading.rate;
+                        let head = Head { known: found.known, last: found.last, warnings: &warnings, rounded };
+                        answer.series(&head, &content, out.buffer());
+                    }
+                }
+                if out.flush_if_full().is_err() {
+                    return;
+                }
+            }
+        }
+        answer.end(out.buffer());
+        out.finish();
+    }
+
+    /// How many of the next series are read at once.
+    fn turn(&self, series: &[Wanted]) -> usize {
+        let mut cells = 0usize;
+        let cost = |wanted: &Wanted| {
+            wanted.reading.range.and_then(|at| self.batch.ranges.get(at)).map_or(1, |range| range.buckets + 2)
+        };
+        let fits = series.iter().take_while(|wanted| {
+            cells = cells.saturating_add(cost(wanted));
+            cells <= MOST_CELLS
+        });
+        fits.count().max(1)
+    }
+
+    /// Reads some series, those that are alike together.
+    fn read(&self, series: &[Wanted], deadline: Instant) -> Vec<Result<(Found, Outcome), SeriesError>> {
+        let mut found: Vec<Result<Found, SeriesError>> = self.look_up(series);
+        let mut groups: Vec<(&str, Reading, Vec<usize>)> = Vec::new();
+        for (at, (wanted, found)) in series.iter().zip(&found).enumerate() {
+            if found.is_err() {
+                continue;
+            }
+            let alike = |(database, reading, _): &&mut (&str, Reading, Vec<usize>)| {
+                *database == wanted.database && *reading == wanted.reading
+            };
+            match groups.iter_mut().find(alike) {
+                Some((.., members)) => members.push(at),
+                None => groups.push((&wanted.database, wanted.reading, vec![at])),
+            }
+        }
+        let mut outcomes: HashMap<usize, Outcome> = HashMap::new();
+        for (database, reading, members) in groups {
+            let range = reading.range.and_then(|at| self.batch.ranges.get(at)).copied();
+            let metrics: Vec<(&Wanted, Known)> = members
+                .iter()
+                .filter_map(|at| Some((series.get(*at)?, found.get(*at)?.as_ref().ok()?.known)))
+                .collect();
+            let read = read_group(self.app, database, reading, range, &metrics, deadline);
+            outcomes.extend(members.into_iter().zip(read));
+        }
+        let lost = || Err(Trouble::Failed("it was not read".to_owned()));
+        found
+            .drain(..)
+            .enumerate()
+            .map(|(at, found)| found.map(|found| (found, outcomes.remove(&at).unwrap_or_else(lost))))
+            .collect()
+    }
+
+    /// Types, newest samples and usual distances.
+    fn look_up(&self, series: &[Wanted]) -> Vec<Result<Found, SeriesError>> {
+        let engine = &self.app.engine;
+        let mut found: Vec<Result<Found, SeriesError>> = series.iter().map(|wanted| self.look_up_one(wanted)).collect();
+        let mut by_database: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (at, (wanted, one)) in series.iter().zip(&found).enumerate() {
+            if one.is_ok() {
+                by_database.entry(&wanted.database).or_default().push(at);
+            }
+        }
+        for (database, members) in by_database {
+            let names: Vec<&str> = members.iter().filter_map(|at| series.get(*at)).map(|w| w.metric.as_str()).collect();
+            let last = |at: &usize| found.get(*at)?.as_ref().ok()?.last.map(|sample| sample.timestamp);
+            let lasts: Vec<_> = members.iter().map(last).collect();
+            let intervals = self.app.intervals.of(engine, database, &names, &lasts);
+            for (at, interval) in members.into_iter().zip(intervals) {
+                if let Some(Ok(found)) = found.get_mut(at) {
+                    found.known.interval = interval;
+                }
+            }
+        }
+        found
+    }
+
+    fn look_up_one(&self, wanted: &Wanted) -> Result<Found, SeriesError> {
+        let engine = &self.app.engine;
+        let (database, metric) = (wanted.database.as_str(), wanted.metric.as_str());
+        let failed = |error: nanotdb_core::Error| SeriesError { kind: "damaged", message: error.to_string() };
+        if !engine.has_database(database) {
+            return Err(match engine.metrics(database) {
+                Err(error @ nanotdb_core::Error::ReadOnly { .. }) => failed(error),
+                _ => SeriesError { kind: "not_found", message: format!("there is no database {database:?}") },
+            });
+        }
+        let Some(info) = engine.metric(database, metric).map_err(failed)? else {
+            let message = format!("database {database:?} has no metric {metric:?}");
+            return Err(SeriesError { kind: "not_found", message });
+        };
+        let last = engine.query_last(database, metric).map_err(failed)?;
+        Ok(Found { known: Known { value_type: info.value_type, interval: None }, last })
+    }
+}
+
+fn error_of(trouble: Trouble) -> SeriesError {
+    match trouble {
+        Trouble::Limit(message) => SeriesError { kind: "limit", message },
+        Trouble::Failed(message) => SeriesError { kind: "damaged", message },
+    }
+}

@@ -1,0 +1,242 @@
+//! What a batch asks for, checked.
+
+use super::steps::step_for;
+use crate::respond::ApiError;
+use http::StatusCode;
+use nanotdb_core::model::Timestamp;
+use nanotdb_core::plugin::Aggregator;
+use nanotdb_core::plugin::registry::registry;
+use serde::Deserialize;
+
+/// Most series of one request.
+const MOST_SERIES: u64 = 1_000;
+/// Most ranges of one request.
+const MOST_RANGES: usize = 64;
+/// Most columns of a screen.
+const MOST_BUCKETS: u32 = 4_096;
+/// Largest time, in milliseconds: what nanoseconds in 64 bits reach.
+const MOST_MILLIS: f64 = 9.2e12;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    ranges: Vec<RangeText>,
+    series: Vec<SeriesText>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RangeText {
+    start_ms: f64,
+    end_ms: f64,
+    buckets: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeriesText {
+    db: String,
+    metric: String,
+    // Left out is the first range; null is none, for the newest value alone.
+    #[serde(default = "first")]
+    range: Option<usize>,
+    #[serde(default)]
+    rate: bool,
+    aggregate: Option<String>,
+    window_ms: Option<f64>,
+}
+
+fn first() -> Option<usize> {
+    Some(0)
+}
+
+/// A range of time and how many columns the screen has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Range {
+    /// First nanosecond.
+    pub(super) from: Timestamp,
+    /// Last nanosecond.
+    pub(super) to: Timestamp,
+    /// Columns.
+    pub(super) buckets: usize,
+    /// Width of a bucket, nanoseconds.
+    pub(super) step: i64,
+}
+
+/// How a series is to be read.
+#[derive(Clone, Copy)]
+pub(super) struct Reading {
+    /// When; `None` for the newest value alone.
+    pub(super) range: Option<usize>,
+    /// Increases a second instead of values.
+    pub(super) rate: bool,
+    /// An aggregate, and the width of its windows in nanoseconds.
+    pub(super) aggregate: Option<(&'static dyn Aggregator, i64)>,
+}
+
+impl PartialEq for Reading {
+    fn eq(&self, other: &Self) -> bool {
+        let key = |reading: &Self| {
+            (reading.range, reading.rate, reading.aggregate.map(|(aggregator, window)| (aggregator.name(), window)))
+        };
+        key(self) == key(other)
+    }
+}
+
+/// One series.
+pub(super) struct Wanted {
+    /// Database.
+    pub(super) database: String,
+    /// Metric.
+    pub(super) metric: String,
+    /// How it is read.
+    pub(super) reading: Reading,
+}
+
+/// A checked request.
+pub(super) struct Batch {
+    /// The ranges.
+    pub(super) ranges: Vec<Range>,
+    /// The series, in the order of the answer.
+    pub(super) series: Vec<Wanted>,
+}
+
+impl Batch {
+    /// Reads a request body. 400 names the field.
+    pub(super) fn parse(body: &[u8], max_series: u64) -> Result<Self, ApiError> {
+        let request: Request = serde_json::from_slice(body)
+            .map_err(|e| ApiError::bad(format!("the request body: {e}; see docs/HTTP_API.md")))?;
+        let count = request.series.len() as u64;
+        if count > max_series {
+            let detail = "ask for fewer series at once";
+            return Err(ApiError::limit(StatusCode::BAD_REQUEST, "limits.max_series_per_query", max_series, detail));
+        }
+        if count == 0 || count > MOST_SERIES {
+            return Err(ApiError::bad(format!("series: {count} of them; give 1 to {MOST_SERIES}")));
+        }
+        if request.ranges.len() > MOST_RANGES {
+            return Err(ApiError::bad(format!("ranges: {} of them; give at most {MOST_RANGES}", request.ranges.len())));
+        }
+        let ranges =
+            request.ranges.iter().enumerate().map(|(at, range)| range.check(at)).collect::<Result<Vec<_>, _>>()?;
+        let check = |(at, series): (usize, SeriesText)| series.check(at, &ranges);
+        let series = request.series.into_iter().enumerate().map(check).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { ranges, series })
+    }
+}
+
+impl RangeText {
+    fn check(&self, at: usize) -> Result<Range, ApiError> {
+        let fail = |field: &str, value: f64, accepted: &str| {
+            Err(ApiError::bad(format!("ranges[{at}].{field} = {value}: {accepted}")))
+        };
+        for (field, value) in [("start_ms", self.start_ms), ("end_ms", self.end_ms)] {
+            if value.is_nan() || value.abs() > MOST_MILLIS {
+                return fail(field, value, "give Unix milliseconds");
+            }
+        }
+        // To the microsecond: what a float of milliseconds holds in our time.
+        let nanos = |millis: f64| ((millis * 1e3).round() as i64).saturating_mul(1_000);
+        let (from, end) = (nanos(self.start_ms), nanos(self.end_ms));
+        if from >= end {
+            return fail("end_ms", self.end_ms, "give a time after start_ms");
+        }
+        if self.buckets == 0 || self.buckets > MOST_BUCKETS {
+            return fail("buckets", f64::from(self.buckets), "give 1 to 4096");
+        }
+        let step = step_for(end.saturating_sub(from), i64::from(self.buckets));
+        Ok(Range { from, to: end.saturating_sub(1), buckets: self.buckets as usize, step })
+    }
+}
+
+impl SeriesText {
+    fn check(self, at: usize, ranges: &[Range]) -> Result<Wanted, ApiError> {
+        let fail = |field: &str, accepted: &str| Err(ApiError::bad(format!("series[{at}].{field}: {accepted}")));
+        if self.db.is_empty() {
+            return fail("db", "give the name of a database");
+        }
+        if self.metric.is_empty() {
+            return fail("metric", "give the name of a metric");
+        }
+        let range = match self.range {
+            None => None,
+            Some(range) => match ranges.get(range) {
+                Some(found) => Some((range, *found)),
+                None => return fail("range", &format!("{range} is not one of the {} in ranges", ranges.len())),
+            },
+        };
+        let window = match self.window_ms {
+            None => 0,
+            Some(_) if self.aggregate.is_none() => return fail("window_ms", "goes with aggregate"),
+            Some(millis) if (1.0..=MOST_MILLIS).contains(&millis) => (millis * 1e3).round() as i64 * 1_000,
+            Some(millis) => return fail("window_ms", &format!("{millis}; give milliseconds, 1 or more")),
+        };
+        let aggregate = match &self.aggregate {
+            None => None,
+            Some(name) => match registry().aggregator(name) {
+                Ok(aggregator) => Some((aggregator, window.max(range.map_or(1, |(_, range)| range.step)))),
+                Err(error) => return fail("aggregate", &error.to_string()),
+            },
+        };
+        let reading = Reading { range: range.map(|(at, _)| at), rate: self.rate, aggregate };
+        Ok(Wanted { database: self.db, metric: self.metric, reading })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &str) -> Result<Batch, String> {
+        Batch::parse(body.as_bytes(), 3).map_err(|e| e.message)
+    }
+
+    const RANGE: &str = r#""ranges":[{"start_ms":0,"end_ms":3600000,"buckets":600}]"#;
+
+    #[test]
+    fn a_request_is_read() {
+        let batch = parse(&format!(
+            r#"{{{RANGE},"series":[{{"db":"a","metric":"m"}},{{"db":"a","metric":"n","range":null}},
+               {{"db":"a","metric":"o","rate":true,"aggregate":"p95","window_ms":60000}}]}}"#
+        ))
+        .unwrap();
+        assert_eq!(batch.ranges, [Range { from: 0, to: 3_599_999_999_999, buckets: 600, step: 10_000_000_000 }]);
+        let ranges: Vec<_> = batch.series.iter().map(|s| s.reading.range).collect();
+        assert_eq!(ranges, [Some(0), None, Some(0)]);
+        let (aggregator, window) = batch.series[2].reading.aggregate.unwrap();
+        assert_eq!((aggregator.name(), window), ("p95", 60_000_000_000));
+        assert!(batch.series[2].reading.rate);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let series = |text: &str| format!("{{{RANGE},\"series\":[{text}]}}");
+        for (body, says) in [
+            ("{".to_owned(), "the request body"),
+            (series(r#"{"db":"a","metric":"m","color":1}"#), "color"),
+            (series(""), "series: 0 of them"),
+            (series(&vec![r#"{"db":"a","metric":"m"}"#; 4].join(",")), "limits.max_series_per_query = 3"),
+            (series(r#"{"db":"","metric":"m"}"#), "series[0].db"),
+            (series(r#"{"db":"a","metric":"m","range":1}"#), "series[0].range: 1 is not one of the 1"),
+            (series(r#"{"db":"a","metric":"m","window_ms":5}"#), "series[0].window_ms: goes with aggregate"),
+            (series(r#"{"db":"a","metric":"m","aggregate":"avg","window_ms":0}"#), "series[0].window_ms: 0"),
+            (series(r#"{"db":"a","metric":"m","aggregate":"nope"}"#), "nope"),
+            (r#"{"ranges":[{"start_ms":5,"end_ms":5,"buckets":1}],"series":[]}"#.into(), "series: 0"),
+            (
+                r#"{"ranges":[{"start_ms":5,"end_ms":5,"buckets":1}],"series":[{"db":"a","metric":"m"}]}"#.into(),
+                "end_ms",
+            ),
+            (
+                r#"{"ranges":[{"start_ms":5,"end_ms":9,"buckets":0}],"series":[{"db":"a","metric":"m"}]}"#.into(),
+                "1 to 4096",
+            ),
+            (
+                r#"{"ranges":[{"start_ms":5,"end_ms":1e300,"buckets":1}],"series":[{"db":"a","metric":"m"}]}"#.into(),
+                "end_ms",
+            ),
+        ] {
+            let error = parse(&body).map(|_| ()).unwrap_err();
+            assert!(error.contains(says), "{body}: {error}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What the web interface asks for: `/api/v1/ui/...` and the dashboard document.
+//!
+//! Which path and method is which endpoint stands in [`super::table`], that makes docs/HTTP_API.md and the API tester too.
+
+mod batch;
+mod catalog;
+mod documents;
+mod guard;
+mod host;
+mod intervals;
+mod numbers;
+
+pub(crate) use catalog::settings_text;
+pub(crate) use documents::etag_of;
+pub(crate) use guard::check_same_origin;
+pub(crate) use intervals::Intervals;
+
+use super::{Answer, endpoint_index, table};
+use crate::app::App;
+use crate::exchange::Exchange;
+use crate::respond::ApiError;
+use http::StatusCode;
+use std::sync::Arc;
+use warp::reply::Response;
+
+/// Whether this path is for [`route`].
+pub(super) fn is_ui(path: &str) -> bool {
+    path.starts_with("/api/v1/ui/") || path == "/api/dashboard-config" || path.starts_with("/api/dashboard-config/")
+}
+
+/// Answers a request.
+pub(super) fn route(app: Arc<App>, exchange: Arc<Exchange>) -> Answer {
+    Box::pin(async move { answer(&app, &exchange).await.unwrap_or_else(ApiError::into_response) })
+}
+
+async fn answer(app: &Arc<App>, exchange: &Arc<Exchange>) -> Result<Response, ApiError> {
+    let path = exchange.uri.path();
+    let found = table::find(path, exchange.method.as_str())?;
+    exchange.set_endpoint(endpoint_index(found.counted_as()));
+    match found.endpoint.id {
+        "ui_batch" => batch::batch(app, exchange).await,
+        "ui_catalog" => catalog::catalog(app, exchange).await,
+        "ui_settings" => catalog::settings(app, exchange),
+        "ui_endpoints" => table::endpoints(exchange),
+        _ => Err(ApiError::new(StatusCode::NOT_FOUND, format!("there is nothing at {path}"))),
+    }
+}
