@@ -3,7 +3,7 @@
 use crate::body::BodyLimits;
 use crate::limits::RequestLimit;
 use crate::routes::import::BufferPool;
-use crate::routes::ui::Intervals;
+use crate::routes::ui::{DashboardStore, Intervals};
 use crate::telemetry::{Process, Telemetry};
 use nanotdb_core::clock::Clock;
 use nanotdb_core::config::LimitsSection;
@@ -32,6 +32,8 @@ pub(crate) struct App {
     pub(crate) stopping: watch::Sender<bool>,
     /// How far apart samples usually are.
     pub(crate) intervals: Intervals,
+    /// The dashboard document.
+    pub(crate) dashboard: DashboardStore,
 }
 
 impl App {
@@ -49,6 +51,7 @@ impl App {
             started: clock.now(),
             stopping: watch::Sender::new(false),
             intervals: Intervals::default(),
+            dashboard: DashboardStore::new(engine.root().join(&engine.config().web.dashboard_config)),
             engine,
             clock,
             limits,

@@ -5,6 +5,8 @@
 
 #![deny(unsafe_code)]
 
+pub mod dashboard;
+
 /// A built file, ready to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asset {

@@ -4,6 +4,7 @@
 
 mod batch;
 mod catalog;
+mod dashboard;
 mod documents;
 mod guard;
 mod host;
@@ -11,6 +12,7 @@ mod intervals;
 mod numbers;
 
 pub(crate) use catalog::settings_text;
+pub(crate) use dashboard::DashboardStore;
 pub(crate) use documents::etag_of;
 pub(crate) use guard::check_same_origin;
 pub(crate) use intervals::Intervals;
@@ -37,11 +39,18 @@ async fn answer(app: &Arc<App>, exchange: &Arc<Exchange>) -> Result<Response, Ap
     let path = exchange.uri.path();
     let found = table::find(path, exchange.method.as_str())?;
     exchange.set_endpoint(endpoint_index(found.counted_as()));
+    let argument = found.argument.unwrap_or_default();
     match found.endpoint.id {
         "ui_batch" => batch::batch(app, exchange).await,
         "ui_catalog" => catalog::catalog(app, exchange).await,
         "ui_settings" => catalog::settings(app, exchange),
         "ui_endpoints" => table::endpoints(exchange),
+        "dashboard" => dashboard::get(app, exchange).await,
+        "dashboard_save" => dashboard::put(app, exchange).await,
+        "dashboard_validate" => dashboard::validate(app, exchange).await,
+        "dashboard_backups" => dashboard::backups(app, exchange).await,
+        "dashboard_backup" => dashboard::backup(app, exchange, argument).await,
+        "dashboard_restore" => dashboard::restore(app, exchange).await,
         _ => Err(ApiError::new(StatusCode::NOT_FOUND, format!("there is nothing at {path}"))),
     }
 }

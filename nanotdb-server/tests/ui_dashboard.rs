@@ -1,0 +1,184 @@
+//! The dashboard document over HTTP: saved, refused, kept, restored. And the pages themselves.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use common::{Answer, Server};
+use serde_json::{Value, json};
+
+const PATH: &str = "/api/dashboard-config";
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+fn put(server: &Server, document: &Value, more: &[(&str, &str)]) -> Answer {
+    let headers = [&[JSON], more].concat();
+    server.connect().send("PUT", PATH, &headers, document.to_string().as_bytes())
+}
+
+fn original() -> Value {
+    let sample = include_str!("fixtures/dashboard.json");
+    serde_json::from_str(sample).unwrap()
+}
+
+#[test]
+fn the_originals_document_opens_and_unknown_members_survive() {
+    let server = Server::start();
+    let default = server.get(PATH);
+    assert_eq!(default.status, 200);
+    assert!(default.json()["widgets"].as_object().unwrap().len() > 5);
+    // A file of the original, as it lies there.
+    let text = include_str!("fixtures/dashboard.json");
+    std::fs::write(server.dir.path().join("dashboard.json"), text).unwrap();
+    let found = server.get(PATH);
+    assert_eq!(found.text(), text);
+    let etag = found.header("etag").unwrap().to_owned();
+    assert_ne!(Some(etag.as_str()), default.header("etag"));
+    assert_eq!(server.connect().send("GET", PATH, &[("If-None-Match", &etag)], b"").status, 304);
+
+    let mut document = original();
+    document["future"] = json!({"deep": [1, {"n": 12345678901234567890u64}]});
+    document["widgets"]["system_snapshot"]["icon"] = json!("gauge");
+    let saved = put(&server, &document, &[("If-Match", &etag)]);
+    assert_eq!(saved.status, 200, "{}", saved.text());
+    let answer = saved.json();
+    assert_eq!((&answer["ok"], &answer["config"]), (&json!(true), &document));
+    // The metrics are not there yet: that is said, and no error.
+    assert!(answer["warnings"].as_array().unwrap().iter().any(|w| w["path"] == "/widgets/system_snapshot/series/0/metric"));
+    assert_eq!(server.get(PATH).json(), document);
+    assert_eq!(server.get(PATH).header("etag"), saved.header("etag"));
+    let backup = answer["backup_path"].as_str().unwrap();
+    assert_eq!(std::fs::read_to_string(server.dir.path().join(backup)).unwrap(), text);
+}
+
+#[test]
+fn whoever_comes_second_is_told() {
+    let server = Server::start();
+    let etag = server.get(PATH).header("etag").unwrap().to_owned();
+    let first = put(&server, &json!({"title": "first"}), &[("If-Match", &etag)]);
+    assert_eq!(first.status, 200);
+    let second = put(&server, &json!({"title": "second"}), &[("If-Match", &etag)]);
+    assert_eq!(second.status, 412);
+    assert_eq!(second.header("etag"), first.header("etag"));
+    assert_eq!(second.json()["errors"], json!(["the dashboard was changed by someone else"]));
+    assert_eq!(server.get(PATH).json()["title"], "first");
+    // Without If-Match it is meant to be replaced.
+    assert_eq!(put(&server, &json!({"title": "third"}), &[]).status, 200);
+}
+
+#[test]
+fn mistakes_are_told_with_their_places_and_change_nothing() {
+    let server = Server::start();
+    let before = server.get(PATH).text();
+    let mut document = original();
+    document["widgets"]["system_snapshot"]["series"][0]["metric"] = Value::Null;
+    document["widgets"]["cpu_busy_aggregate"]["lookback"] = json!("a day");
+    let validated = server.connect().send("POST", &format!("{PATH}/validate"), &[JSON], document.to_string().as_bytes());
+    for answer in [put(&server, &document, &[]), validated] {
+        assert_eq!(answer.status, 400);
+        let answer = answer.json();
+        assert_eq!(answer["ok"], false);
+        let errors = answer["errors"].as_array().unwrap();
+        assert!(errors.contains(&json!("widgets.system_snapshot.series[0].metric: must be given")), "{errors:?}");
+        let place = json!({"path": "/widgets/system_snapshot/series/0/metric", "message": "must be given"});
+        assert!(answer["details"].as_array().unwrap().contains(&place));
+        assert_eq!(errors.len(), 2);
+    }
+    let answer = server.connect().send("PUT", PATH, &[JSON], b"{\"title\": \n 7,}");
+    assert_eq!(answer.status, 400);
+    assert!(answer.json()["errors"][0].as_str().unwrap().contains("line 2"), "{}", answer.text());
+    assert_eq!(answer.json()["details"][0]["path"], "");
+    assert_eq!(server.get(PATH).text(), before);
+    assert!(!server.dir.path().join("dashboard.json").exists());
+    let answer = server.connect().send("POST", &format!("{PATH}/validate"), &[JSON], original().to_string().as_bytes());
+    assert_eq!((answer.status, &answer.json()["backup_path"]), (200, &Value::Null));
+}
+
+#[test]
+fn backups_are_listed_shown_and_restored() {
+    let server = Server::start();
+    for title in ["one", "two", "three"] {
+        assert_eq!(put(&server, &json!({"title": title, "widgets": {}}), &[]).status, 200);
+    }
+    let list = server.get(&format!("{PATH}/backups")).json();
+    let backups = list["backups"].as_array().unwrap();
+    assert_eq!(backups.len(), 2);
+    assert_eq!(backups[0]["widgets"], 0);
+    assert!(backups[0]["time_ms"].as_i64().unwrap() >= backups[1]["time_ms"].as_i64().unwrap());
+    let oldest = backups[1]["name"].as_str().unwrap();
+    assert_eq!(server.get(&format!("{PATH}/backups/{oldest}")).json()["title"], "one");
+    assert_eq!(server.get(&format!("{PATH}/backups/..%2fengine.toml")).status, 404);
+    let body = json!({"name": oldest}).to_string();
+    let stale = [JSON, ("If-Match", "\"0\"")];
+    assert_eq!(server.connect().send("POST", &format!("{PATH}/restore"), &stale, body.as_bytes()).status, 412);
+    let restored = server.connect().send("POST", &format!("{PATH}/restore"), &[JSON], body.as_bytes());
+    assert_eq!(restored.status, 200, "{}", restored.text());
+    assert_eq!(server.get(PATH).json()["title"], "one");
+    let newest = server.get(&format!("{PATH}/backups")).json()["backups"][0]["name"].as_str().unwrap().to_owned();
+    assert_eq!(server.get(&format!("{PATH}/backups/{newest}")).json()["title"], "three");
+}
+
+#[test]
+fn other_sites_change_nothing() {
+    let server = Server::start();
+    let document = json!({"title": "x"});
+    let host = "localhost";
+    for (headers, status) in [
+        (vec![("Origin", "http://evil.example")], 403),
+        (vec![("Sec-Fetch-Site", "cross-site")], 403),
+        (vec![("Sec-Fetch-Site", "same-site"), ("Origin", "http://localhost")], 403),
+        (vec![("Origin", "null")], 403),
+        (vec![("Origin", "http://localhost")], 200),
+        (vec![("Sec-Fetch-Site", "same-origin")], 200),
+    ] {
+        assert_eq!(put(&server, &document, &headers).status, status, "{headers:?} for {host}");
+    }
+    let form = [("Content-Type", "text/plain")];
+    assert_eq!(server.connect().send("PUT", PATH, &form, b"{}").status, 415);
+    let foreign = [("Origin", "http://evil.example")];
+    for path in ["/api/v1/import", "/api/v1/import/prometheus", "/api/v1/rollup/backfill"] {
+        assert_eq!(server.connect().send("POST", path, &foreign, b"demo/a 1").status, 403, "{path}");
+    }
+    assert_eq!(server.connect().send("POST", "/api/v1/import", &[("Origin", "http://localhost")], b"demo/a 1").status, 200);
+}
+
+#[test]
+fn a_read_only_interface_refuses_changes() {
+    let server = Server::with_config("[web]\nread_only = true\ntitle = \"Wall\"\n");
+    let answer = put(&server, &json!({}), &[]);
+    assert_eq!(answer.status, 403);
+    assert!(answer.text().contains("web.read_only"), "{}", answer.text());
+    assert_eq!(server.get("/api/v1/ui/settings").json()["read_only"], true);
+}
+
+#[test]
+fn pages_have_their_settings_and_their_headers() {
+    let server = Server::with_config("[web]\nbase_path = \"/panels\"\ntitle = \"A \\\"B\\\"\"\n");
+    for path in ["/", "/panels", "/panels/overview", "/explore", "/engine", "/api-tester"] {
+        let page = server.get(path);
+        assert_eq!(page.status, 200, "{path}");
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+        assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+        assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'self'"));
+        assert_eq!(page.header("cache-control"), Some("no-cache"));
+        let etag = page.header("etag").unwrap().to_owned();
+        let again = server.connect().send("GET", path, &[("If-None-Match", &etag)], b"");
+        assert_eq!((again.status, again.body.len()), (304, 0));
+    }
+    assert_eq!(server.get("/dashboard").status, 404);
+    assert_eq!(server.get("/../engine.toml").status, 404);
+}
+
+#[test]
+fn edited_pages_come_from_web_root() {
+    let server = Server::with_config("[web]\nweb_root = \"pages\"\n");
+    let pages = server.dir.path().join("pages");
+    std::fs::create_dir_all(pages.join("assets")).unwrap();
+    std::fs::write(pages.join("index.html"), "<p>mine <meta content=\"__NANOTDB_SETTINGS__\">").unwrap();
+    std::fs::write(pages.join("assets/x.js"), "let a = '__NANOTDB_SETTINGS__';").unwrap();
+    assert!(server.get("/explore").text().starts_with("<p>mine <meta content=\"{&quot;title&quot;"));
+    let script = server.get("/assets/x.js");
+    assert_eq!(script.text(), "let a = '__NANOTDB_SETTINGS__';");
+    assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
+    assert_eq!(script.header("cache-control"), Some("no-cache"));
+    assert_eq!(server.get("/assets/../engine.toml").status, 404);
+    assert_eq!(server.get("/assets").status, 404);
+}

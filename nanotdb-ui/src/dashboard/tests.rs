@@ -1,0 +1,181 @@
+use super::*;
+use serde_json::{Value, json};
+
+fn is_duration(text: &str) -> bool {
+    text.strip_suffix(['s', 'm', 'h', 'd']).is_some_and(|n| n.parse::<u32>().is_ok_and(|n| n > 0))
+}
+
+const RULES: Rules<'_> = Rules { aggregates: &["avg", "max", "p95"], is_duration };
+
+fn errors(document: &Value) -> Vec<(String, String)> {
+    check(document, RULES).errors.iter().map(|p| (p.place.pointer(), p.to_string())).collect()
+}
+
+/// The document that the original shows when it has none.
+fn original() -> Value {
+    json!({
+        "title": "NanoTDB Dashboard", "default_db": "metrics",
+        "groups": [{"id": "overview", "label": "Overview", "widgets": ["cpu", "load"]},
+                   {"id": "events", "label": "Events", "widgets": ["slow"]}],
+        "widgets": {
+            "cpu": {"type": "aggregate_band", "title": "CPU Busy", "refresh_sec": 15, "lookback": "24h", "interval": "10m",
+                    "series": [{"metric": "cpu.busy_pct", "window": "10m", "transform": {"unit": "%", "decimals": 1}}]},
+            "load": {"type": "line_chart", "lookback": "6h",
+                     "series": [{"label": "Load", "metric": "sys.load1", "aggregate": "avg", "window": "1m",
+                                 "thresholds": {"direction": "below", "warning": 1.0, "critical": 0.5}}],
+                     "event_overlays": [{"label": "start", "event_name_pattern": "nanotdb.engine.started"}]},
+            "slow": {"type": "event_log", "series": [{"event_name_pattern": "disk.*", "event_limit": 10, "db": "internal"}]}
+        }
+    })
+}
+
+#[test]
+fn the_default_and_the_original_are_good() {
+    let default: Value = serde_json::from_str(DEFAULT).unwrap();
+    assert_eq!(check(&default, RULES), Report::default());
+    assert_eq!(pretty(DEFAULT), pretty(&pretty(DEFAULT)));
+    let report = check(&original(), RULES);
+    assert_eq!(report.errors, []);
+    // Events are accepted, and said to be missing.
+    let places: Vec<String> = report.warnings.iter().map(|w| w.place.pointer()).collect();
+    assert_eq!(places, ["/widgets/load/event_overlays", "/widgets/slow/type"]);
+}
+
+#[test]
+fn unknown_members_and_nulls_are_nobodys_business() {
+    let mut document = original();
+    document["future"] = json!({"a": [1]});
+    document["widgets"]["cpu"]["icon"] = json!(7);
+    document["widgets"]["cpu"]["title"] = Value::Null;
+    document["groups"][0]["note"] = json!(null);
+    assert_eq!(errors(&document), []);
+    assert_eq!(errors(&json!({})), []);
+    assert_eq!(errors(&json!({"groups": null, "widgets": null})), []);
+}
+
+#[test]
+fn every_mistake_is_told_with_its_place() {
+    let cases: &[(&str, Value, &str)] = &[
+        ("/title", json!(1), "must be text"),
+        ("/groups", json!({}), "must be a list"),
+        ("/groups/0", json!(1), "must be an object"),
+        ("/groups/0/id", json!(null), "must be given"),
+        ("/groups/0/id", json!("edit"), "another page"),
+        ("/groups/0/id", json!("a/b"), "letters"),
+        ("/groups/1/id", json!("overview"), "another group"),
+        ("/groups/0/widgets/0", json!("none"), "no widget \"none\""),
+        ("/groups/0/widgets/0", json!(2), "must be the id"),
+        ("/widgets/cpu/type", json!("gauge"), "one of number"),
+        ("/widgets/cpu/type", json!(null), "must be given"),
+        ("/widgets/cpu/refresh_sec", json!(0), "above zero"),
+        ("/widgets/cpu/lookback", json!("day"), "6h or 7d"),
+        ("/widgets/cpu/interval", json!(10), "must be text"),
+        ("/widgets/cpu/series", json!([]), "at least one"),
+        ("/widgets/cpu/series", json!("x"), "must be a list"),
+        ("/widgets/cpu/series/0/metric", json!(null), "must be given"),
+        ("/widgets/cpu/series/0/metric", json!(" "), "must be given"),
+        ("/widgets/cpu/series/0/window", json!("0s"), "duration"),
+        ("/widgets/load/series/0/aggregate", json!("mean"), "one of avg, max, p95"),
+        ("/widgets/load/series/0/rate", json!("yes"), "true or false"),
+        ("/widgets/cpu/series/0/transform", json!(1), "must be an object"),
+        ("/widgets/cpu/series/0/transform/factor", json!("2"), "must be a number"),
+        ("/widgets/cpu/series/0/transform/decimals", json!(1.5), "0 to 12"),
+        ("/widgets/load/series/0/thresholds/direction", json!("up"), "above or below"),
+        ("/widgets/load/series/0/thresholds/warning", json!("1"), "must be a number"),
+        ("/widgets/slow/series/0/event_name_pattern", json!(""), "must be given"),
+        ("/widgets/slow/series/0/event_limit", json!(0), "1 or more"),
+        ("/widgets/cpu/layout/w", json!(40), "1 to 12"),
+    ];
+    for (pointer, value, says) in cases {
+        let mut document = original();
+        document["widgets"]["cpu"]["layout"] = json!({"w": 2, "h": 2});
+        document["widgets"]["load"]["series"][0]["rate"] = json!(true);
+        document["widgets"]["cpu"]["series"][0]["transform"]["factor"] = json!(2);
+        *document.pointer_mut(pointer).unwrap() = value.clone();
+        let found = errors(&document);
+        assert!(found.iter().any(|(at, text)| at == pointer && text.contains(says)), "{pointer} = {value}: {found:?}");
+    }
+    assert_eq!(errors(&json!([])), [(String::new(), "must be an object".to_owned())]);
+}
+
+#[test]
+fn places_are_written_in_both_ways() {
+    let place = Place::default().key("widgets").key("a/b~c").key("series").index(2).key("metric");
+    assert_eq!(place.pointer(), "/widgets/a~1b~0c/series/2/metric");
+    assert_eq!(place.to_string(), "widgets.a/b~c.series[2].metric");
+}
+
+#[test]
+fn metrics_are_found_with_their_databases() {
+    let mut document = original();
+    document["widgets"]["load"]["series"][0]["db"] = json!("pi0");
+    let found: Vec<_> = references(&document).into_iter().map(|r| (r.place.pointer(), r.database, r.metric)).collect();
+    let database = |name: &str| Some(name.to_owned());
+    assert_eq!(
+        found,
+        [
+            ("/widgets/cpu/series/0/metric".to_owned(), database("metrics"), "cpu.busy_pct".to_owned()),
+            ("/widgets/load/series/0/metric".to_owned(), database("pi0"), "sys.load1".to_owned()),
+        ]
+    );
+}
+
+#[test]
+fn text_is_set_out_without_changing_anything() {
+    let text = r#"{"b":1e-06,"a":[ ],"t":"x,{\"}\\","big":12345678901234567890123,"c":[1,{"d":null}],"e":{ } }"#;
+    let expected = "{\n  \"b\": 1e-06,\n  \"a\": [],\n  \"t\": \"x,{\\\"}\\\\\",\n  \"big\": 12345678901234567890123,\n  \"c\": [\n    1,\n    \
+                    {\n      \"d\": null\n    }\n  ],\n  \"e\": {}\n}\n";
+    assert_eq!(pretty(text), expected);
+    assert_eq!(pretty(expected), expected);
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from),
+            Just(json!("line_chart")),
+        ];
+        leaf.prop_recursive(4, 64, 6, |inner| {
+            let key = prop_oneof![
+                Just("widgets".to_owned()),
+                Just("groups".to_owned()),
+                Just("series".to_owned()),
+                Just("type".to_owned()),
+                Just("thresholds".to_owned()),
+                ".{0,6}"
+            ];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::btree_map(key, inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        /// Whatever comes is judged: places are of what is there, or of what is missing in it.
+        #[test]
+        fn any_document_is_judged(document in value()) {
+            let report = check(&document, RULES);
+            for problem in report.errors.iter().chain(&report.warnings) {
+                let pointer = problem.place.pointer();
+                let parent = pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
+                prop_assert!(document.pointer(parent).is_some(), "{pointer}");
+                prop_assert!(!problem.message.is_empty());
+            }
+        }
+
+        #[test]
+        fn setting_out_keeps_the_document(document in value()) {
+            let text = document.to_string();
+            let set_out = pretty(&text);
+            prop_assert_eq!(serde_json::from_str::<Value>(&set_out).unwrap(), document);
+            prop_assert_eq!(pretty(&set_out), set_out);
+        }
+    }
+}
