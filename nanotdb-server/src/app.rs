@@ -3,14 +3,14 @@
 use crate::body::BodyLimits;
 use crate::limits::RequestLimit;
 use crate::routes::import::BufferPool;
-use crate::routes::ui::{DashboardStore, Intervals};
+use crate::routes::ui::{DashboardStore, Intervals, Jobs, MOST_STREAMS};
 use crate::telemetry::{Process, Telemetry};
 use nanotdb_core::clock::Clock;
 use nanotdb_core::config::LimitsSection;
 use nanotdb_core::engine::Engine;
 use nanotdb_core::model::Timestamp;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// The engine, the limits, and the server's own state.
 pub(crate) struct App {
@@ -34,6 +34,10 @@ pub(crate) struct App {
     pub(crate) intervals: Intervals,
     /// The dashboard document.
     pub(crate) dashboard: DashboardStore,
+    /// Actions that run or ran.
+    pub(crate) jobs: Jobs,
+    /// Streams that may be opened.
+    pub(crate) streams: Arc<Semaphore>,
 }
 
 impl App {
@@ -51,6 +55,8 @@ impl App {
             started: clock.now(),
             stopping: watch::Sender::new(false),
             intervals: Intervals::default(),
+            jobs: Jobs::default(),
+            streams: Arc::new(Semaphore::new(MOST_STREAMS)),
             dashboard: DashboardStore::new(engine.root().join(&engine.config().web.dashboard_config)),
             engine,
             clock,

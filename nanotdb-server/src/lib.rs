@@ -171,7 +171,9 @@ async fn serve_root(args: &Args, root: &Path, vfs: Arc<dyn Vfs>, config: EngineC
     let app = Arc::new(App::new(engine.clone(), clock));
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let workers = Workers::start(cores.max(2)).context("starting threads")?;
-    let drained = serve::serve(listener, app, &workers, signal).await;
+    let drained = serve::serve(listener, Arc::clone(&app), &workers, signal).await;
+    // Actions end at their next step; what they have not finished stays as it was.
+    tokio::task::spawn_blocking(move || app.jobs.stop(limits::DRAIN_TIMEOUT)).await.context("stopping actions")?;
     // Joining takes a moment and must not be done on a thread of a runtime that others wait for.
     tokio::task::spawn_blocking(move || drop(workers)).await.context("stopping threads")?;
     if !drained {

@@ -54,6 +54,11 @@ impl Params {
         self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty())
     }
 
+    /// All values of a parameter, in order.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
     /// A parameter that must be there.
     pub(crate) fn require(&self, name: &str, accepted: &str) -> Result<&str, ApiError> {
         self.get(name).ok_or_else(|| ApiError::bad(format!("parameter {name} is missing: give {accepted}")))

@@ -42,7 +42,9 @@ fn the_originals_document_opens_and_unknown_members_survive() {
     let answer = saved.json();
     assert_eq!((&answer["ok"], &answer["config"]), (&json!(true), &document));
     // The metrics are not there yet: that is said, and no error.
-    assert!(answer["warnings"].as_array().unwrap().iter().any(|w| w["path"] == "/widgets/system_snapshot/series/0/metric"));
+    assert!(
+        answer["warnings"].as_array().unwrap().iter().any(|w| w["path"] == "/widgets/system_snapshot/series/0/metric")
+    );
     assert_eq!(server.get(PATH).json(), document);
     assert_eq!(server.get(PATH).header("etag"), saved.header("etag"));
     let backup = answer["backup_path"].as_str().unwrap();
@@ -71,7 +73,8 @@ fn mistakes_are_told_with_their_places_and_change_nothing() {
     let mut document = original();
     document["widgets"]["system_snapshot"]["series"][0]["metric"] = Value::Null;
     document["widgets"]["cpu_busy_aggregate"]["lookback"] = json!("a day");
-    let validated = server.connect().send("POST", &format!("{PATH}/validate"), &[JSON], document.to_string().as_bytes());
+    let validated =
+        server.connect().send("POST", &format!("{PATH}/validate"), &[JSON], document.to_string().as_bytes());
     for answer in [put(&server, &document, &[]), validated] {
         assert_eq!(answer.status, 400);
         let answer = answer.json();
@@ -137,7 +140,10 @@ fn other_sites_change_nothing() {
     for path in ["/api/v1/import", "/api/v1/import/prometheus", "/api/v1/rollup/backfill"] {
         assert_eq!(server.connect().send("POST", path, &foreign, b"demo/a 1").status, 403, "{path}");
     }
-    assert_eq!(server.connect().send("POST", "/api/v1/import", &[("Origin", "http://localhost")], b"demo/a 1").status, 200);
+    assert_eq!(
+        server.connect().send("POST", "/api/v1/import", &[("Origin", "http://localhost")], b"demo/a 1").status,
+        200
+    );
 }
 
 #[test]

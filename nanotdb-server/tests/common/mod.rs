@@ -175,7 +175,7 @@ impl Client {
             headers.push((name.to_owned(), value.trim().to_owned()));
         }
         let mut answer = Answer { status, headers, body: Vec::new() };
-        if head_only || status == 204 {
+        if head_only || status == 204 || status == 304 {
             return answer;
         }
         if answer.header("transfer-encoding") == Some("chunked") {

@@ -84,9 +84,9 @@ impl DashboardStore {
         }
     }
 
-    /// The ETag of the document as last seen.
-    pub(super) fn etag(&self) -> String {
-        self.etag.borrow().clone()
+    /// Tells when there is another document.
+    pub(super) fn subscribe(&self) -> watch::Receiver<String> {
+        self.etag.subscribe()
     }
 
     /// Looks whether somebody edited the file.
@@ -434,13 +434,14 @@ mod tests {
     fn as_many_backups_are_kept_as_promised_and_in_order() {
         let directory = tempfile::tempdir().unwrap();
         let store = DashboardStore::new(directory.path().join("dashboard.json"));
-        let first = store.etag();
+        let mut etag = store.subscribe();
+        etag.mark_unchanged();
         // All in the same millisecond.
         for i in 0..25 {
             let saved = store.replace(&format!("{{\"title\":\"{i}\"}}\n"), None, 5).unwrap_or_else(|_| panic!("{i}"));
             assert_eq!(saved.backup.is_some(), i > 0);
         }
-        assert_ne!(store.etag(), first);
+        assert!(etag.has_changed().unwrap());
         let backups = store.backups().unwrap();
         assert_eq!(backups.len(), KEPT_BACKUPS);
         let newest = store.backup(&backups[0].name).unwrap().unwrap();

@@ -9,13 +9,17 @@ mod documents;
 mod guard;
 mod host;
 mod intervals;
+mod jobs;
 mod numbers;
+mod stream;
 
 pub(crate) use catalog::settings_text;
 pub(crate) use dashboard::DashboardStore;
 pub(crate) use documents::etag_of;
 pub(crate) use guard::check_same_origin;
 pub(crate) use intervals::Intervals;
+pub(crate) use jobs::Jobs;
+pub(crate) use stream::MOST_STREAMS;
 
 use super::{Answer, endpoint_index, table};
 use crate::app::App;
@@ -45,6 +49,11 @@ async fn answer(app: &Arc<App>, exchange: &Arc<Exchange>) -> Result<Response, Ap
         "ui_catalog" => catalog::catalog(app, exchange).await,
         "ui_settings" => catalog::settings(app, exchange),
         "ui_endpoints" => table::endpoints(exchange),
+        "ui_stream" => stream::stream(app, exchange).await,
+        "ui_jobs" => jobs::list(app, exchange),
+        "ui_job_start" => jobs::start(app, exchange).await,
+        "ui_job" => jobs::one(app, exchange, argument),
+        "ui_job_stop" => jobs::stop(app, exchange, argument),
         "dashboard" => dashboard::get(app, exchange).await,
         "dashboard_save" => dashboard::put(app, exchange).await,
         "dashboard_validate" => dashboard::validate(app, exchange).await,

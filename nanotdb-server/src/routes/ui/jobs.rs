@@ -1,0 +1,387 @@
+//! `/api/v1/ui/jobs`: building metric files and compacting, on a thread of their own, with progress.
+
+use super::documents::document;
+use super::guard::{check_change, check_json};
+use super::numbers::millis;
+use crate::app::App;
+use crate::body::read_small;
+use crate::exchange::Exchange;
+use crate::respond::ApiError;
+use http::StatusCode;
+use nanotdb_core::Error;
+use nanotdb_core::engine::{BuildOptions, Compaction, Selection};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::broadcast;
+use warp::reply::Response;
+
+/// Jobs that are remembered.
+const REMEMBERED: usize = 20;
+/// Shortest time between two reports of one job.
+const REPORT_EVERY: Duration = Duration::from_millis(500);
+/// Reports that a slow stream may be behind.
+const QUEUE: usize = 64;
+/// Most bytes of a request.
+const MAX_REQUEST: usize = 4_096;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    BuildMetric,
+    Compact,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Running,
+    Done,
+    Failed,
+    Stopped,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Job {
+    id: String,
+    kind: Kind,
+    db: String,
+    partition: Option<String>,
+    state: State,
+    progress: Option<f64>,
+    message: String,
+    started_ms: i64,
+    ended_ms: Option<i64>,
+    error: Option<String>,
+    result: Option<String>,
+}
+
+struct Entry {
+    job: Mutex<Job>,
+    stop: AtomicBool,
+}
+
+impl Entry {
+    fn lock(&self) -> MutexGuard<'_, Job> {
+        self.job.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All jobs of this process.
+pub(crate) struct Jobs {
+    next: AtomicU64,
+    /// Newest first.
+    entries: Mutex<VecDeque<Arc<Entry>>>,
+    ended: Condvar,
+    reports: broadcast::Sender<Arc<str>>,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        let (reports, _) = broadcast::channel(QUEUE);
+        Self { next: AtomicU64::new(1), entries: Mutex::default(), ended: Condvar::new(), reports }
+    }
+}
+
+impl Jobs {
+    /// Jobs as JSON text, whenever one changes.
+    pub(super) fn reports(&self) -> broadcast::Receiver<Arc<str>> {
+        self.reports.subscribe()
+    }
+
+    /// Asks all jobs to stop, and waits until they have, but not for longer than `most`. Returns whether they have.
+    pub(crate) fn stop(&self, most: Duration) -> bool {
+        let mut entries = self.lock();
+        entries.iter().for_each(|entry| entry.stop.store(true, Ordering::Relaxed));
+        let began = Instant::now();
+        while entries.iter().any(|entry| entry.lock().state == State::Running) {
+            let left = most.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.ended.wait_timeout(entries, left).unwrap_or_else(PoisonError::into_inner);
+            entries = waited.0;
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Entry>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, id: &str) -> Result<Arc<Entry>, ApiError> {
+        let found = self.lock().iter().find(|entry| entry.lock().id == id).cloned();
+        found.ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, format!("there is no job {id:?}")))
+    }
+
+    fn add(&self, request: Request, now: i64) -> Result<Arc<Entry>, ApiError> {
+        let mut entries = self.lock();
+        let runs = |entry: &&Arc<Entry>| {
+            let job = entry.lock();
+            job.state == State::Running && job.db == request.db
+        };
+        if let Some(other) = entries.iter().find(runs) {
+            let message = format!("job {} runs in database {:?}; wait for it or stop it", other.lock().id, request.db);
+            return Err(ApiError::new(StatusCode::CONFLICT, message));
+        }
+        let job = Job {
+            id: self.next.fetch_add(1, Ordering::Relaxed).to_string(),
+            kind: request.kind,
+            db: request.db,
+            partition: request.partition,
+            state: State::Running,
+            progress: None,
+            message: "starting".to_owned(),
+            started_ms: now,
+            ended_ms: None,
+            error: None,
+            result: None,
+        };
+        let entry = Arc::new(Entry { job: Mutex::new(job), stop: AtomicBool::new(false) });
+        entries.push_front(Arc::clone(&entry));
+        entries.truncate(REMEMBERED);
+        Ok(entry)
+    }
+
+    fn report(&self, entry: &Entry) {
+        if let Ok(text) = serde_json::to_string(&*entry.lock()) {
+            // Nobody listens: nobody needs it.
+            let _ = self.reports.send(text.into());
+        }
+    }
+
+    fn end(&self, entry: &Entry, now: i64, outcome: Result<String, Error>) {
+        {
+            let _entries = self.lock();
+            let mut job = entry.lock();
+            job.ended_ms = Some(now);
+            match outcome {
+                Ok(result) => {
+                    job.state = State::Done;
+                    job.progress = Some(1.0);
+                    job.result = Some(result);
+                }
+                Err(Error::Cancelled(_)) => job.state = State::Stopped,
+                Err(error) => {
+                    job.state = State::Failed;
+                    job.error = Some(error.to_string());
+                }
+            }
+            job.message = match job.state {
+                State::Done => "done",
+                State::Stopped => "stopped",
+                _ => "failed",
+            }
+            .to_owned();
+        }
+        self.ended.notify_all();
+        self.report(entry);
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    kind: Kind,
+    db: String,
+    partition: Option<String>,
+}
+
+/// Ends its job whatever happens on the thread.
+struct Running {
+    app: Arc<App>,
+    entry: Arc<Entry>,
+    outcome: Option<Result<String, Error>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let lost = || Err(Error::bad_input("internal error; the server's log has the details"));
+        let outcome = self.outcome.take().unwrap_or_else(lost);
+        if let Err(error) = &outcome {
+            tracing::warn!(%error, job = self.entry.lock().id, "an action ended early");
+        }
+        self.app.jobs.end(&self.entry, millis(self.app.clock.now()), outcome);
+    }
+}
+
+/// What a job changed.
+#[derive(Default)]
+struct Totals {
+    partitions: u64,
+    before: u64,
+    after: u64,
+    skipped: Vec<String>,
+}
+
+impl Totals {
+    fn text(&self) -> String {
+        let mut text = match self.partitions {
+            0 => "nothing to do".to_owned(),
+            1 => "1 partition".to_owned(),
+            n => format!("{n} partitions"),
+        };
+        if self.partitions > 0 {
+            text.push_str(&format!(", {} -> {}", megabytes(self.before), megabytes(self.after)));
+        }
+        if !self.skipped.is_empty() {
+            text.push_str(&format!("; skipped {}", self.skipped.join(", ")));
+        }
+        text
+    }
+}
+
+fn megabytes(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+fn run(app: &App, entry: &Entry) -> Result<String, Error> {
+    let (kind, database, partition) = {
+        let job = entry.lock();
+        (job.kind, job.db.clone(), job.partition.clone())
+    };
+    let engine = &app.engine;
+    let partitions = match partition {
+        Some(one) => vec![one],
+        None => engine.sealed_partitions(&database)?,
+    };
+    let metrics = &engine.config().metrics;
+    let options = BuildOptions::new(metrics.format, &metrics.compression, metrics.raw_ingest_action)?;
+    let mut totals = Totals::default();
+    let stopped = || Error::Cancelled("stopped".to_owned());
+    for (at, part) in partitions.iter().enumerate() {
+        if entry.stop.load(Ordering::Relaxed) {
+            return Err(stopped());
+        }
+        let progress = at as f64 / partitions.len() as f64;
+        tell(app, entry, progress, format!("{part}: begins"));
+        match kind {
+            Kind::BuildMetric => {
+                let mut told = Instant::now();
+                let mut report = |rows: u64| {
+                    if entry.stop.load(Ordering::Relaxed) {
+                        return ControlFlow::Break(());
+                    }
+                    if told.elapsed() >= REPORT_EVERY {
+                        told = Instant::now();
+                        tell(app, entry, progress, format!("{part}: {rows} points written"));
+                    }
+                    ControlFlow::Continue(())
+                };
+                for report in engine.build_metric_files(&database, Selection::Named(part), options, &mut report)? {
+                    totals.partitions += 1;
+                    totals.before += report.bytes_before;
+                    totals.after += report.bytes_after;
+                }
+            }
+            Kind::Compact => match engine.compact(&database, part, false)? {
+                Compaction::NothingToDo => {}
+                Compaction::Skipped(reason) => totals.skipped.push(format!("{part} ({reason})")),
+                Compaction::Done(files) => {
+                    totals.partitions += 1;
+                    for file in files {
+                        totals.before += file.bytes_before;
+                        totals.after += file.bytes_after.unwrap_or(file.bytes_before);
+                    }
+                }
+            },
+        }
+    }
+    Ok(totals.text())
+}
+
+fn tell(app: &App, entry: &Entry, progress: f64, message: String) {
+    {
+        let mut job = entry.lock();
+        job.progress = Some(progress);
+        job.message = message;
+    }
+    app.jobs.report(entry);
+}
+
+/// `POST /api/v1/ui/jobs`
+pub(super) async fn start(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+    check_change(app, exchange)?;
+    check_json(exchange)?;
+    let body = read_small(exchange, MAX_REQUEST).await?;
+    let accepted = "send {\"kind\":\"build_metric\" or \"compact\",\"db\":\"name\",\"partition\":\"name\" or null}";
+    let request: Request =
+        serde_json::from_slice(&body).map_err(|e| ApiError::bad(format!("the request body: {e}; {accepted}")))?;
+    let partitions = app.engine.partitions(&request.db)?;
+    if let Some(partition) = request.partition.as_ref().filter(|one| !partitions.contains(one)) {
+        let message = format!("database {:?} has no partition {partition:?}", request.db);
+        return Err(ApiError::new(StatusCode::NOT_FOUND, message));
+    }
+    if *app.stopping.borrow() {
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping"));
+    }
+    let entry = app.jobs.add(request, millis(app.clock.now()))?;
+    let answer = entry.lock().clone();
+    let mut running = Running { app: Arc::clone(app), entry, outcome: None };
+    let work = move || {
+        let outcome = run(&running.app, &running.entry);
+        running.outcome = Some(outcome);
+    };
+    // When there is no thread, the job has ended already.
+    std::thread::Builder::new().name("nanotdb-job".into()).spawn(work).map_err(|error| {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, format!("no thread for the action: {error}"))
+    })?;
+    document(exchange, StatusCode::ACCEPTED, &answer)
+}
+
+/// `GET /api/v1/ui/jobs`
+pub(super) fn list(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
+    #[derive(Serialize)]
+    struct Listing {
+        jobs: Vec<Job>,
+    }
+    let jobs = app.jobs.lock().iter().map(|entry| entry.lock().clone()).collect();
+    document(exchange, StatusCode::OK, &Listing { jobs })
+}
+
+/// `GET /api/v1/ui/jobs/{id}`
+pub(super) fn one(app: &App, exchange: &Exchange, id: &str) -> Result<Response, ApiError> {
+    let job = app.jobs.find(id)?.lock().clone();
+    document(exchange, StatusCode::OK, &job)
+}
+
+/// `DELETE /api/v1/ui/jobs/{id}`
+pub(super) fn stop(app: &App, exchange: &Exchange, id: &str) -> Result<Response, ApiError> {
+    check_change(app, exchange)?;
+    let entry = app.jobs.find(id)?;
+    entry.stop.store(true, Ordering::Relaxed);
+    let job = entry.lock().clone();
+    document(exchange, StatusCode::ACCEPTED, &job)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_for_people() {
+        assert_eq!(Totals::default().text(), "nothing to do");
+        let totals = Totals { partitions: 12, before: 8_100_000, after: 2_940, skipped: vec!["2026 (busy)".into()] };
+        assert_eq!(totals.text(), "12 partitions, 8.1 MB -> 2.9 kB; skipped 2026 (busy)");
+    }
+
+    #[test]
+    fn one_job_a_database() {
+        let jobs = Jobs::default();
+        let request = |db: &str| Request { kind: Kind::Compact, db: db.into(), partition: None };
+        let first = jobs.add(request("a"), 1).unwrap_or_else(|e| panic!("{}", e.message));
+        assert!(jobs.add(request("b"), 1).is_ok());
+        assert_eq!(jobs.add(request("a"), 1).map(|_| ()).unwrap_err().status, StatusCode::CONFLICT);
+        assert!(!jobs.stop(Duration::from_millis(20)));
+        jobs.end(&first, 2, Err(Error::Cancelled("x".into())));
+        assert_eq!(first.lock().state, State::Stopped);
+        assert!(jobs.add(request("a"), 1).is_ok());
+    }
+}
