@@ -3,6 +3,7 @@
 mod backfill;
 mod build;
 mod compact;
+mod describe;
 mod flusher;
 mod lifecycle;
 mod maintenance;
@@ -16,11 +17,15 @@ mod trusted_clock;
 mod workers;
 mod write;
 
-pub use crate::database::{Batch, BatchOutcome, CompactedFile, Compaction, MetricInfo, Rejection, Removed};
+pub use crate::database::{
+    Batch, BatchOutcome, CompactedFile, Compaction, DatabaseSize, FileDescription, MetricInfo, PageDescription,
+    PartitionDescription, Rejection, Removed,
+};
 pub use crate::query::aggregate::{AggregateSink, Windows};
 pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice, Slices, Stride};
 pub use backfill::{BackfillProgress, BackfillStep};
 pub use build::{BuildOptions, BuildProgress, BuildReport};
+pub use describe::DatabaseDescription;
 pub(crate) use lifecycle::names_on_disk;
 pub use maintenance::{DatabaseMaintenance, MaintenancePlan, MaintenanceReport};
 pub use metric_files::Selection;

@@ -6,6 +6,7 @@ mod batch;
 mod catalog;
 mod dashboard;
 mod documents;
+mod engine;
 mod guard;
 mod host;
 mod intervals;
@@ -60,6 +61,8 @@ async fn answer(app: &Arc<App>, exchange: &Arc<Exchange>) -> Result<Response, Ap
         "dashboard_backups" => dashboard::backups(app, exchange).await,
         "dashboard_backup" => dashboard::backup(app, exchange, argument).await,
         "dashboard_restore" => dashboard::restore(app, exchange).await,
+        "ui_engine" => engine::engine(app, exchange).await,
+        "ui_engine_database" => engine::database(app, exchange, argument).await,
         _ => Err(ApiError::new(StatusCode::NOT_FOUND, format!("there is nothing at {path}"))),
     }
 }

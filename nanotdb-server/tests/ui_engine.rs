@@ -1,0 +1,203 @@
+//! What the page about the engine shows, its actions, and the stream, of a real server.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use common::{Client, Server};
+use serde_json::{Value, json};
+use std::io::BufRead;
+use std::time::{Duration, Instant};
+
+/// 2026-05-01T00:00:00Z
+const T0: i64 = 1_777_593_600_000;
+const JSON: [(&str, &str); 1] = [("Content-Type", "application/json")];
+
+fn import(server: &Server, lines: &str) {
+    let answer = server.post("/api/v1/import", lines.as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+fn day(metric: &str, count: i64) -> String {
+    (0..count).map(|i| format!("pi0/{metric} {i}.5 {}\n", (T0 + i * 10_000) * 1_000_000)).collect()
+}
+
+/// Reads events of a stream until one of this name comes.
+struct Stream(Client);
+
+impl Stream {
+    fn open(server: &Server, query: &str) -> Self {
+        let mut client = server.connect();
+        client.write(format!("GET /api/v1/ui/stream?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(client.reader.read_line(&mut head).unwrap() > 0, "{head}");
+        }
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        assert!(head.contains("text/event-stream"), "{head}");
+        Self(client)
+    }
+
+    fn until(&mut self, name: &str) -> Value {
+        let mut line = String::new();
+        let mut is_it = false;
+        loop {
+            line.clear();
+            assert!(self.0.reader.read_line(&mut line).unwrap() > 0, "the stream ended before {name}");
+            if let Some(event) = line.trim().strip_prefix("event: ") {
+                is_it = event == name;
+            } else if let Some(data) = line.trim().strip_prefix("data: ").filter(|_| is_it) {
+                return serde_json::from_str(data).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn points_come_as_they_are_written() {
+    let server = Server::start();
+    import(&server, &day("a", 3));
+    let mut stream = Stream::open(&server, &format!("s=pi0/a&s=pi0/later&every_ms=250"));
+    let status = stream.until("status");
+    assert_eq!((&status["samples_total"], &status["metrics"]), (&json!(3), &json!(1)));
+    let t = T0 + 60_000;
+    import(&server, &format!("pi0/a 7.25 {}\npi0/later 5 {}\n", t * 1_000_000, t * 1_000_000));
+    // Those who are new to the stream begin where it began, by the clock: these times are past.
+    let mut backed = Stream::open(&server, "s=pi0/a&every_ms=250");
+    backed.until("status");
+    import(&server, "pi0/a 8.5\npi0/later 6\n");
+    let points = stream.until("points");
+    let newest = points.as_array().unwrap().last().unwrap().as_array().unwrap().clone();
+    assert_eq!(newest[1..], [json!(0), json!(8.5), json!(1), json!(6)]);
+    assert_eq!(backed.until("points")[0][2], 8.5);
+    // The new metric changed the catalog.
+    assert_eq!(stream.until("catalog")["metrics"], 2);
+}
+
+#[test]
+fn a_stream_begins_where_the_page_left_off() {
+    let server = Server::start();
+    import(&server, "pi0/a 1\n");
+    let first = server.get("/api/v1/ui/catalog").json()["databases"][0]["last_ms"][0].as_i64().unwrap();
+    for value in 2..5 {
+        std::thread::sleep(Duration::from_millis(3));
+        import(&server, &format!("pi0/a {value}\n"));
+    }
+    let mut stream = Stream::open(&server, &format!("s=pi0/a&since_ms={}&every_ms=60000", first + 1));
+    let points = stream.until("points");
+    let values: Vec<i64> = points.as_array().unwrap().iter().map(|row| row[2].as_i64().unwrap()).collect();
+    assert_eq!(values, [2, 3, 4]);
+    let mut late = Stream::open(&server, "s=pi0/a&since_ms=1000");
+    late.until("reset");
+}
+
+#[test]
+fn dashboards_that_are_saved_are_told() {
+    let server = Server::start();
+    let mut stream = Stream::open(&server, "");
+    stream.until("status");
+    let saved = server.connect().send("PUT", "/api/dashboard-config", &JSON, b"{\"title\":\"x\"}");
+    assert_eq!(stream.until("dashboard")["etag"].as_str(), saved.header("etag"));
+}
+
+#[test]
+fn streams_are_limited_and_do_not_delay_the_end() {
+    let server = Server::with_config("[limits]\nmax_concurrent_requests = 2\n");
+    let mut streams: Vec<Stream> = (0..64).map(|_| Stream::open(&server, "")).collect();
+    assert_eq!(server.get("/api/v1/ui/stream").status, 429);
+    // They do not count as requests that are being answered.
+    assert_eq!(server.get("/api/v1/ui/settings").status, 200);
+    drop(streams.pop());
+    let began = Instant::now();
+    while server.get("/api/v1/ui/stream?every_ms=1").status != 400 {}
+    while server.get("/api/v1/ui/stream?s=x").status != 400 {}
+    assert!(began.elapsed() < Duration::from_secs(5));
+    let began = Instant::now();
+    server.signal("TERM");
+    let (status, _) = server.wait();
+    assert!(status.success());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
+fn databases_are_described() {
+    let server = Server::start();
+    import(&server, &day("a", 100));
+    import(&server, "pi0/b 3 1777593600000000000\n");
+    let engine = server.get("/api/v1/ui/engine").json();
+    let database = &engine["databases"].as_array().unwrap().iter().find(|d| d["name"] == "pi0").unwrap().clone();
+    assert_eq!((&database["points"], &database["metrics"]), (&json!(101), &json!(2)));
+    assert_eq!((&database["first_ms"], &database["last_ms"]), (&json!(T0), &json!(T0 + 990_000)));
+    assert_eq!(engine["runtime"]["pid"], server.pid());
+    let setting = |key: &str| engine["settings"].as_array().unwrap().iter().find(|s| s["key"] == key).unwrap().clone();
+    assert_eq!(setting("wal.fsync_policy")["value"], "segment");
+    assert!(setting("wal.fsync_policy")["explain"].as_str().unwrap().contains("forced to the device"));
+    let counters = engine["counters"].as_array().unwrap();
+    assert!(counters.iter().any(|c| c["name"] == "Samples stored" && c["value"] == 101), "{counters:?}");
+
+    let one = server.get("/api/v1/ui/engine/pi0").json();
+    assert_eq!(
+        (&one["state"], &one["wal"]["enabled"], &one["wal"]["tail"]),
+        (&json!("ok"), &json!(true), &json!("clean"))
+    );
+    assert_eq!(one["wal"]["records"], 101);
+    assert_eq!(one["wal_tail"][0], json!({"metric": "b", "t_ms": T0, "v": 3}));
+    assert_eq!(one["wal_tail"].as_array().unwrap().len(), 20);
+    assert_eq!(
+        (&one["open_pages"][0]["partition"], &one["open_pages"][0]["points"]),
+        (&json!("2026-05-01"), &json!(101))
+    );
+    let partition = &one["partitions"][0];
+    assert_eq!((&partition["key"], &partition["points"]), (&json!("2026-05-01"), &json!(101)));
+    assert_eq!((&partition["start_ms"], &partition["end_ms"]), (&json!(T0), &json!(T0 + 86_400_000)));
+    let manifest = one["manifest"].as_array().unwrap();
+    assert!(
+        manifest.iter().any(|s| s["key"] == "retention.partition" && s["value"] == "day" && s["source"] == "manifest")
+    );
+    assert_eq!(server.get("/api/v1/ui/engine/none").status, 404);
+}
+
+#[test]
+fn actions_run_with_progress() {
+    let server = Server::with_config("[maintenance]\ninterval = \"0s\"\n[metrics]\nenabled = true\n");
+    import(&server, &day("a", 5_000));
+    let mut stream = Stream::open(&server, "");
+    stream.until("status");
+    let start = |body: Value| server.connect().send("POST", "/api/v1/ui/jobs", &JSON, body.to_string().as_bytes());
+    let started = start(json!({"kind": "build_metric", "db": "pi0", "partition": "2026-05-01"}));
+    assert_eq!(started.status, 202, "{}", started.text());
+    let id = started.json()["id"].as_str().unwrap().to_owned();
+    let ended = loop {
+        let job = stream.until("job");
+        if job["state"] != "running" {
+            break job;
+        }
+    };
+    assert_eq!(
+        (&ended["id"], &ended["state"], &ended["progress"]),
+        (&json!(id), &json!("done"), &json!(1.0)),
+        "{ended}"
+    );
+    assert!(ended["result"].as_str().unwrap().starts_with("1 partition, "), "{ended}");
+    assert_eq!(server.get(&format!("/api/v1/ui/jobs/{id}")).json()["state"], "done");
+    assert_eq!(server.get("/api/v1/ui/jobs").json()["jobs"].as_array().unwrap().len(), 1);
+    let one = server.get("/api/v1/ui/engine/pi0").json();
+    let files = one["partitions"][0]["files"].as_array().unwrap();
+    let metric = files.iter().find(|f| f["kind"] == "metric").unwrap();
+    assert_eq!((&metric["points"], &metric["codec"]), (&json!(5_000), &json!("columnar")));
+    assert!(metric["bytes"].as_u64().unwrap() > 100);
+    assert_eq!(one["partitions"][0]["points"], 5_000);
+    assert_eq!(one["partitions"][0]["can_build"], false);
+
+    for (body, status) in [
+        (json!({"kind": "compact", "db": "none"}), 404),
+        (json!({"kind": "compact", "db": "pi0", "partition": "2026-05-02"}), 404),
+        (json!({"kind": "drop", "db": "pi0"}), 400),
+        (json!({"kind": "compact", "db": "pi0", "force": true}), 400),
+    ] {
+        assert_eq!(start(body.clone()).status, status, "{body}");
+    }
+    let foreign = [JSON[0], ("Origin", "http://evil.example")];
+    let body = json!({"kind": "compact", "db": "pi0"}).to_string();
+    assert_eq!(server.connect().send("POST", "/api/v1/ui/jobs", &foreign, body.as_bytes()).status, 403);
+    assert_eq!(server.connect().send("DELETE", "/api/v1/ui/jobs/99", &[], b"").status, 404);
+}
