@@ -32,6 +32,11 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) plugins: bool,
 
+    /// Write the files of the web pages to this directory (never over existing ones) and exit; edit them and name it as
+    /// web.web_root
+    #[arg(long, value_name = "DIR")]
+    pub(crate) export_web_assets: Option<PathBuf>,
+
     /// Write the port that is served on to this file (for scripts that pass port 0)
     #[arg(long, value_name = "PATH", hide = true)]
     pub(crate) port_file: Option<PathBuf>,

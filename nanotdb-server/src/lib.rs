@@ -44,7 +44,7 @@ use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::storage::vfs::{RealVfs, Vfs};
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +72,9 @@ fn start(args: &Args) -> Result<()> {
         return Ok(());
     }
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
+    if let Some(directory) = &args.export_web_assets {
+        return export_web_assets(vfs.as_ref(), directory);
+    }
     let location = args.location();
     if args.init {
         if args.config.is_none() && args.data.is_none() {
@@ -93,6 +96,35 @@ fn start(args: &Args) -> Result<()> {
     let result = runtime.block_on(serve_root(args, &location.root, vfs, config));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
+}
+
+/// `--export-web-assets`
+fn export_web_assets(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
+    let files: Vec<(PathBuf, &[u8])> =
+        nanotdb_ui::assets().map(|(path, bytes)| (directory.join(path.trim_start_matches('/')), bytes)).collect();
+    if files.is_empty() {
+        bail!("this program was built without the web interface; there is nothing to export");
+    }
+    // Looked at first, so that nothing is written when one of them is there.
+    for (path, _) in &files {
+        if vfs.entry(path).with_context(|| format!("looking at {}", path.display()))?.is_some() {
+            bail!("{} exists already and may hold changes; name another directory", path.display());
+        }
+    }
+    for (path, bytes) in &files {
+        let write = || {
+            vfs.create_dir_all(path.parent().unwrap_or(directory))?;
+            vfs.replace(path, bytes)
+        };
+        write().with_context(|| format!("writing {}", path.display()))?;
+    }
+    println!(
+        "wrote {} files to {}; to serve them, set in engine.toml: [web] web_root = {:?}",
+        files.len(),
+        directory.display(),
+        std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned())
+    );
+    Ok(())
 }
 
 /// `--init`

@@ -188,3 +188,20 @@ fn edited_pages_come_from_web_root() {
     assert_eq!(server.get("/assets/../engine.toml").status, 404);
     assert_eq!(server.get("/assets").status, 404);
 }
+
+#[test]
+fn pages_are_exported_once_and_served_from_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let (code, out, _) = common::run(&["--export-web-assets", "pages"], directory.path());
+    assert_eq!(code, 0);
+    assert!(out.contains("web_root"), "{out}");
+    let index = directory.path().join("pages/index.html");
+    let page = std::fs::read_to_string(&index).unwrap();
+    std::fs::write(&index, page.replace("</title>", " mine</title>")).unwrap();
+    let (code, _, said) = common::run(&["--export-web-assets", "pages"], directory.path());
+    assert_eq!(code, 1);
+    assert!(said.contains("exists already"), "{said}");
+    let root = directory.path().join("pages");
+    let server = Server::with_config(&format!("[web]\nweb_root = {root:?}\n"));
+    assert!(server.get("/").text().contains(" mine</title>"));
+}

@@ -131,11 +131,10 @@ impl Checker<'_> {
                 Some(id) if RESERVED_GROUPS.contains(&id) => {
                     self.error(&place.key("id"), format!("{id:?} is the address of another page; take another id"));
                 }
-                Some(id) => {
-                    if !ids.insert(id) {
-                        self.error(&place.key("id"), format!("{id:?} is the id of another group, too"));
-                    }
+                Some(id) if !ids.insert(id) => {
+                    self.error(&place.key("id"), format!("{id:?} is the id of another group, too"));
                 }
+                Some(_) => {}
             }
             self.text(group, &place, "label");
             for (at, widget) in self.list(group, &place, "widgets").iter().enumerate() {

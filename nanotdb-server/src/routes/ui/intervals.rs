@@ -22,10 +22,15 @@ const MOST_TIME: Duration = Duration::from_millis(500);
 /// Metrics that are remembered.
 const MOST_KNOWN: usize = 200_000;
 
+/// Database and metric.
+type Series = (String, String);
+/// A distance, and when it was found.
+type Known = (Option<i64>, Instant);
+
 /// Distances by database and metric.
 #[derive(Debug, Default)]
 pub(crate) struct Intervals {
-    known: Mutex<HashMap<(String, String), (Option<i64>, Instant)>>,
+    known: Mutex<HashMap<Series, Known>>,
 }
 
 impl Intervals {

@@ -215,7 +215,7 @@ mod tests {
             ("{".to_owned(), "the request body"),
             (series(r#"{"db":"a","metric":"m","color":1}"#), "color"),
             (series(""), "series: 0 of them"),
-            (series(&vec![r#"{"db":"a","metric":"m"}"#; 4].join(",")), "limits.max_series_per_query = 3"),
+            (series(&[r#"{"db":"a","metric":"m"}"#; 4].join(",")), "limits.max_series_per_query = 3"),
             (series(r#"{"db":"","metric":"m"}"#), "series[0].db"),
             (series(r#"{"db":"a","metric":"m","range":1}"#), "series[0].range: 1 is not one of the 1"),
             (series(r#"{"db":"a","metric":"m","window_ms":5}"#), "series[0].window_ms: goes with aggregate"),
