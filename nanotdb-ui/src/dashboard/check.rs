@@ -16,8 +16,10 @@ const MOST_PROBLEMS: usize = 200;
 /// What a document is checked against beside its own rules.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
-    /// Names of the aggregates.
+    /// Names of the aggregates, for the message.
     pub aggregates: &'a [&'a str],
+    /// Whether a text is one of them, or another name of one.
+    pub is_aggregate: fn(&str) -> bool,
     /// Whether a text is a duration above zero.
     pub is_duration: fn(&str) -> bool,
 }
@@ -203,7 +205,7 @@ impl Checker<'_> {
         self.text(series, place, "label");
         self.text(series, place, "db");
         if let Some(name) = self.text(series, place, "aggregate").filter(|name| !name.is_empty())
-            && !self.rules.aggregates.contains(&name)
+            && !(self.rules.is_aggregate)(name)
         {
             let known = self.rules.aggregates.join(", ");
             self.error(&place.key("aggregate"), format!("{name:?} must be one of {known}"));

@@ -5,7 +5,12 @@ fn is_duration(text: &str) -> bool {
     text.strip_suffix(['s', 'm', 'h', 'd']).is_some_and(|n| n.parse::<u32>().is_ok_and(|n| n > 0))
 }
 
-const RULES: Rules<'_> = Rules { aggregates: &["avg", "max", "p95"], is_duration };
+const AGGREGATES: [&str; 3] = ["avg", "max", "p95"];
+const RULES: Rules<'_> = Rules {
+    aggregates: &AGGREGATES,
+    is_aggregate: |name| AGGREGATES.contains(&name) || name == "mean_of",
+    is_duration,
+};
 
 fn errors(document: &Value) -> Vec<(String, String)> {
     check(document, RULES).errors.iter().map(|p| (p.place.pointer(), p.to_string())).collect()
@@ -48,6 +53,8 @@ fn unknown_members_and_nulls_are_nobodys_business() {
     document["widgets"]["cpu"]["icon"] = json!(7);
     document["widgets"]["cpu"]["title"] = Value::Null;
     document["groups"][0]["note"] = json!(null);
+    assert_eq!(errors(&document), []);
+    document["widgets"]["load"]["series"][0]["aggregate"] = json!("mean_of");
     assert_eq!(errors(&document), []);
     assert_eq!(errors(&json!({})), []);
     assert_eq!(errors(&json!({"groups": null, "widgets": null})), []);

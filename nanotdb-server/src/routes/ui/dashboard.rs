@@ -280,7 +280,8 @@ fn judge(app: &App, bytes: &[u8]) -> Result<(String, Report), Vec<Problem>> {
         serde_json::from_str(text).map_err(|error| whole(format!("the document is not JSON: {error}")).to_vec())?;
     let aggregates: Vec<&str> = registry().aggregators().iter().map(|a| a.name()).collect();
     let is_duration = |text: &str| parse_duration(text).is_ok_and(|nanos| nanos > 0);
-    let mut report = check(&value, Rules { aggregates: &aggregates, is_duration });
+    let is_aggregate = |name: &str| registry().aggregator(name).is_ok();
+    let mut report = check(&value, Rules { aggregates: &aggregates, is_aggregate, is_duration });
     if !report.errors.is_empty() {
         return Err(report.errors);
     }
