@@ -26,7 +26,7 @@ export function Table<T>({ label, columns, rows, id, empty }: Props<T>) {
   const shown = all.value ? rows : rows.slice(0, FIRST);
   return (
     <div class="wide-table" tabIndex={0} role="group" aria-label={label}>
-      <table>
+      <table class="cards">
         <thead>
           <tr>
             {columns.map(({ name, number }) => (
@@ -45,7 +45,7 @@ export function Table<T>({ label, columns, rows, id, empty }: Props<T>) {
                     {cell(row)}
                   </th>
                 ) : (
-                  <td class={number ? "number" : undefined} key={name}>
+                  <td class={number ? "number" : undefined} key={name} data-label={name}>
                     {cell(row)}
                   </td>
                 ),
