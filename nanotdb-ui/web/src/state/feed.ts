@@ -137,7 +137,8 @@ async function load(list: Entry[]): Promise<void> {
       }),
     );
     if (link.value.state !== "live") reportLink("polling");
-    openStream();
+    // Charts are drawn first.
+    setTimeout(openStream, stream ? 0 : 300);
   } catch (error) {
     const failure = error as ApiError;
     batch(() => {
