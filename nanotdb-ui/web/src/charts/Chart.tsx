@@ -203,7 +203,7 @@ function bucketOf({ series, display }: Line, t: number) {
   const i = Math.round((t - series.stepMs / 2 - series.t[0]) / series.stepMs);
   const min = series.min[i];
   const max = series.max[i];
-  if (min === null || min === undefined || max === null || max === undefined) return null;
+  if (min === null || min === undefined || max === null || max === undefined || min === max) return null;
   const text = (v: number) => formatShown(v * display.factor + display.offset, display, unitStyle.value);
   return (
     <small>
