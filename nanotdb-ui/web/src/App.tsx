@@ -9,8 +9,10 @@ import { path } from "./state/router";
 import { settings } from "./state/server-settings";
 import { pageOf, type PageName } from "./state/pages";
 
+type LazyName = Exclude<PageName, "home" | "dashboard" | "unknown">;
+
 /** Pages that are fetched when they are first opened. */
-const LAZY: Record<string, () => Promise<{ default: ComponentType }>> = {
+const LAZY: Record<LazyName, () => Promise<{ default: ComponentType }>> = {
   edit: () => import("./pages/Editor"),
   explore: () => import("./pages/Explore"),
   engine: () => import("./pages/Engine"),
@@ -27,7 +29,7 @@ const TITLES: Record<PageName, string> = {
   unknown: "Not found",
 };
 
-function Lazy({ name }: { name: string }) {
+function Lazy({ name }: { name: LazyName }) {
   const [page, setPage] = useState<{ Page: ComponentType } | { error: string } | null>(null);
   const [attempt, setAttempt] = useState(0);
   useEffect(() => {
@@ -40,10 +42,18 @@ function Lazy({ name }: { name: string }) {
       here = false;
     };
   }, [name, attempt]);
-  if (!page) return <div class="skeleton tall" role="status" aria-label="The page is loading" />;
+  if (!page) {
+    return (
+      <>
+        <h1 class="unseen">{TITLES[name]}</h1>
+        <div class="skeleton tall" role="status" aria-label="The page is loading" />
+      </>
+    );
+  }
   if ("error" in page) {
     return (
       <div class="message bad" role="alert">
+        <h1>{TITLES[name]}</h1>
         <p>{page.error}</p>
         <button type="button" class="button" onClick={() => setAttempt(attempt + 1)}>
           Try again

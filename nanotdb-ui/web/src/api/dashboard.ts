@@ -12,6 +12,12 @@ export interface Saved {
   warnings?: FieldError[];
 }
 
+interface Refused {
+  ok: false;
+  details?: FieldError[];
+  warnings?: FieldError[];
+}
+
 export function getDashboard(): Promise<Answer<DashboardConfig>> {
   return request(PATH);
 }
@@ -22,8 +28,9 @@ export function putDashboard(config: DashboardConfig, ifMatch: string | null): P
 
 export async function validateDashboard(config: DashboardConfig): Promise<{ errors: FieldError[]; warnings: FieldError[] }> {
   try {
-    const { body } = await request<Saved>(`${PATH}/validate`, { json: config });
-    return { errors: [], warnings: body.warnings ?? [] };
+    // `answer=200`: errors are what is asked for here, and no failed request in the browser's console.
+    const { body } = await request<Saved | Refused>(`${PATH}/validate?answer=200`, { json: config });
+    return { errors: body.ok ? [] : (body.details ?? []), warnings: body.warnings ?? [] };
   } catch (error) {
     return { errors: fieldErrors(error), warnings: [] };
   }

@@ -1,6 +1,6 @@
 /** The one chart of all pages. */
 import { effect, useSignal } from "@preact/signals";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { now, serverNow } from "../state/clock";
 import { clockStyle, theme, unitStyle } from "../state/prefs";
 import { setRange, zoomTo } from "../state/time-range";
@@ -10,6 +10,7 @@ import { AUTO, panned, zoomed } from "../time/range";
 import { Legend } from "./Legend";
 import type { Line } from "./model";
 import { COLOURS, type Palette, readPalette } from "./palette";
+import { inTurn } from "./queue";
 import { ChartView } from "./view";
 
 export interface ChartHandle {
@@ -53,7 +54,7 @@ export function Chart({ title, lines, span, onHandle }: Props) {
   const shape = `${ChartView.shape(lines)}|${theme.value}|${JSON.stringify([clockStyle.value, unitStyle.value])}`;
 
   // Made when it is first seen, and again when its lines, axes or style change.
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = host.current;
     if (!element) return;
     const size = () => ({ width: element.clientWidth, height: element.clientHeight });
@@ -65,25 +66,29 @@ export function Chart({ title, lines, span, onHandle }: Props) {
         units: unitStyle.peek(),
       }, { moved: (at) => (cursor.value = at), commit: zoomTo });
     };
-    if (visible.current) make();
+    const { top, bottom } = element.getBoundingClientRect();
+    visible.current = top < innerHeight && bottom > 0;
+    let cancel = visible.current ? inTurn(make) : () => {};
     const seen = new IntersectionObserver(
       ([entry]) => {
         visible.current = entry.isIntersecting;
-        if (visible.current) {
-          make();
-          chart.current?.update(latest.current.lines, view());
+        if (!visible.current) return;
+        if (chart.current) chart.current.update(latest.current.lines, view());
+        else {
+          cancel();
+          cancel = inTurn(make);
         }
       },
       { rootMargin: "100px" },
     );
     const sized = new ResizeObserver(() => {
-      make();
       if (element.clientWidth > 0) chart.current?.resize(element.clientWidth, element.clientHeight);
     });
     seen.observe(element);
     sized.observe(element);
     onHandle?.({ canvas: () => chart.current?.canvas ?? null, palette: () => palette, view });
     return () => {
+      cancel();
       seen.disconnect();
       sized.disconnect();
       chart.current?.destroy();
@@ -198,7 +203,7 @@ function bucketOf({ series, display }: Line, t: number) {
   const i = Math.round((t - series.stepMs / 2 - series.t[0]) / series.stepMs);
   const min = series.min[i];
   const max = series.max[i];
-  if (min === null || min === undefined || max === null || max === undefined) return null;
+  if (min === null || min === undefined || max === null || max === undefined || min === max) return null;
   const text = (v: number) => formatShown(v * display.factor + display.offset, display, unitStyle.value);
   return (
     <small>

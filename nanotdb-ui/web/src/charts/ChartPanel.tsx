@@ -37,6 +37,8 @@ interface Props {
   class?: string;
   style?: Record<string, string>;
   actions?: MenuItem[];
+  /** A line of text under the chart. */
+  note?: string;
 }
 
 const COLUMNS = ["avg", "min", "max"];
@@ -68,7 +70,7 @@ export function statusOf(states: SeriesState[]): PanelStatus {
   };
 }
 
-export function ChartPanel({ id, title, specs, span, style, class: extra, actions = [] }: Props) {
+export function ChartPanel({ id, title, specs, span, style, class: extra, actions = [], note }: Props) {
   const width = useSignal(0);
   const table = useSignal(false);
   const ref = useRef<HTMLDivElement>(null);
@@ -132,6 +134,7 @@ export function ChartPanel({ id, title, specs, span, style, class: extra, action
       ) : (
         <Chart title={title} lines={lines} span={span} onHandle={(next) => (handle.current = next)} />
       )}
+      {note && <p class="quiet note">{note}</p>}
     </Panel>
   );
 }

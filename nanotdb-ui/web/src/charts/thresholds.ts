@@ -12,7 +12,7 @@ export function drawThresholds(u: uPlot, lines: Line[], palette: Palette): void 
   ctx.save();
   ctx.lineWidth = ratio;
   ctx.font = `${11 * ratio}px system-ui, sans-serif`;
-  ctx.textAlign = "right";
+  ctx.textAlign = "left";
   for (const { thresholds, display } of lines) {
     if (!thresholds) continue;
     const scale = axisKey(display) || "y";
@@ -28,7 +28,7 @@ export function drawThresholds(u: uPlot, lines: Line[], palette: Palette): void 
       ctx.moveTo(left, y);
       ctx.lineTo(left + width, y);
       ctx.stroke();
-      ctx.fillText(`${name} ${value}`, left + width - 4 * ratio, y - 3 * ratio);
+      ctx.fillText(`${name} ${value}`, left + 4 * ratio, y - 3 * ratio);
     }
   }
   ctx.restore();

@@ -17,10 +17,10 @@ export function Dialog({ title, onClose, children, wide }: Props) {
   }, []);
   return (
     <dialog ref={ref} class={wide ? "wide" : ""} aria-label={title} onClose={onClose}>
-      <header class="row spread">
+      <div class="row spread head">
         <h2>{title}</h2>
         <Button icon="close" label="Close" onClick={() => ref.current?.close()} />
-      </header>
+      </div>
       {children}
     </dialog>
   );

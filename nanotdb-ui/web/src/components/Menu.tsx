@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "./Button";
 import { Icon, type IconName } from "./Icon";
 
@@ -13,7 +13,7 @@ export interface MenuItem {
 export function Menu({ label, items }: { label: string; items: MenuItem[] }) {
   const open = useSignal(false);
   const ref = useRef<HTMLDivElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open.value) return;
     ref.current?.querySelector<HTMLElement>("li button")?.focus();
     const outside = (event: Event) => {

@@ -1,6 +1,6 @@
 /** The frame of a chart or widget: title, state, actions, full screen. */
 import type { ComponentChildren, RefObject } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { link } from "../state/connection";
 import { query, setQuery } from "../state/router";
 import { Badge } from "./Badge";
@@ -37,7 +37,7 @@ function toggleFull(id: string | null): void {
 export function Panel({ id, title, status, badges, actions = [], class: extra = "", style, measure, children }: Props) {
   const full = query.value.get("panel") === id;
   const ref = useRef<HTMLElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!full) return;
     ref.current?.querySelector<HTMLElement>("header button")?.focus();
     document.body.classList.add("has-full");

@@ -1,4 +1,6 @@
+import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { Button } from "./Button";
 
 export interface Column<T> {
   name: string;
@@ -15,12 +17,16 @@ interface Props<T> {
   empty: string;
 }
 
-/** A plain table that scrolls inside of its panel; the first column names the row. */
+const FIRST = 100;
+
+/** A plain table, as high as it needs; the first column names the row. The first hundred rows, all on request. */
 export function Table<T>({ label, columns, rows, id, empty }: Props<T>) {
+  const all = useSignal(false);
   if (rows.length === 0) return <p class="quiet">{empty}</p>;
+  const shown = all.value ? rows : rows.slice(0, FIRST);
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label={label}>
-      <table>
+    <div class="wide-table" tabIndex={0} role="group" aria-label={label}>
+      <table class="cards">
         <thead>
           <tr>
             {columns.map(({ name, number }) => (
@@ -31,7 +37,7 @@ export function Table<T>({ label, columns, rows, id, empty }: Props<T>) {
           </tr>
         </thead>
         <tbody>
-          {rows.map((row) => (
+          {shown.map((row) => (
             <tr key={id(row)}>
               {columns.map(({ name, number, cell }, i) =>
                 i === 0 ? (
@@ -39,7 +45,7 @@ export function Table<T>({ label, columns, rows, id, empty }: Props<T>) {
                     {cell(row)}
                   </th>
                 ) : (
-                  <td class={number ? "number" : undefined} key={name}>
+                  <td class={number ? "number" : undefined} key={name} data-label={name}>
                     {cell(row)}
                   </td>
                 ),
@@ -48,6 +54,7 @@ export function Table<T>({ label, columns, rows, id, empty }: Props<T>) {
           ))}
         </tbody>
       </table>
+      {shown.length < rows.length && <Button onClick={() => (all.value = true)}>All {rows.length} rows</Button>}
     </div>
   );
 }

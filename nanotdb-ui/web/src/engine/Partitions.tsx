@@ -25,7 +25,7 @@ export function Partitions({ db, partitions, onStarted }: { db: string; partitio
   const newestFirst = [...partitions].reverse();
   return (
     <section class="panel" aria-label="Partitions">
-      <header class="row">
+      <header class="row wrap">
         <h2>Partitions</h2>
         {may && (
           <>

@@ -41,7 +41,7 @@ export default function ApiTester() {
                 <div class="scroll" tabIndex={0} role="region" aria-label="Endpoints by group">
                   {groups.map((group) => (
                     <div key={group}>
-                      <h3>{group}</h3>
+                      <h2>{group}</h2>
                       <ul>
                         {found
                           .filter((endpoint) => endpoint.group === group)

@@ -27,7 +27,10 @@ export function Dashboard() {
         <Button onClick={() => void loadDashboard()}>Try again</Button>
       </div>
     ) : (
-      <div class="skeleton tall" role="status" aria-label="The dashboard is loading" />
+      <>
+        <h1 class="unseen">Dashboard</h1>
+        <div class="skeleton tall" role="status" aria-label="The dashboard is loading" />
+      </>
     );
   }
   const { config } = loaded;

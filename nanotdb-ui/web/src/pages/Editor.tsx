@@ -55,15 +55,27 @@ export default function Editor() {
     void loadCatalog();
   }, []);
   const config = editor.edited.value;
-  if (settings.read_only) return <div class="message">This server does not take changes (web.read_only).</div>;
+  const heading = <h1 class="unseen">Edit dashboard</h1>;
+  if (settings.read_only) {
+    return (
+      <div class="message">
+        {heading}
+        <p>This server does not take changes (web.read_only).</p>
+      </div>
+    );
+  }
   if (!config) {
     return dashboardError.value ? (
       <div class="message bad" role="alert">
+        {heading}
         <p>{dashboardError.value}</p>
         <Button onClick={() => void editor.open()}>Try again</Button>
       </div>
     ) : (
-      <div class="skeleton tall" role="status" aria-label="The dashboard is loading" />
+      <>
+        {heading}
+        <div class="skeleton tall" role="status" aria-label="The dashboard is loading" />
+      </>
     );
   }
   const errors = editor.errors.value;

@@ -145,7 +145,7 @@ function Statistics({ specs, choices, span }: { specs: LineSpec[]; choices: Choi
   return (
     <section class="panel" aria-label="Statistics">
       <div class="measure" ref={(element) => void (element && element.clientWidth !== width.peek() && (width.value = element.clientWidth))} />
-      <div class="scroll" tabIndex={0} role="region" aria-label="Statistics table">
+      <div class="wide-table" tabIndex={0} role="region" aria-label="Statistics table">
         <table class="cards">
           <thead>
             <tr>
@@ -178,13 +178,13 @@ function Statistics({ specs, choices, span }: { specs: LineSpec[]; choices: Choi
                     {choices[i].name}
                     {state?.error && <p class="field-error">{state.error}</p>}
                   </th>
-                  <td class="number">{text(stats?.last)}</td>
-                  <td class="number">{text(stats?.min)}</td>
-                  <td class="number">{text(stats?.avg)}</td>
-                  <td class="number">{text(stats?.max)}</td>
-                  <td class="number">{change === null ? "–" : formatShown(change, spec.display, style)}</td>
-                  <td class="number">{stats ? grouped(stats.count) : "–"}</td>
-                  <td>
+                  <td class="number" data-label="Last">{text(stats?.last)}</td>
+                  <td class="number" data-label="Min">{text(stats?.min)}</td>
+                  <td class="number" data-label="Avg">{text(stats?.avg)}</td>
+                  <td class="number" data-label="Max">{text(stats?.max)}</td>
+                  <td class="number" data-label="Change">{change === null ? "–" : formatShown(change, spec.display, style)}</td>
+                  <td class="number" data-label="Samples">{stats ? grouped(stats.count) : "–"}</td>
+                  <td data-label="Rate">
                     <label class="check">
                       <input type="checkbox" checked={choices[i].rate} onChange={(event) => set(i, { rate: event.currentTarget.checked })} />
                       <span class="unseen">Rate of {choices[i].name}</span>

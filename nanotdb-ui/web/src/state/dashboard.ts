@@ -14,7 +14,15 @@ export interface Loaded {
 export const dashboard = signal<Loaded | null>(null);
 export const dashboardError = signal<string | null>(null);
 
-export async function loadDashboard(): Promise<Loaded | null> {
+let running: Promise<Loaded | null> | null = null;
+
+/** Gets the document; calls while it is on its way share one request. */
+export function loadDashboard(): Promise<Loaded | null> {
+  running ??= load().finally(() => (running = null));
+  return running;
+}
+
+async function load(): Promise<Loaded | null> {
   try {
     const { body, etag } = await getDashboard();
     dashboard.value = { config: body, etag };

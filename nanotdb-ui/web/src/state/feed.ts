@@ -40,6 +40,8 @@ interface Entry {
   state: Signal<SeriesState>;
   users: number;
   asked: boolean;
+  /** Server time up to which everything is here: by the batch, then by the stream. */
+  upTo: number;
 }
 
 const entries = new Map<string, Entry>();
@@ -57,7 +59,7 @@ export function want(query: SeriesQuery): [Signal<SeriesState>, () => void] {
   let entry = entries.get(key);
   if (!entry) {
     const state = signal<SeriesState>({ loading: true, series: null, error: null, from: 0, to: 0 });
-    entries.set(key, (entry = { query, state, users: 0, asked: false }));
+    entries.set(key, (entry = { query, state, users: 0, asked: false, upTo: 0 }));
   }
   const mine = entry;
   mine.users += 1;
@@ -130,6 +132,7 @@ async function load(list: Entry[]): Promise<void> {
       list.forEach((entry, i) => {
         const [from, to] = entry.query.span ? boundsOf(entry.query.span, body.now_ms) : [0, 0];
         const one = decoded[i];
+        entry.upTo = body.now_ms;
         entry.state.value =
           "series" in one
             ? { loading: false, series: one.series, error: null, from, to }
@@ -137,7 +140,8 @@ async function load(list: Entry[]): Promise<void> {
       }),
     );
     if (link.value.state !== "live") reportLink("polling");
-    openStream();
+    // Charts are drawn first.
+    setTimeout(openStream, stream ? 0 : 300);
   } catch (error) {
     const failure = error as ApiError;
     batch(() => {
@@ -221,6 +225,7 @@ export function openStream(): void {
     status: (next) => {
       setServerTime(next.now_ms);
       setStatus(next);
+      for (const entry of listeners.flat()) entry.upTo = next.now_ms;
     },
     catalog: () => void loadCatalog(),
     dashboard: (etag) => (dashboardEtag.value = etag),
@@ -232,9 +237,10 @@ export function openStream(): void {
 function streamUrl(): string {
   const params = new URLSearchParams();
   for (const name of streamed) params.append("s", name);
-  const newest = liveEntries().map((entry) => entry.state.peek().series?.last?.t ?? 0);
-  const recent = newest.filter((t) => t > serverNow() - 600_000);
-  params.set("since_ms", String(Math.floor(recent.length > 0 ? Math.min(...recent) : serverNow())));
+  // From a little before what is there: samples may be sent with a clock that is behind. Doubles are dropped.
+  const known = liveEntries().map(({ upTo }) => upTo).filter((upTo) => upTo > 0);
+  const since = known.length > 0 ? Math.min(...known) - 5000 : serverNow();
+  params.set("since_ms", String(Math.floor(Math.max(since, serverNow() - 600_000))));
   params.set("every_ms", String(Math.min(settings.refresh_seconds * 1000, 2000)));
   return `/api/v1/ui/stream?${params}`;
 }

@@ -18,7 +18,7 @@ export const SHORTCUTS: [string, string][] = [
   ["[ ]", "earlier, later"],
   ["i o", "zoom in, zoom out"],
   ["l", "live: back to the newest"],
-  ["← →", "on a chart: crosshair; with Shift: earlier, later"],
+  ["Left, Right", "on a chart: crosshair; with Shift: earlier, later"],
   ["+ −", "on a chart: zoom at the crosshair"],
   ["Backspace", "on a chart: the range before"],
   ["0", "on a chart: live"],

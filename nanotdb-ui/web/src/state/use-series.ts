@@ -1,6 +1,6 @@
 /** Series for a component, for as long as it is shown. */
 import { useSignal, type Signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { type SeriesQuery, type SeriesState, want } from "./feed";
 
 /**
@@ -10,7 +10,8 @@ import { type SeriesQuery, type SeriesState, want } from "./feed";
 export function useSeries(queries: SeriesQuery[] | null): Signal<SeriesState>[] {
   const held = useSignal<Signal<SeriesState>[]>([]);
   const key = JSON.stringify(queries);
-  useEffect(() => {
+  // Before the page is painted: the request is on its way meanwhile.
+  useLayoutEffect(() => {
     if (!queries) return;
     const wanted = queries.map(want);
     const states = wanted.map(([state]) => state);

@@ -32,6 +32,7 @@ export function ChartWidget({ id, widget, defaultDb, range, actions, class: extr
       span={spanOf(range, widget)}
       class={extra}
       actions={actions}
+      note={widget.event_overlays?.length ? "Its event overlays are kept, and not available in this version." : undefined}
     />
   );
 }

@@ -45,7 +45,7 @@ journey("everything without a pointer: skip link, chart, legend, menu, full scre
 
   await page.keyboard.press("g");
   await page.keyboard.press("e");
-  await page.getByRole("heading", { name: "Explore" }).waitFor();
+  await page.getByRole("searchbox", { name: "Search metrics" }).waitFor();
   await page.keyboard.press("/");
   await page.keyboard.type("busy");
   await page.keyboard.press("Enter");

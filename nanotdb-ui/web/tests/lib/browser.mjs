@@ -19,7 +19,7 @@ export async function launch() {
 }
 
 /** `awayIsFine`: the journey stops the server itself, so failed requests are expected. */
-export async function open(browser, url, { width = 1440, height = 900, theme = "light", touch = false, awayIsFine = false } = {}) {
+export async function open(browser, url, { width = 1440, height = 900, theme = "light", touch = false, awayIsFine = false, host = new URL(url).host } = {}) {
   const context = await browser.newContext({
     viewport: { width, height },
     colorScheme: theme,
@@ -31,7 +31,6 @@ export async function open(browser, url, { width = 1440, height = 900, theme = "
   const page = await context.newPage();
   const problems = [];
   const requests = [];
-  const { host } = new URL(url);
   page.on("console", (message) => {
     if (message.type() !== "error") return;
     if (awayIsFine && /ERR_|Failed to load resource/.test(message.text())) return;

@@ -24,7 +24,9 @@ export class Server {
     server.dir = mkdtempSync(join(tmpdir(), "nanotdb-web-"));
     server.port = await freePort();
     server.url = `http://127.0.0.1:${server.port}`;
-    writeFileSync(join(server.dir, "engine.toml"), `[engine]\nlisten = "127.0.0.1:${server.port}"\n`);
+    // WEB_ROOT: pages from a directory instead of those in the program, to try a change without building it.
+    const web = process.env.WEB_ROOT ? `[web]\nweb_root = ${JSON.stringify(process.env.WEB_ROOT)}\n` : "";
+    writeFileSync(join(server.dir, "engine.toml"), `[engine]\nlisten = "127.0.0.1:${server.port}"\n${web}`);
     await server.run();
     return server;
   }

@@ -68,6 +68,15 @@ describe("gaps", () => {
     expect(gaps(samples([0, 1000], [1, 1], null))).toEqual([]);
   });
 
+  test("samples that came more rarely once are no gaps, but a pause among them is", () => {
+    const rare = Array.from({ length: 20 }, (_, i) => i * 10_000);
+    const often = Array.from({ length: 20 }, (_, i) => 200_000 + i * 2000);
+    const t = [...rare, ...often];
+    expect(gaps(samples(t, t.map(() => 1), 2000))).toEqual([]);
+    const paused = t.filter((ms) => ms < 80_000 || ms > 120_000);
+    expect(gaps(samples(paused, paused.map(() => 1), 2000))).toEqual([[70_000, 130_000]]);
+  });
+
   test("empty buckets are one, unless samples lie further apart than buckets", () => {
     const series = buckets(0, 100, [1, 0, 0, 0, 1], [1, null, null, null, 1]);
     expect(gaps({ ...series, intervalMs: 10 })).toEqual([[0, 400]]);
