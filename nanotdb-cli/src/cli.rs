@@ -1,8 +1,8 @@
 //! The command line's grammar: global options and the list of commands.
 
 use crate::commands::{
-    archive, bench, build, compact, convert, csv, db, export, import, inspect, maintain, manifest, plugins, query, recover,
-    rollup, snapshot, verify,
+    archive, bench, build, compact, convert, csv, db, export, import, inspect, maintain, manifest, plugins, query,
+    recover, rollup, snapshot, verify,
 };
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;

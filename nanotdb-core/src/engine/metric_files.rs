@@ -62,7 +62,6 @@ impl Engine {
     }
 }
 
-
 /// The partition with this name, as in its file names.
 pub(super) fn named(database: &Database, wanted: &str) -> Result<Partition> {
     let known = database.partitions();

@@ -359,7 +359,8 @@ impl Vfs for ArchivedFiles<'_> {
     }
 
     fn entry(&self, path: &Path) -> io::Result<Option<DirEntry>> {
-        let name = |file: &ArchivedFile| DirEntry { name: file.name.clone(), is_dir: false, len: file.len, id: file.offset };
+        let name =
+            |file: &ArchivedFile| DirEntry { name: file.name.clone(), is_dir: false, len: file.len, id: file.offset };
         Ok(self.find(path).map(name))
     }
 
