@@ -4,6 +4,8 @@ use crate::cli::DatabasesArgs;
 use crate::inspect::table::Table;
 use crate::{output, root, text};
 use nanotdb_core::engine::{DatabaseMaintenance, Engine, MaintenancePlan, MaintenanceReport, Removed, RetentionClock};
+use nanotdb_core::rollup::SourceReport;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -49,11 +51,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return plan(args, &engine, &names);
     }
     let engine = root::open_for_writing(root)?;
-    let done = names(&engine, root, db.as_deref()).and_then(|names| {
+    let done = names(&engine, root, db.as_deref()).and_then(|wanted| {
         if args.trust_clock {
             engine.trust_clock()?;
         }
-        rounds(&engine, &names)
+        let rolled_up = roll_up(&engine, db.as_deref())?;
+        let names = if db.is_some() { wanted } else { names(&engine, root, None)? };
+        rounds(&engine, &names, &rolled_up)
     });
     let clock = engine.retention_clock();
     let waiting = done.as_ref().map_or(0, |done| unbelieved(&engine, &done.databases));
@@ -79,8 +83,26 @@ fn names(engine: &Engine, root: &std::path::Path, db: Option<&str>) -> anyhow::R
     Ok(engine.database_names(true))
 }
 
+/// Buckets that rollups wrote, by source. What feeds others comes first, and all of it is on disk when this returns, so that
+/// retention need not wait for it.
+fn roll_up(engine: &Engine, db: Option<&str>) -> anyhow::Result<BTreeMap<String, u64>> {
+    if db.is_some() {
+        return Ok(BTreeMap::new());
+    }
+    let report = engine.roll_up()?;
+    engine.flush()?;
+    // Now that they are flushed, their checkpoints are written.
+    engine.roll_up()?;
+    for source in &report.sources {
+        for error in &source.errors {
+            eprintln!("nanocli: {}: {error}", source.database);
+        }
+    }
+    Ok(report.sources.into_iter().map(|source| (source.database, source.buckets)).collect())
+}
+
 /// Rounds until one removes nothing: a round removes some partitions of a database at most.
-fn rounds(engine: &Engine, names: &[String]) -> anyhow::Result<MaintenanceReport> {
+fn rounds(engine: &Engine, names: &[String], rolled_up: &BTreeMap<String, u64>) -> anyhow::Result<MaintenanceReport> {
     let mut all = MaintenanceReport::default();
     for (name, reason) in engine.health() {
         if names.contains(&name) {
@@ -100,6 +122,7 @@ fn rounds(engine: &Engine, names: &[String]) -> anyhow::Result<MaintenanceReport
                     sum.pages_flushed = sum.pages_flushed.saturating_add(round.pages_flushed);
                     sum.sealed.extend(round.sealed);
                     sum.built.extend(round.built);
+                    sum.rolled_up = sum.rolled_up.take().or(round.rolled_up);
                     sum.removed.extend(round.removed);
                     sum.held = round.held;
                     sum.errors.extend(round.errors);
@@ -108,6 +131,10 @@ fn rounds(engine: &Engine, names: &[String]) -> anyhow::Result<MaintenanceReport
             if is_last {
                 break;
             }
+        }
+        if let (Some(sum), Some(buckets)) = (&mut sum, rolled_up.get(name).filter(|buckets| **buckets > 0)) {
+            let source = sum.rolled_up.get_or_insert_with(SourceReport::default);
+            source.buckets = source.buckets.saturating_add(*buckets);
         }
         all.databases.extend(sum);
     }
@@ -166,14 +193,21 @@ fn parts(removed: &[Removed]) -> Vec<String> {
     removed.iter().map(|removed| removed.partition.clone()).collect()
 }
 
+/// Buckets of rollups with samples, once per job and metric.
+fn buckets(done: &DatabaseMaintenance) -> u64 {
+    done.rolled_up.as_ref().map_or(0, |source| source.buckets)
+}
+
 fn table(report: &MaintenanceReport) -> String {
-    let mut table = Table::new(&["DATABASE", ">PAGES", "BUILT", "REMOVED", ">ARCHIVED", ">FREED", "HELD", ">ERRORS"]);
+    let mut table =
+        Table::new(&["DATABASE", ">PAGES", ">ROLLED UP", "BUILT", "REMOVED", ">ARCHIVED", ">FREED", "HELD", ">ERRORS"]);
     for done in &report.databases {
         let built: Vec<String> = done.built.iter().map(|built| built.partition.clone()).collect();
         let held: Vec<String> = done.held.iter().map(|(partition, reason)| format!("{partition}: {reason}")).collect();
         table.row(vec![
             done.database.clone(),
             text::count(done.pages_flushed),
+            text::count(buckets(done)),
             listed(&built),
             listed(&parts(&done.removed)),
             text::count(archived(&done.removed)),
@@ -216,6 +250,7 @@ fn json(report: &MaintenanceReport, clock: RetentionClock) -> serde_json::Value 
             "database": done.database,
             "pages_flushed": done.pages_flushed,
             "sealed": done.sealed,
+            "rolled_up": buckets(done),
             "built": built,
             "removed": removed_json(&done.removed),
             "held": held,

@@ -117,3 +117,21 @@ fn what_cannot_be_done_is_said() {
     let error = bench.run(&["rollup", "--root", "root", "--db", "s"]).fails(3);
     assert!(error.contains("\"s\" has no enabled rollups"), "{error}");
 }
+
+#[test]
+fn maintain_rolls_up_before_it_removes_what_is_expired() {
+    let bench = Bench::new();
+    two_hours(&bench);
+    let with_retention = manifest("1h", "s_1h") + "[retention]\nretention_days = 1\nretention_action = \"delete\"\n";
+    put_manifest(&bench, "s", &with_retention);
+    let done = bench.run(&["maintain", "--root", "root", "--trust-clock", "--json"]).json();
+    let of = |name: &str| done["databases"].as_array().unwrap().iter().find(|d| d["database"] == name).unwrap().clone();
+    assert_eq!(of("s")["rolled_up"], 2, "{done}");
+    assert_eq!(of("s")["removed"][0]["partition"], "2024-05-20", "{done}");
+    assert_eq!(exported(&bench, "s").len(), 0);
+    let at = |hour: u8| ("s_1h/t.count".to_owned(), format!("2024-05-20 {hour:02}:00:00.000000000"));
+    let rollups = exported(&bench, "s_1h");
+    assert_eq!((rollups.len(), rollups[&at(0)], rollups[&at(1)]), (6, 60.0, 60.0));
+    let again = bench.run(&["maintain", "--root", "root"]).ok();
+    assert!(again.contains("ROLLED UP"), "{again}");
+}

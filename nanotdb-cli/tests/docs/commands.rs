@@ -45,7 +45,7 @@ fn recovery_goes_as_documented() {
 
 #[test]
 fn backups_go_as_documented() {
-    run("docs/BACKUP_DRAFT.md", 5);
+    run("docs/BACKUP.md", 5);
 }
 
 #[test]

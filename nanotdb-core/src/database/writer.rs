@@ -412,12 +412,38 @@ impl Stage<'_> {
         batch.declarations = kept;
     }
 
+    /// Whether the metric has samples ahead of the clock already, as after an import, and this one is not far behind the newest.
+    #[cold]
+    fn goes_on_ahead(&self, writer: &mut Writer, batch: &Batch, row: &Row) -> Result<bool> {
+        let Some(series) = batch.series.get(row.series as usize) else { return Ok(false) };
+        let name = batch.metric_name(series);
+        let stored = self.database.read_state().names.get(name).copied();
+        let Some(id) = stored.or_else(|| writer.new_names.get(name).copied()) else { return Ok(false) };
+        let last = match writer.metric(id).map(|metric| metric.last) {
+            Some(Last::Unknown) => {
+                let last = self.database.look_up_last(id)?;
+                if let Some(metric) = writer.metrics.get_mut(usize::from(id)).and_then(Option::as_mut) {
+                    metric.last = last;
+                }
+                Some(last)
+            }
+            last => last,
+        };
+        let Some(Last::At(last, _)) = last else { return Ok(false) };
+        // Beyond what a live sample may be: else each could be a step further.
+        let is_ahead = last > self.now.saturating_add(self.max_future);
+        Ok(is_ahead && row.timestamp <= last.saturating_add(self.max_future))
+    }
+
     #[inline]
     fn row(&mut self, writer: &mut Writer, batch: &mut Batch, at: usize, outcome: &mut BatchOutcome) -> Result<()> {
         let Some(row) = batch.rows.get(at).copied() else { return Ok(()) };
         let Some(series) = batch.series.get(row.series as usize) else { return Ok(()) };
         let line = u64::from(row.line);
-        if self.max_future > 0 && row.timestamp > self.now.saturating_add(self.max_future) {
+        if self.max_future > 0
+            && row.timestamp > self.now.saturating_add(self.max_future)
+            && !self.goes_on_ahead(writer, batch, &row)?
+        {
             self.refused.future += 1;
             outcome.reject(line, || too_far_ahead(row.timestamp, self.now, self.max_future));
             return Ok(());

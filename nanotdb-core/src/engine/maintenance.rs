@@ -277,6 +277,7 @@ impl Engine {
 impl Inner {
     fn round(&self, databases: &[Arc<Database>]) -> MaintenanceReport {
         let mut report = MaintenanceReport::default();
+        self.environment.counters.maintenance_rounds.add(1);
         if self.watch_clock()
             && let Err(error) = self.save_clock()
         {
@@ -300,14 +301,12 @@ impl Inner {
         report
     }
 
-    /// Counts a round of one database.
+    /// Counts the time of work for one database.
     fn timed(&self, round: impl FnOnce()) {
         let clock = &self.environment.clock;
         let began = clock.monotonic();
         round();
-        let counters = &self.environment.counters;
-        counters.maintenance_rounds.add(1);
-        counters.maintenance_time.add_time(clock.monotonic().saturating_sub(began));
+        self.environment.counters.maintenance_time.add_time(clock.monotonic().saturating_sub(began));
     }
 
     fn upkeep_of(&self, database: &Database) -> Arc<Upkeep> {
@@ -317,6 +316,7 @@ impl Inner {
 
     /// Finds what is due and gives it to the workers. Waits for no disk.
     fn hand_out(self: &Arc<Self>, quick: &Workers, slow: &Workers) {
+        self.environment.counters.maintenance_rounds.add(1);
         if self.watch_clock() {
             let engine = Arc::downgrade(self);
             quick.run(Box::new(move || {

@@ -102,7 +102,10 @@ impl Inner {
             }
             match database.remove_partition(partition) {
                 Ok(removed) => {
-                    self.environment.counters.expired_partitions.add(u64::from(removed.is_some()));
+                    let counters = &self.environment.counters;
+                    counters.expired_partitions.add(u64::from(removed.is_some()));
+                    let is_archived = removed.as_ref().is_some_and(|removed| removed.archive.is_some());
+                    counters.archived_partitions.add(u64::from(is_archived));
                     done.removed.extend(removed);
                 }
                 Err(error) => first = first.and(Err(error)),

@@ -142,6 +142,7 @@ impl Runner {
             return Ok(SourceReport { database: name.to_owned(), ..SourceReport::default() });
         }
         self.expand(database);
+        self.look_at_what_follows(name, shared)?;
         let Some(mut source) = self.sources.remove(name) else { return Ok(SourceReport::default()) };
         let destination = |job: &Job| match self.rebuilding.contains(&job.destination) {
             true => Ok(None),
@@ -161,6 +162,22 @@ impl Runner {
         let outcome = saved.and_then(|()| source.run(database, &around));
         self.sources.insert(name.to_owned(), source);
         outcome
+    }
+
+    /// Lets the sources that this one feeds look at their last buckets before anything new comes to them: what they held
+    /// tells later what came late. Nobody remembers that from the process before.
+    fn look_at_what_follows(&mut self, name: &str, shared: Shared<'_>) -> Result<()> {
+        let jobs = self.sources.get(name).map(|source| source.jobs.as_slice()).unwrap_or_default();
+        let fed: BTreeSet<String> = jobs.iter().map(|job| job.destination.clone()).collect();
+        for name in fed {
+            let is_new = self.sources.get(&name).is_some_and(|source| !source.has_looked);
+            let Some(database) = (shared.existing)(&name).filter(|_| is_new && self.is_sound(&name)) else { continue };
+            self.expand(&database);
+            if let Some(source) = self.sources.get_mut(&name).filter(|s| s.instance == database.instance()) {
+                source.look(&database)?;
+            }
+        }
+        Ok(())
     }
 
     /// A job that still needs samples of a partition: those behind its checkpoint. `None` when none does.

@@ -71,6 +71,8 @@ pub(super) struct Source {
     /// Units of other databases that make metrics of this one: database and index.
     pub(super) upstreams: Vec<(String, usize)>,
     metric_slots: usize,
+    /// Whether the last buckets of the process before were looked at.
+    pub(super) has_looked: bool,
     /// Open destinations whose files were forced to the device: a process before this one may have written them.
     forced: BTreeSet<u64>,
 }
@@ -104,6 +106,7 @@ impl Source {
             units: Vec::new(),
             upstreams: Vec::new(),
             metric_slots: 0,
+            has_looked: false,
             forced: BTreeSet::new(),
         })
     }
@@ -244,6 +247,13 @@ impl Source {
         Ok(report)
     }
 
+    /// Counts the samples of the last buckets that were emitted before this process began.
+    pub(super) fn look(&mut self, database: &Database) -> Result<()> {
+        let ids: Vec<MetricId> = self.units.iter().map(|unit| unit.id).collect();
+        let newest = database.newest(&ids)?;
+        self.look_for_late_samples(database, &newest, &mut SourceReport::default())
+    }
+
     /// Notes when the newest samples came.
     pub(super) fn observe(&mut self, database: &Database, newest: &[Newest]) {
         for (unit, newest) in self.units.iter_mut().zip(newest) {
@@ -379,6 +389,7 @@ impl Source {
         newest: &[Newest],
         report: &mut SourceReport,
     ) -> Result<()> {
+        self.has_looked = true;
         // Buckets whose samples are to be counted, with the units.
         let mut recounts: BTreeMap<(Timestamp, Timestamp), Vec<usize>> = BTreeMap::new();
         for ((at, unit), newest) in self.units.iter().enumerate().zip(newest) {

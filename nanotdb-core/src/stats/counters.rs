@@ -121,7 +121,7 @@ counters! {
     build_bytes: Counter "nanotdb.build.bytes" Bytes "Size of the metric files built.";
     build_time: Counter "nanotdb.build.busy" Micros "Time that building metric files took.";
 
-    maintenance_rounds: Counter "nanotdb.maintenance.rounds" Count "Times that maintenance had work for a database.";
+    maintenance_rounds: Counter "nanotdb.maintenance.rounds" Count "Rounds of maintenance.";
     maintenance_failures: Counter "nanotdb.maintenance.failures" Count "Tasks of maintenance that failed.";
     maintenance_time: Counter "nanotdb.maintenance.busy" Micros "Time that maintenance took.";
     expired_partitions: Counter "nanotdb.maintenance.expired_partitions" Count "Partitions removed or archived because they were too old.";

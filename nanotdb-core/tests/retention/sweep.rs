@@ -114,6 +114,16 @@ fn r09_samples_too_far_ahead_are_refused_with_the_distance() {
     batch.take_any_time();
     batch.push("pi", "level", int(2), Some(MAY_20 + 25 * HOUR));
     assert_eq!(engine.write_batch(&mut batch).unwrap().accepted, 1);
+    // A metric that was imported ahead of the clock goes on from there, also after a restart; none gets there in steps.
+    let accepted = |engine: &nanotdb_core::engine::Engine, metric, at| {
+        try_send(engine, &[("pi", metric, int(3), at)]).unwrap().accepted
+    };
+    assert_eq!(accepted(&engine, "count", MAY_20 + 11 * minute), 0);
+    assert_eq!(accepted(&engine, "level", MAY_20 + 25 * HOUR + 5 * minute), 1);
+    engine.close().unwrap();
+    let engine = bench.open();
+    assert_eq!(accepted(&engine, "level", MAY_20 + 25 * HOUR + 10 * minute), 1);
+    assert_eq!(accepted(&engine, "level", MAY_20 + 25 * HOUR + 21 * minute), 0);
 }
 
 /// reliability.md 9 and 10: a clock that leaps, with restarts in between, and comes back.

@@ -314,3 +314,34 @@ fn checkpoints_follow_the_flush_of_the_destination() {
     assert_eq!(engine.tick().errors(), Vec::<&str>::new());
     assert_eq!(bench.checkpoints("pi").into_iter().collect::<Vec<_>>(), [("all::a".to_owned(), START + HOUR)]);
 }
+
+#[test]
+fn r15_an_expired_partition_stays_until_its_rollups_are_durable() {
+    let bench = Bench::new(15);
+    bench.manifest("pi", &format!("[retention]\nretention_days = 1\nretention_action = \"delete\"\n{HOURLY}"));
+    // Its pages are flushed after four days.
+    bench.manifest("pi_1h", "[page]\nmax_age = \"96h\"\n[retention]\npartition = \"month\"\n[wal]\nenabled = false\n");
+    let engine = bench.open();
+    for hour in 0..30 {
+        bench.advance_to(START + hour * HOUR);
+        write(&engine, "a", START + hour * HOUR, hour as f64);
+    }
+    let first = engine.partitions("pi").unwrap()[0].clone();
+    let round = || {
+        engine.trust_clock().unwrap();
+        engine.tick()
+    };
+    bench.advance(3 * DAY);
+    let report = round();
+    assert_eq!(report.errors(), Vec::<&str>::new());
+    let pi = report.databases.iter().find(|d| d.database == "pi").unwrap();
+    assert!(pi.held.iter().any(|(part, reason)| *part == first && reason.contains("\"all\"")), "{:?}", pi.held);
+    assert!(engine.partitions("pi").unwrap().contains(&first), "its rollups are in an open page only");
+    bench.advance(5 * DAY);
+    // The page of the results is flushed, then their checkpoints are written, then the partition goes.
+    for _ in 0..3 {
+        assert_eq!(round().errors(), Vec::<&str>::new());
+    }
+    assert!(!engine.partitions("pi").unwrap().contains(&first));
+    assert_eq!(read(&engine, "pi_1h", "a.count").len(), 30);
+}
