@@ -165,7 +165,7 @@ export function Chart({ title, lines, span, onHandle }: Props) {
       <p class="unseen" aria-live="polite">
         {spoken.value}
       </p>
-      <Legend lines={lines} hidden={hidden.value} cursor={at ? at.values : null} onToggle={toggle} onIsolate={isolate} />
+      <Legend live={"ms" in span} lines={lines} hidden={hidden.value} cursor={at ? at.values : null} onToggle={toggle} onIsolate={isolate} />
     </div>
   );
 }

@@ -11,19 +11,21 @@ interface Props {
   hidden: Set<string>;
   /** Values under the crosshair, by line; null shows the last ones. */
   cursor: (number | null)[] | null;
+  /** Whether the newest is shown, so that it matters how old it is. */
+  live: boolean;
   onToggle: (id: string) => void;
   onIsolate: (id: string) => void;
 }
 
 /** A click hides a line, a double click or Shift shows it alone. */
-export function Legend({ lines, hidden, cursor, onToggle, onIsolate }: Props) {
+export function Legend({ lines, hidden, cursor, live, onToggle, onIsolate }: Props) {
   return (
     <ul class="legend" aria-label="Lines">
       {lines.map((line, i) => {
         const last = line.series?.last;
         const value = cursor ? cursor[i] : last && last.v !== null && !isRate(line) ? shown(last.v, line.display) : lastShown(line);
         const old = last ? now.value - last.t : 0;
-        const isOld = !cursor && last && old > staleAfter(line.series?.intervalMs ?? null);
+        const isOld = live && !cursor && last && old > staleAfter(line.series?.intervalMs ?? null);
         return (
           <li key={line.id}>
             <button

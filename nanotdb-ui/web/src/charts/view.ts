@@ -215,7 +215,12 @@ export class ChartView {
       grid: { stroke: palette.grid, width: 1 },
       splits: (u) => ticks(u).map(({ ms }) => ms),
       // A label that would not fit beside the edge is left out, its mark stays.
-      values: (u) => ticks(u).map(({ ms, label }) => (u.valToPos(ms, "x") + label.length * 3.4 > u.over.clientWidth + 10 ? "" : label)),
+      values: (u) => {
+        const [from, to] = this.view;
+        const width = u.bbox.width / devicePixelRatio;
+        const fits = (ms: number, label: string) => width * (1 - (ms - from) / (to - from)) + 10 > label.length * 3.4;
+        return ticks(u).map(({ ms, label }) => (width === 0 || fits(ms, label) ? label : ""));
+      },
     };
   }
 

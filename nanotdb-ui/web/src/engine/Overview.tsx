@@ -83,12 +83,6 @@ export function Overview({ engine }: { engine: EngineAnswer }) {
                 <dd>{value}</dd>
               </div>
             ))}
-            {engine.counters.map(({ name, value, unit }) => (
-              <div key={name}>
-                <dt>{name}</dt>
-                <dd>{unit === "bytes" ? bytes(value) : `${grouped(value)} ${unit}`}</dd>
-              </div>
-            ))}
           </dl>
         </section>
         <section class="panel" aria-label="Times">
@@ -112,6 +106,19 @@ export function Overview({ engine }: { engine: EngineAnswer }) {
           />
         </section>
       </div>
+      <section class="panel" aria-label="Counts since the start">
+        <header class="row">
+          <h2>Counts since the start</h2>
+        </header>
+        <dl class="counts">
+          {engine.counters.map(({ name, value, unit }) => (
+            <div key={name} class="row spread">
+              <dt>{name}</dt>
+              <dd>{unit === "bytes" ? bytes(value) : `${grouped(value)} ${unit}`}</dd>
+            </div>
+          ))}
+        </dl>
+      </section>
       <section class="panel" aria-label="Settings of engine.toml">
         <header class="row">
           <h2>engine.toml</h2>

@@ -8,9 +8,11 @@ import { TimeBar } from "../components/TimeBar";
 import { Waiting } from "../components/Waiting";
 import { catalog, catalogError, loadCatalog } from "../state/catalog";
 import { openStream } from "../state/feed";
-import { unitStyle } from "../state/prefs";
+import { serverNow } from "../state/clock";
+import { clockStyle, unitStyle } from "../state/prefs";
 import { query, setQuery } from "../state/router";
-import { range } from "../state/time-range";
+import { range, setRange } from "../state/time-range";
+import { formatDateTime } from "../time/format";
 import { displayOf } from "../scale/units";
 import { families, type Family } from "../series/family";
 
@@ -44,6 +46,7 @@ export function Home() {
   const current = range.value;
   const span = current.kind === "fixed" ? current : { ms: current.kind === "last" ? current.ms : HOME_MS };
   const full = query.value.get("panel");
+  const newest = databases.flatMap((db) => db.last_ms).reduce<number>((most, ms) => Math.max(most, ms ?? 0), 0);
   if (!known) {
     return catalogError.value ? (
       <div class="message bad" role="alert">
@@ -85,6 +88,12 @@ export function Home() {
         <TimeBar lookbackMs={HOME_MS} />
       </div>
       <StatusStrip />
+      {"ms" in span && newest > 0 && newest < serverNow() - span.ms && (
+        <p class="row wrap notice">
+          There are no samples in this time; the newest are of {formatDateTime(newest, clockStyle.value)}.
+          <Button onClick={() => setRange({ kind: "fixed", from: newest - HOME_MS, to: newest + 1 })}>Show them</Button>
+        </p>
+      )}
       <div class="grid">
         {(all.value || list.some(({ id }, i) => id === full && i >= FIRST) ? list : list.slice(0, FIRST)).map((family) => (
           <ChartPanel

@@ -6,7 +6,7 @@ import { journey } from "../lib/journey.mjs";
 import { series } from "../lib/nanotdb.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const PAGES = ["/", "/dashboard", "/dashboard/edit", "/dashboard/edit?view=json", "/explore", "/explore?m=demo/cpu.busy_pct", "/engine", "/engine?db=demo", "/api-tester", "/no-such-page"];
+const PAGES = ["/", "/dashboard", "/dashboard/edit", "/dashboard/edit?view=json", "/explore", "/explore?m=demo/cpu.busy_pct", "/engine", "/engine?db=demo", "/api-tester", "/dashboard/no-such-group"];
 
 async function violations(page) {
   await page.evaluate(axe);
@@ -27,7 +27,7 @@ for (const state of ["empty", "loaded", "error"]) {
     const found = [];
     for (const theme of ["light", "dark"]) {
       for (const width of [390, 768, 1440]) {
-        const { page, context } = await open(browser, `${server.url}/no-such-page`, { width, theme, awayIsFine: state === "error" });
+        const { page, context } = await open(browser, `${server.url}/`, { width, theme, awayIsFine: state === "error" });
         if (state === "error") await page.route("**/api/**", (route) => route.fulfill({ status: 500, json: { status: "error", errorType: "execution", error: "the disk is on fire" } }));
         for (const path of PAGES) {
           await page.goto(server.url + path);
