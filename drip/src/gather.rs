@@ -137,7 +137,7 @@ impl Gatherer {
         self.number += 1;
         let samples = self.gather(database, timestamp_ns, close, out, stats).await;
         self.own.begin(database, timestamp_ns);
-        stats.report(samples, began.elapsed().as_secs_f64() * 1e3, &mut self.own);
+        stats.report(self.number, samples, began.elapsed().as_secs_f64() * 1e3, &mut self.own);
         out.push_str(self.own.text());
         samples + self.own.count()
     }

@@ -41,14 +41,19 @@ impl Samples {
 
     /// Forgets everything and begins a cycle.
     pub(crate) fn begin(&mut self, database: &str, timestamp_ns: i64) {
+        self.begin_for_test();
+        // Writing to a String cannot fail.
+        let _ = write!(self.prefix, "{database}/");
+        let _ = write!(self.suffix, " {timestamp_ns}");
+    }
+
+    /// As [`Self::begin`], for lines without database and time.
+    pub(crate) fn begin_for_test(&mut self) {
         self.text.clear();
         self.prefix.clear();
         self.suffix.clear();
         self.problems.clear();
         self.count = 0;
-        // Writing to a String cannot fail.
-        let _ = write!(self.prefix, "{database}/");
-        let _ = write!(self.suffix, " {timestamp_ns}");
         if let Some(absent) = &mut self.absent {
             absent.clear();
         }

@@ -40,8 +40,9 @@ impl Count {
 }
 
 impl Stats {
-    /// Adds drip's own metrics to a cycle that took so many ms and has so many samples besides.
-    pub(crate) fn report(&self, samples: u64, cycle_ms: f64, out: &mut Samples) {
+    /// Adds drip's own metrics to a cycle: its number, the samples it has besides, how many ms it took.
+    pub(crate) fn report(&self, cycle: u64, samples: u64, cycle_ms: f64, out: &mut Samples) {
+        out.integer("drip.cycles", cycle);
         out.integer("drip.samples", samples);
         out.integer("drip.errors", self.errors.get());
         out.integer("drip.dropped", self.dropped.get());

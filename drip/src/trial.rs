@@ -41,12 +41,18 @@ impl Trial {
     /// One cycle on the tree `root`, `at_ms` after the first; cycles are numbered from 1. Lines of `name value`, or why
     /// there are none. [`Self::problems`] has what was wrong with single metrics.
     pub fn cycle(&mut self, root: &Path, at_ms: u64) -> Result<String, String> {
+        self.samples.keep_absent();
+        self.run(root, at_ms)?;
+        Ok(self.samples.text().to_owned())
+    }
+
+    /// As [`Self::cycle`], without handing out the lines: what is allocated here is allocated by the collector.
+    pub fn run(&mut self, root: &Path, at_ms: u64) -> Result<(), String> {
         self.number += 1;
         self.cycle.begin_fixed(root, self.number, self.began + Duration::from_millis(at_ms));
-        self.samples = Samples::for_test();
-        self.samples.keep_absent();
+        self.samples.begin_for_test();
         let result = self.runtime.block_on(self.collector.collect(&mut self.cycle, &mut self.samples));
-        result.map(|()| self.samples.text().to_owned()).map_err(|e| e.to_string())
+        result.map_err(|e| e.to_string())
     }
 
     /// What was wrong in the last cycle, as `about: reason`.
