@@ -45,6 +45,10 @@ fn spool(config: &Config, failures: &mut u32) -> String {
     if !config.spool.enabled {
         return "switched off: cycles are lost while the server is away".to_owned();
     }
+    // A check makes no directory: it may run as another user than the service.
+    if !config.spool.dir.exists() {
+        return format!("{dir}: to be made, {} bytes at most", config.spool.max_bytes);
+    }
     match Spool::open(&config.spool) {
         Ok(spool) if spool.is_empty() => format!("{dir}: empty, {} bytes at most", config.spool.max_bytes),
         Ok(spool) => format!("{dir}: {} bytes wait to be sent", spool.bytes()),

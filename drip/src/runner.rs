@@ -38,7 +38,8 @@ pub(crate) fn runtime(interval: Duration) -> io::Result<tokio::runtime::Runtime>
 /// Collects and sends until SIGTERM or SIGINT. An error says why it could not begin.
 pub(crate) async fn run(config: Config) -> Result<(), String> {
     let spool = match config.spool.enabled {
-        false => None,
+        // The write probe may want it all the same, and tells when it cannot be made.
+        false => std::fs::create_dir_all(&config.spool.dir).map(|()| None).unwrap_or_default(),
         true => open_spool(&config)?,
     };
     let stats = Rc::new(Stats::default());

@@ -36,8 +36,9 @@ pub(crate) struct Sender {
     must_ask: bool,
     /// The newest cycle that the server had when it was asked.
     has_until: i64,
-    /// Cycles that were sent from the spool, or late, since the server went away.
+    /// Cycles that were sent from the spool, or late, since the server went away; and those that the server had already.
     caught_up: u64,
+    had_already: u64,
     told_rejection: Option<Instant>,
 }
 
@@ -62,6 +63,7 @@ impl Sender {
             must_ask: true,
             has_until: i64::MIN,
             caught_up: 0,
+            had_already: 0,
             told_rejection: None,
         }
     }
@@ -138,12 +140,14 @@ impl Sender {
 
     /// Sends those of some cycles that the server did not have when it was asked.
     async fn catch_up(&mut self, mut cycles: Vec<CycleText>) -> Result<(), Gone> {
+        let all = cycles.len() as u64;
         cycles.retain(|cycle| cycle.timestamp_ns > self.has_until);
         let count = cycles.len() as u64;
         if count > 0 {
             self.send(cycles).await?;
         }
         self.caught_up += count;
+        self.had_already += all - count;
         Ok(())
     }
 
@@ -252,13 +256,19 @@ impl Sender {
     fn is_back(&mut self) {
         let server = self.client.server();
         let sent = std::mem::take(&mut self.caught_up);
-        let lost = self.inbox.lost_meanwhile().map_or(String::new(), |lost| format!("; {lost}"));
+        let mut rest = match std::mem::take(&mut self.had_already) {
+            0 => String::new(),
+            n => format!("; {n} left out, because the server has them or newer ones"),
+        };
+        if let Some(lost) = self.inbox.lost_meanwhile() {
+            rest = format!("{rest}; {lost}");
+        }
         match self.away.take() {
             Some(away) => {
                 let gone = Duration::from_secs(away.since.elapsed().as_secs());
-                log(format_args!("{server} answers again after {gone:?}; {sent} cycles were sent late{lost}"));
+                log(format_args!("{server} answers again after {gone:?}; {sent} cycles were sent late{rest}"));
             }
-            None => log(format_args!("{sent} cycles of an earlier run were sent{lost}")),
+            None => log(format_args!("{sent} cycles of an earlier run were sent{rest}")),
         }
         systemd::status(&format!("sending to {server}"));
     }

@@ -348,6 +348,8 @@ fn the_probe_writes_in_every_nth_cycle_only_and_tells_when_it_cannot() {
         (0..7).map(|n| trial.cycle(root, n * 10_000).unwrap().starts_with("disk.sd_write_probe_ms ")).collect();
     assert_eq!(measured, [true, false, false, true, false, false, true]);
     assert_eq!(std::fs::metadata(dir.path().join("write-probe")).unwrap().len(), 512);
+    let mut trial = Trial::with_state_dir("sd_write_probe", "", &dir.path().join("none")).unwrap();
+    assert!(trial.cycle(root, 0).unwrap_err().starts_with("there is no "));
     std::fs::write(dir.path().join("file"), "").unwrap();
     let section = format!("every = 1\ndir = \"{}\"", dir.path().join("file").display());
     let mut trial = Trial::new("sd_write_probe", &section).unwrap();

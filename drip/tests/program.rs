@@ -5,6 +5,7 @@
 mod common;
 
 use common::{DRIP, Drip, Server, tree, until};
+use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
@@ -39,9 +40,11 @@ fn init_writes_a_file_that_check_accepts_and_never_overwrites() {
         ": answers, database metrics has no samples of drip yet",
         "  memory         works, 8 metrics",
         "  onewire        not here: there is no /sys/bus/w1/devices",
+        "state: to be made, 268435456 bytes at most",
     ] {
         assert!(out.contains(line), "{line:?} is not in\n{out}");
     }
+    assert!(!dir.path().join("state").exists(), "a check leaves no directory behind");
 }
 
 #[test]
@@ -137,10 +140,13 @@ fn a_collector_that_hangs_holds_up_none_of_the_others() {
         assert!(server.samples(&format!("metrics/{metric}")).len() >= cycles.len(), "{metric}");
     }
     assert!(server.samples("metrics/sys.load1").is_empty());
-    // Now it answers: too late for the cycle it was asked in, in time for the ones to come.
-    std::fs::write(dir.path().join("root/proc/loadavg"), "0.5 0.5 0.5 1/2 3\n").unwrap();
-    std::fs::remove_file(dir.path().join("root/proc/loadavg")).unwrap();
-    std::fs::write(dir.path().join("root/proc/loadavg"), "0.75 0.5 0.5 1/2 3\n").unwrap();
+    // Now it answers: too late for the cycle it was asked in, in time for the ones to come. Those read a plain file.
+    let path = dir.path().join("root/proc/loadavg");
+    let mut pipe = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    std::fs::write(path.with_extension("new"), "0.75 0.5 0.5 1/2 3\n").unwrap();
+    std::fs::rename(path.with_extension("new"), &path).unwrap();
+    pipe.write_all(b"0.5 0.5 0.5 1/2 3\n").unwrap();
+    drop(pipe);
     until("it is back", || (!server.samples("metrics/sys.load1").is_empty()).then_some(()));
     drip.wait_for_log("loadavg: works again");
     assert_eq!(drip.log().matches("loadavg: no answer").count(), 1, "{}", drip.log());

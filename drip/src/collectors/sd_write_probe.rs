@@ -23,6 +23,9 @@ impl Collector for WriteProbe {
             return Ok(());
         }
         let dir = if self.dir.as_os_str().is_empty() { cycle.state_dir() } else { &self.dir };
+        if !dir.exists() {
+            return Err(CollectError::NotHere(format!("there is no {} yet; a service makes it", dir.display())));
+        }
         let failed = |e: std::io::Error| CollectError::Failed(format!("{}: {e}", dir.join(FILE).display()));
         let file = open(dir).map_err(failed)?;
         // Not the same bytes each time: a card that notices would have nothing to do.
@@ -35,10 +38,15 @@ impl Collector for WriteProbe {
     }
 }
 
-/// The same blocks are written again and again: the file is not made anew.
+/// The same blocks are written again and again: the file is not made anew, unless it is somebody else's, such as root's
+/// after `sudo drip --once`.
 fn open(dir: &Path) -> std::io::Result<File> {
-    std::fs::create_dir_all(dir)?;
-    OpenOptions::new().write(true).create(true).truncate(false).open(dir.join(FILE))
+    let path = dir.join(FILE);
+    let open = || OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+    match open() {
+        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => std::fs::remove_file(&path).and_then(|()| open()),
+        opened => opened,
+    }
 }
 
 fn build(section: &mut Section<'_>) -> Box<dyn Collector> {

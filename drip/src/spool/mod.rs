@@ -93,7 +93,7 @@ impl Spool {
         let dir = &config.dir;
         let failed = |e: io::Error| format!("{}: {e}", dir.display());
         std::fs::create_dir_all(dir).map_err(failed)?;
-        let lock = File::create(dir.join("lock")).map_err(failed)?;
+        let lock = lock_file(&dir.join("lock")).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -286,6 +286,14 @@ impl Spool {
             self.bytes = self.bytes.saturating_sub(segment.bytes);
             let _ = std::fs::remove_file(self.path(number));
         }
+    }
+}
+
+/// Read only where it is there: `sudo drip --check` may have made it, and locking takes no right to write.
+fn lock_file(path: &Path) -> io::Result<File> {
+    match File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => File::create(path),
+        opened => opened,
     }
 }
 
