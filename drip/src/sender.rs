@@ -19,7 +19,7 @@ use tokio::time::Instant;
 const IMPORT: &str = "/api/v1/import";
 
 /// Bytes of a request, about: those of a segment of the spool.
-const REQUEST_BYTES: usize = 256 << 10;
+const REQUEST_BYTES: usize = 64 << 10;
 /// Longest wait for a request that is under way when drip is told to end.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 /// Rejected lines are told when they begin, and again after so long.

@@ -1,4 +1,4 @@
-//! Cycles that wait on disk while the server is away: segments of some hundred KiB, sent and removed in order.
+//! Cycles that wait on disk while the server is away: small segments, sent and removed in order.
 //!
 //! A segment is a request. It is written to until it is large enough or until it is sent; a segment of an earlier run is
 //! never appended to, so that a torn end stays an end. What is in a file that was sent and not yet removed when drip
@@ -16,8 +16,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Bytes after which the next segment is begun; also about the largest request.
-const SEGMENT_BYTES: u64 = 256 << 10;
+/// Bytes after which the next segment is begun; also about the largest request. Small, because a segment is in memory
+/// while it is sent, and what drip may use of that is small.
+const SEGMENT_BYTES: u64 = 64 << 10;
 /// Smallest part of the spool that is dropped at once: with a small spool, segments are smaller.
 const LEAST_SEGMENTS: u64 = 8;
 const SUFFIX: &str = ".lp";
