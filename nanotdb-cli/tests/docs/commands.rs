@@ -64,6 +64,11 @@ fn rollups_are_made_as_documented() {
 }
 
 #[test]
+fn drip_collects_and_spools_as_documented() {
+    run("docs/DRIP.md", 6);
+}
+
+#[test]
 fn a_failing_command_is_a_failure() {
     let place = Place::new();
     assert!(place.run("echo fine").is_ok());

@@ -81,17 +81,19 @@ fn free_port(directory: &Path) -> u16 {
     port
 }
 
-/// Directory of `nanocli` and `nanotdb`. Cargo builds the server's binary for its own tests only, so it is built here
-/// when this crate is tested alone.
+/// Directory of `nanocli`, `nanotdb` and `drip`. Cargo builds a package's binary for its own tests only, so the others are
+/// built here when this crate is tested alone.
 fn binaries() -> PathBuf {
     let directory = Path::new(env!("CARGO_BIN_EXE_nanocli")).parent().unwrap().to_path_buf();
-    if !directory.join("nanotdb").exists() {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "nanotdb-server"]).current_dir(crate::repository());
-        if directory.ends_with("release") {
-            build.arg("--release");
+    for (binary, package) in [("nanotdb", "nanotdb-server"), ("drip", "drip")] {
+        if !directory.join(binary).exists() {
+            let mut build = Command::new(env!("CARGO"));
+            build.args(["build", "--quiet", "-p", package]).current_dir(crate::repository());
+            if directory.ends_with("release") {
+                build.arg("--release");
+            }
+            assert!(build.status().unwrap().success(), "{binary} cannot be built");
         }
-        assert!(build.status().unwrap().success(), "nanotdb cannot be built");
     }
     directory
 }

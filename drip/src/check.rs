@@ -1,0 +1,117 @@
+//! `drip --check`: what works on this host and what does not, before it is a service.
+
+use crate::answer;
+use crate::client::Client;
+use crate::collector::CollectError;
+use crate::config::{Config, ServerUrl};
+use crate::gather::{Finding, Gatherer};
+use crate::spool::Spool;
+use crate::stats::MARKER;
+use bytes::Bytes;
+use hyper::Method;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Prints a report. The exit code is 0 when nothing fails; what this host does not have is no failure.
+pub(crate) async fn check(config: Config, file: Option<&Path>) -> ExitCode {
+    match file {
+        Some(file) => println!("configuration  {}: valid", file.display()),
+        None => println!("configuration  defaults, there is no file"),
+    }
+    let disabled: Vec<_> = config.collectors.iter().filter(|c| !c.enabled).map(|c| c.name).collect();
+    let mut failures = 0;
+    println!("spool          {}", spool(&config, &mut failures));
+    let mut client = Client::new(config.server.clone(), config.timeout);
+    println!("server         {}", server(&mut client, &config.server, &config.database, &mut failures).await);
+    println!("collectors");
+    let mut gatherer = Gatherer::new(config.collectors, &config.root, &config.spool.dir);
+    for finding in gatherer.check().await {
+        failures += report(&finding);
+    }
+    for name in disabled {
+        println!("  {name:<15}switched off");
+    }
+    match failures {
+        0 => ExitCode::SUCCESS,
+        _ => {
+            println!("{failures} {} to look at", if failures == 1 { "thing" } else { "things" });
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn spool(config: &Config, failures: &mut u32) -> String {
+    let dir = config.spool.dir.display();
+    if !config.spool.enabled {
+        return "switched off: cycles are lost while the server is away".to_owned();
+    }
+    // A check makes no directory: it may run as another user than the service.
+    if !config.spool.dir.exists() {
+        return format!("{dir}: to be made, {} bytes at most", config.spool.max_bytes);
+    }
+    match Spool::open(&config.spool) {
+        Ok(spool) if spool.is_empty() => format!("{dir}: empty, {} bytes at most", config.spool.max_bytes),
+        Ok(spool) => format!("{dir}: {} bytes wait to be sent", spool.bytes()),
+        Err(reason) if reason.contains("another drip") => format!("{dir}: in use by a drip that runs"),
+        Err(reason) => {
+            *failures += 1;
+            format!("FAILS: {reason}")
+        }
+    }
+}
+
+async fn server(client: &mut Client, url: &ServerUrl, database: &str, failures: &mut u32) -> String {
+    let outcome = match client.request(Method::GET, "/health", Bytes::new()).await {
+        Err(reason) => Err(reason),
+        Ok(health) if !health.status.is_success() => {
+            Err(format!("{}: {}", health.status, String::from_utf8_lossy(&health.body).trim()))
+        }
+        Ok(_) => {
+            // Something else may have a /health as well.
+            let path = format!("/api/v1/query?query={database}/{MARKER}");
+            match client.request(Method::GET, &path, Bytes::new()).await {
+                Ok(found) => answer::newest(&found.body),
+                Err(reason) => Err(reason),
+            }
+        }
+    };
+    match outcome {
+        Ok(Some(_)) => format!("{url}: answers, database {database} has samples of drip"),
+        Ok(None) => format!("{url}: answers, database {database} has no samples of drip yet"),
+        Err(reason) => {
+            *failures += 1;
+            format!("FAILS: {url}: {reason}")
+        }
+    }
+}
+
+/// Prints what one collector does. Returns the number of failures.
+fn report(finding: &Finding) -> u32 {
+    let Finding { name, samples, error, problems, absent, hangs } = finding;
+    let metrics = if *samples == 1 { "metric" } else { "metrics" };
+    let failed = match error {
+        _ if *hangs => {
+            println!("  {name:<15}FAILS: no answer within its timeout");
+            1
+        }
+        Some(CollectError::NotHere(reason)) => {
+            println!("  {name:<15}not here: {reason}");
+            0
+        }
+        Some(e) => {
+            println!("  {name:<15}FAILS: {e}");
+            1
+        }
+        None => {
+            println!("  {name:<15}works, {samples} {metrics}");
+            0
+        }
+    };
+    for problem in problems {
+        println!("  {:<15}FAILS: {problem}", "");
+    }
+    for note in absent {
+        println!("  {:<15}without {note}", "");
+    }
+    failed + u32::try_from(problems.len()).unwrap_or(u32::MAX)
+}

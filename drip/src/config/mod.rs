@@ -1,0 +1,190 @@
+//! drip.toml: what it may say, its defaults, and every mistake in it.
+
+mod section;
+mod template;
+mod url;
+
+pub use section::{Patterns, Section};
+
+pub(crate) use section::Document;
+pub(crate) use template::template;
+pub(crate) use url::ServerUrl;
+
+use crate::collector::{Collector, plugins};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::{Table, Value};
+
+/// Where drip.toml is looked for without `--config`.
+pub(crate) const USUAL_PLACES: [&str; 2] = ["/etc/nanotdb/drip.toml", "/etc/drip.toml"];
+
+const DEFAULT_SERVER: &str = "http://127.0.0.1:8428";
+const DEFAULT_DATABASE: &str = "metrics";
+const DEFAULT_INTERVAL_MS: u64 = 10_000;
+const DEFAULT_TIMEOUT_MS: u64 = 5_000;
+const DEFAULT_SPOOL_BYTES: u64 = 256 << 20;
+const DEFAULT_SPOOL_HOURS: u64 = 168;
+const DEFAULT_FSYNC_MS: u64 = 60_000;
+const DAY_MS: u64 = 86_400_000;
+
+/// Everything that a run needs.
+pub(crate) struct Config {
+    pub(crate) server: ServerUrl,
+    pub(crate) database: String,
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) root: PathBuf,
+    pub(crate) spool: SpoolConfig,
+    pub(crate) collectors: Vec<Configured>,
+}
+
+/// `[spool]`.
+#[derive(Debug, Clone)]
+pub(crate) struct SpoolConfig {
+    pub(crate) enabled: bool,
+    pub(crate) dir: PathBuf,
+    pub(crate) max_bytes: u64,
+    pub(crate) max_age: Duration,
+    /// Longest time that spooled cycles stay unforced; zero forces each.
+    pub(crate) fsync: Duration,
+}
+
+/// A collector with its settings.
+pub(crate) struct Configured {
+    pub(crate) name: &'static str,
+    pub(crate) timeout: Duration,
+    pub(crate) enabled: bool,
+    pub(crate) collector: Box<dyn Collector>,
+}
+
+/// What the command line says instead of the file.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Overrides {
+    pub(crate) server: Option<ServerUrl>,
+    pub(crate) database: Option<String>,
+    pub(crate) interval: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) root: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads `file`, or the first of the usual places that there is, or takes the defaults. The second value is the
+    /// file that was read. The errors are whole sentences with the file's name.
+    pub(crate) fn load(file: Option<&Path>, overrides: Overrides) -> Result<(Self, Option<PathBuf>), Vec<String>> {
+        let usual = || USUAL_PLACES.iter().map(Path::new).find(|path| path.exists()).map(Path::to_owned);
+        let file = file.map(Path::to_owned).or_else(usual);
+        let Some(path) = &file else {
+            return Self::parse("", "drip.toml", overrides).map(|config| (config, None));
+        };
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| vec![format!("{shown}: {e}; `drip --init --config {shown}` writes one")])?;
+        Self::parse(&text, &shown, overrides).map(|config| (config, file))
+    }
+
+    /// Reads a file's text. All mistakes are told, not only the first.
+    pub(crate) fn parse(text: &str, file: &str, overrides: Overrides) -> Result<Self, Vec<String>> {
+        let table: Table = text.parse().map_err(|e| vec![syntax_error(file, text, &e)])?;
+        let document = Document::new(file);
+        let config = Self::read(&document, &table, overrides);
+        document.finish()?;
+        config.map_err(|e| vec![e])
+    }
+
+    fn read(document: &Document, table: &Table, overrides: Overrides) -> Result<Self, String> {
+        let mut top = Section::new(document, Some(table), String::new());
+        let server = top.checked("server_url", DEFAULT_SERVER, |text| text.parse::<ServerUrl>());
+        let database = top.checked("database", DEFAULT_DATABASE, database);
+        let interval = Duration::from_millis(top.integer("collection_interval_ms", DEFAULT_INTERVAL_MS, 100..=DAY_MS));
+        let timeout = Duration::from_millis(top.integer("timeout_ms", DEFAULT_TIMEOUT_MS, 10..=600_000));
+        let root = top.text("root", "/");
+        let spool = spool(&mut top.section("spool"));
+        let collectors = collectors(&mut top.section("collectors"));
+        top.finish();
+        let usable = "the built-in default is not usable";
+        Ok(Self {
+            server: overrides.server.or(server).ok_or(usable)?,
+            database: overrides.database.or(database).ok_or(usable)?,
+            interval: overrides.interval.unwrap_or(interval),
+            timeout: overrides.timeout.unwrap_or(timeout),
+            root: overrides.root.unwrap_or_else(|| PathBuf::from(root)),
+            spool,
+            collectors: collectors?,
+        })
+    }
+}
+
+fn spool(section: &mut Section<'_>) -> SpoolConfig {
+    let enabled = section.bool("enabled", true);
+    let dir = section.text("dir", "");
+    let max_bytes = section.integer("max_bytes", DEFAULT_SPOOL_BYTES, 65_536..=1 << 40);
+    let hours = section.integer("max_age_hours", DEFAULT_SPOOL_HOURS, 1..=87_600);
+    let fsync = section.integer("fsync_ms", DEFAULT_FSYNC_MS, 0..=DAY_MS);
+    section.finish();
+    SpoolConfig {
+        enabled,
+        dir: if dir.is_empty() { state_directory() } else { PathBuf::from(dir) },
+        max_bytes,
+        max_age: Duration::from_secs(hours * 3_600),
+        fsync: Duration::from_millis(fsync),
+    }
+}
+
+/// What systemd's `StateDirectory=` gives; else the usual place of root or of a user.
+fn state_directory() -> PathBuf {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(dir) = variable("STATE_DIRECTORY") {
+        // systemd separates several with colons; the first is ours.
+        return dir.to_str().and_then(|text| text.split(':').next()).map_or(dir.clone(), PathBuf::from);
+    }
+    if rustix::process::geteuid().is_root() {
+        return PathBuf::from("/var/lib/drip");
+    }
+    let state = variable("XDG_STATE_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/state")));
+    state.unwrap_or_else(std::env::temp_dir).join("drip")
+}
+
+fn collectors(section: &mut Section<'_>) -> Result<Vec<Configured>, String> {
+    let mut configured = Vec::new();
+    for plugin in plugins()? {
+        let mut own = section.section(plugin.name);
+        let enabled = own.bool("enabled", true);
+        let timeout = own.integer("timeout_ms", plugin.timeout_ms, 10..=DAY_MS);
+        let collector = (plugin.build)(&mut own);
+        own.finish();
+        configured.push(Configured { name: plugin.name, timeout: Duration::from_millis(timeout), enabled, collector });
+    }
+    section.finish();
+    Ok(configured)
+}
+
+/// The server checks names too; a bad one here would make every line of every cycle a rejected one.
+pub(crate) fn database(text: &str) -> Result<String, String> {
+    let usable = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+    if (1..=64).contains(&text.len()) && text.bytes().all(usable) && !text.starts_with(['.', '-']) {
+        return Ok(text.to_owned());
+    }
+    Err("accepted: 1 to 64 letters, digits, `_`, `.` and `-`, not beginning with `.` or `-`".into())
+}
+
+fn syntax_error(file: &str, text: &str, e: &toml::de::Error) -> String {
+    let start = e.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!("{file}: line {line}, column {column}: {}", e.message().trim().replace('\n', " "))
+}
+
+/// A value as it may stand in a message.
+fn shown(value: &Value) -> String {
+    const LONGEST: usize = 80;
+    let mut text = value.to_string();
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push_str("...");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! The drip.toml that `--init` writes: every key with its default and a comment.
+
+use super::{
+    DEFAULT_DATABASE, DEFAULT_FSYNC_MS, DEFAULT_INTERVAL_MS, DEFAULT_SERVER, DEFAULT_SPOOL_BYTES, DEFAULT_SPOOL_HOURS,
+    DEFAULT_TIMEOUT_MS,
+};
+use crate::collector::plugins;
+use std::fmt::Write;
+
+/// All of it, with the collectors that are linked into this program. The error is that two have the same name.
+pub(crate) fn template() -> Result<String, String> {
+    let mut out = format!(
+        "# drip: collects metrics of this host and sends them to a NanoTDB server. Every key is optional; the values\n\
+         # below are the defaults. `drip --check --config THIS_FILE` tries them out.\n\
+         \n\
+         # The server, without TLS: http://host[:port][/prefix]\n\
+         server_url = \"{DEFAULT_SERVER}\"\n\
+         # Database that the samples go to. Give each host one of its own: metric names do not say which host they are of.\n\
+         database = \"{DEFAULT_DATABASE}\"\n\
+         # Time between cycles, 100 to 86400000. Timestamps are whole multiples of it.\n\
+         collection_interval_ms = {DEFAULT_INTERVAL_MS}\n\
+         # Longest wait for an answer of the server, 10 to 600000.\n\
+         timeout_ms = {DEFAULT_TIMEOUT_MS}\n\
+         # What /proc and /sys are below.\n\
+         root = \"/\"\n\
+         \n\
+         # Where cycles wait while the server is away. Nothing is written as long as it answers.\n\
+         [spool]\n\
+         enabled = true\n\
+         # Directory; empty: $STATE_DIRECTORY as systemd sets it, else /var/lib/drip for root, ~/.local/state/drip for others.\n\
+         dir = \"\"\n\
+         # When it is larger, or cycles are older, the oldest are dropped. 256 MiB are some six days of 83 metrics every 10 s.\n\
+         max_bytes = {DEFAULT_SPOOL_BYTES}\n\
+         max_age_hours = {DEFAULT_SPOOL_HOURS}\n\
+         # What a power loss may cost of it: it is forced to the device this often, 0 is every cycle.\n\
+         fsync_ms = {DEFAULT_FSYNC_MS}\n\
+         \n\
+         # Collectors. `enabled = false` switches one off. One that does not answer within timeout_ms is left out until it\n\
+         # does. In skip lists, * is any characters and ? is one.\n"
+    );
+    for plugin in plugins()? {
+        let _ = write!(
+            out,
+            "\n# {}\n[collectors.{}]\nenabled = true\ntimeout_ms = {}\n",
+            plugin.about, plugin.name, plugin.timeout_ms
+        );
+        out.push_str(plugin.keys);
+    }
+    Ok(out)
+}

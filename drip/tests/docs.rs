@@ -1,0 +1,85 @@
+//! docs/DRIP.md describes every key of drip.toml and every metric. That its commands run is tested in nanotdb-cli.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use common::{DRIP, tree};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+/// What stands between backticks.
+fn spans() -> BTreeSet<String> {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/DRIP.md")).unwrap();
+    let mut fenced = false;
+    let mut spans = BTreeSet::new();
+    for line in page.lines() {
+        if line.starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            spans.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    spans
+}
+
+#[test]
+fn every_key_is_described() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(Command::new(DRIP).arg("--init").current_dir(dir.path()).status().unwrap().success());
+    let text = std::fs::read_to_string(dir.path().join("drip.toml")).unwrap();
+    let file: toml::Table = text.parse().unwrap();
+    let mut keys = BTreeSet::new();
+    for (key, value) in &file {
+        match value.as_table() {
+            None => {
+                keys.insert(key.clone());
+            }
+            Some(table) if key == "spool" => keys.extend(table.keys().map(|k| format!("spool.{k}"))),
+            Some(collectors) => {
+                for (name, table) in collectors {
+                    let own =
+                        table.as_table().unwrap().keys().filter(|k| !["enabled", "timeout_ms"].contains(&k.as_str()));
+                    let own: Vec<_> = own.map(|k| format!("collectors.{name}.{k}")).collect();
+                    if own.is_empty() {
+                        keys.insert(format!("collectors.{name}"));
+                    }
+                    keys.extend(own);
+                }
+            }
+        }
+    }
+    assert!(keys.len() > 20, "{keys:?}");
+    let described = spans();
+    let missing: Vec<_> = keys.difference(&described).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_metric_is_described() {
+    let described: Vec<Vec<String>> = spans().iter().map(|span| span.split('.').map(str::to_owned).collect()).collect();
+    let is_described = |name: &str| {
+        let parts: Vec<&str> = name.split('.').collect();
+        described
+            .iter()
+            .any(|span| span.len() == parts.len() && span.iter().zip(&parts).all(|(s, p)| s == p || s.starts_with('<')))
+    };
+    let mut names = BTreeSet::new();
+    for machine in ["pi3", "pi5", "x86"] {
+        let dir = tempfile::tempdir().unwrap();
+        let output = Command::new(DRIP)
+            .args(["--once", "--interval", "100ms", "--root-fs"])
+            .arg(tree(machine, "b"))
+            .env("STATE_DIRECTORY", dir.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        names.extend(text.lines().map(|line| line.split([' ', '/']).nth(1).unwrap().to_owned()));
+    }
+    // A tree does not move, so these have nothing to be a share of.
+    names.extend(["cpu.busy_pct".to_owned()]);
+    assert!(names.len() > 250, "{}", names.len());
+    let missing: Vec<_> = names.iter().filter(|name| !is_described(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -1,0 +1,353 @@
+//! drip and the real server: what happens when one of them, or the line between them, goes away.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use common::{Drip, Server, signal, until};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Cycles came without a gap and none twice, from the first one on.
+#[track_caller]
+fn assert_whole(server: &Server) {
+    let cycles = server.cycles();
+    let expected: Vec<u64> = (1..=cycles.len() as u64).collect();
+    assert_eq!(cycles, expected);
+    // A cycle's first metric and its last.
+    assert_eq!(server.samples("metrics/cpu.user").len(), cycles.len());
+    assert_eq!(server.samples("metrics/drip.cycle_ms").len(), cycles.len());
+}
+
+#[test]
+fn no_cycle_is_missing_after_the_server_was_stopped_for_a_while() {
+    let mut server = Server::new();
+    let dir = tempfile::tempdir().unwrap();
+    let drip = Drip::start(dir.path(), server.port, "");
+    server.wait_for_cycles(3);
+    assert!(drip.segments().is_empty(), "nothing is spooled while the server answers");
+    for _ in 0..2 {
+        server.stop();
+        drip.wait_for_spooled(6);
+        let before = drip.spooled();
+        server.start();
+        until("the spool is sent", || drip.segments().is_empty().then_some(()));
+        let newest = *before.last().unwrap();
+        until("newer cycles arrive", || (server.samples("metrics/drip.cycles").last()?.0 > newest).then_some(()));
+        assert_whole(&server);
+    }
+    drip.wait_for_log("answers again after");
+    let log = drip.log();
+    assert!(drip.stop().success());
+    assert_whole(&server);
+    // One line when it goes away and one when it is back, not one per cycle.
+    assert_eq!(log.matches("does not answer").count(), 2, "{log}");
+    assert_eq!(log.matches("answers again").count(), 2, "{log}");
+    let timestamps: Vec<i64> = server.samples("metrics/cpu.user").iter().map(|(ms, _)| *ms).collect();
+    assert!(timestamps.iter().all(|ms| ms % 250 == 0), "aligned to the interval: {timestamps:?}");
+}
+
+#[test]
+fn no_cycle_is_missing_or_doubled_when_the_server_is_killed_again_and_again() {
+    let mut server = Server::new();
+    let dir = tempfile::tempdir().unwrap();
+    let drip = Drip::start(dir.path(), server.port, "");
+    for _ in 0..3 {
+        let before = server.cycles().len();
+        server.wait_for_cycles(before + 2);
+        server.kill();
+        drip.wait_for_spooled(2);
+        server.start();
+        until("the spool is sent", || drip.segments().is_empty().then_some(()));
+    }
+    assert!(drip.stop().success());
+    assert_whole(&server);
+}
+
+/// A line between drip and the server that breaks in the middle of things.
+struct Line {
+    port: u16,
+    /// Requests that are still to be broken.
+    breaks: Arc<AtomicUsize>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Break {
+    /// The server has the request; the answer is lost.
+    Answer,
+    /// The server gets the beginning of the request.
+    Request,
+}
+
+impl Line {
+    fn to(server: u16, how: Break) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let breaks = Arc::new(AtomicUsize::new(0));
+        let left = Arc::clone(&breaks);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let left = Arc::clone(&left);
+                std::thread::spawn(move || carry(stream.unwrap(), server, how, &left));
+            }
+        });
+        Self { port, breaks }
+    }
+}
+
+/// Carries requests and answers until one is to be broken, or an end closes.
+fn carry(mut drip: TcpStream, server: u16, how: Break, left: &AtomicUsize) -> Option<()> {
+    let mut server = TcpStream::connect(("127.0.0.1", server)).ok()?;
+    loop {
+        let request = message(&mut drip)?;
+        let breaks = request.starts_with(b"POST") && left.load(Ordering::SeqCst) > 0;
+        if breaks && how == Break::Request {
+            left.fetch_sub(1, Ordering::SeqCst);
+            server.write_all(&request[..request.len() / 2]).ok()?;
+            return None;
+        }
+        server.write_all(&request).ok()?;
+        let answer = message(&mut server)?;
+        if breaks {
+            left.fetch_sub(1, Ordering::SeqCst);
+            return None;
+        }
+        drip.write_all(&answer).ok()?;
+    }
+}
+
+/// One HTTP message with a length.
+fn message(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4_096];
+    loop {
+        let n = stream.read(&mut buffer).ok().filter(|n| *n > 0)?;
+        bytes.extend_from_slice(&buffer[..n]);
+        let text = String::from_utf8_lossy(&bytes);
+        let Some((head, _)) = text.split_once("\r\n\r\n") else { continue };
+        let length =
+            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        if bytes.len() >= head.len() + 4 + length.unwrap_or(0) {
+            return Some(bytes);
+        }
+    }
+}
+
+#[track_caller]
+fn survives(how: Break) {
+    let server = Server::new();
+    let line = Line::to(server.port, how);
+    let dir = tempfile::tempdir().unwrap();
+    let drip = Drip::start(dir.path(), line.port, "");
+    for round in 0..3 {
+        server.wait_for_cycles(2 + 3 * round);
+        line.breaks.store(1, Ordering::SeqCst);
+        until("the line breaks", || (line.breaks.load(Ordering::SeqCst) == 0).then_some(()));
+        until("it is mended", || (drip.log().matches("answers again").count() > round).then_some(()));
+    }
+    assert!(drip.stop().success());
+    assert_whole(&server);
+}
+
+#[test]
+fn a_request_whose_answer_is_lost_is_not_stored_twice() {
+    survives(Break::Answer);
+}
+
+#[test]
+fn a_request_that_breaks_in_the_middle_is_sent_again() {
+    survives(Break::Request);
+}
+
+#[test]
+fn a_server_that_is_frozen_is_away_and_loses_nothing() {
+    let server = Server::new();
+    let dir = tempfile::tempdir().unwrap();
+    let drip = Drip::start(dir.path(), server.port, "");
+    server.wait_for_cycles(2);
+    // SIGSTOP: the kernel still takes connections, nobody answers.
+    signal(server.pid(), "STOP");
+    drip.wait_for_log("no answer within 2s");
+    drip.wait_for_spooled(4);
+    signal(server.pid(), "CONT");
+    drip.wait_for_log("answers again");
+    assert!(drip.stop().success());
+    assert_whole(&server);
+}
+
+#[test]
+fn a_full_spool_drops_the_oldest_and_counts_what_it_dropped() {
+    let mut server = Server::new();
+    let dir = tempfile::tempdir().unwrap();
+    let drip = Drip::start(dir.path(), server.port, "[spool]\nmax_bytes = 65536");
+    server.wait_for_cycles(2);
+    server.stop();
+    drip.wait_for_log("there is no room for more cycles: the oldest are dropped");
+    let size: u64 = drip.segments().iter().map(|path| path.metadata().map_or(0, |m| m.len())).sum();
+    assert!(size <= 65_536, "{size}");
+    server.start();
+    drip.wait_for_log("were dropped because there was no room for them");
+    let before = server.cycles().len();
+    server.wait_for_cycles(before + 1);
+    assert!(drip.stop().success());
+    let cycles = server.cycles();
+    assert!(cycles.is_sorted_by(|a, b| a < b), "in order, none twice: {cycles:?}");
+    let lost = cycles.last().unwrap() - cycles.len() as u64;
+    // All cycles of this tree have as many samples.
+    let per_cycle = server.samples("metrics/drip.samples").last().unwrap().1 + OWN_METRICS;
+    let dropped = server.samples("metrics/drip.dropped").last().unwrap().1;
+    assert!(lost > 0);
+    assert_eq!(dropped, lost as f64 * per_cycle);
+}
+
+/// Metrics of drip itself in each cycle: cycles, samples, errors, dropped, rejected, failed_sends, spool_bytes, cycle_ms.
+const OWN_METRICS: f64 = 8.0;
+
+#[test]
+fn cycles_that_were_spooled_arrive_after_drip_was_killed_too() {
+    let mut server = Server::new();
+    let dir = tempfile::tempdir().unwrap();
+    let drip = Drip::start(dir.path(), server.port, "");
+    server.wait_for_cycles(2);
+    server.stop();
+    drip.wait_for_spooled(5);
+    drip.kill();
+    let drip = Drip::start_again(dir.path());
+    let first_run = drip.spooled();
+    drip.wait_for_spooled(first_run.len() + 3);
+    let spooled = drip.spooled();
+    server.start();
+    until("the spool is sent", || drip.segments().is_empty().then_some(()));
+    drip.wait_for_log("answers again");
+    assert!(drip.stop().success());
+    let arrived: Vec<i64> = server.samples("metrics/drip.cycle_ms").iter().map(|(ms, _)| *ms).collect();
+    assert!(arrived.is_sorted_by(|a, b| a < b), "in order, none twice: {arrived:?}");
+    let missing: Vec<_> = spooled.iter().filter(|ms| !arrived.contains(ms)).collect();
+    assert!(missing.is_empty(), "{missing:?} of {spooled:?}");
+}
+
+#[test]
+fn a_cycle_that_is_not_sent_is_spooled_when_drip_is_told_to_end() {
+    let mut server = Server::new();
+    let dir = tempfile::tempdir().unwrap();
+    let drip = Drip::start(dir.path(), server.port, "");
+    server.wait_for_cycles(2);
+    server.stop();
+    drip.wait_for_spooled(1);
+    assert!(drip.stop().success());
+    server.start();
+    let drip = Drip::start_again(dir.path());
+    until("the spool is sent", || drip.segments().is_empty().then_some(()));
+    drip.wait_for_log("cycles of an earlier run were sent");
+    assert!(drip.stop().success());
+    // The first run's cycles have no gap; the second run counts from one again.
+    let cycles = server.cycles();
+    let second = cycles.iter().skip(1).position(|n| *n == 1).map_or(cycles.len(), |at| at + 1);
+    assert_eq!(cycles[..second], (1..=second as u64).collect::<Vec<_>>());
+    assert_eq!(cycles[second..], (1..=(cycles.len() - second) as u64).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_segment_is_line_protocol_that_the_server_imports_as_it_is() {
+    let mut server = Server::new();
+    let dir = tempfile::tempdir().unwrap();
+    let drip = Drip::start(dir.path(), server.port, "");
+    server.wait_for_cycles(1);
+    server.stop();
+    drip.wait_for_spooled(3);
+    assert!(drip.stop().success());
+    let copy = Server::new();
+    let mut lines = 0;
+    for segment in std::fs::read_dir(dir.path().join("state")).unwrap().map(|e| e.unwrap().path()) {
+        let text = std::fs::read_to_string(&segment).unwrap();
+        if !text.is_empty() {
+            lines += text.lines().filter(|line| !line.starts_with('#')).count();
+            let (status, body) = copy.post(&text);
+            assert_eq!(status, 200, "{body}");
+            assert!(body.contains(&format!("\"imported\":{lines}")), "{body}");
+        }
+    }
+    assert!(lines > 240);
+}
+
+#[test]
+fn lines_that_the_server_rejects_do_not_hold_up_the_others() {
+    let mut server = Server::new();
+    // From now on an integer metric: drip's floats are refused.
+    assert_eq!(server.post("metrics/sys.load1 5 1000000000000000000\n").0, 200);
+    let dir = tempfile::tempdir().unwrap();
+    let drip = Drip::start(dir.path(), server.port, "");
+    server.wait_for_cycles(2);
+    server.stop();
+    drip.wait_for_spooled(3);
+    server.start();
+    until("the spool is sent", || drip.segments().is_empty().then_some(()));
+    drip.wait_for_log("answers again");
+    let count = server.cycles().len();
+    server.wait_for_cycles(count + 2);
+    let log = drip.log();
+    assert!(drip.stop().success());
+    assert_whole(&server);
+    assert_eq!(server.samples("metrics/sys.load1").len(), 1);
+    assert_eq!(log.matches("the server rejects samples: 1 of ").count(), 1, "{log}");
+    let cycles = server.cycles().len() as f64;
+    let rejected = server.samples("metrics/drip.rejected").last().unwrap().1;
+    // One of each cycle, as far as a cycle can know what became of those before it.
+    assert!(rejected >= cycles - 3.0 && rejected < cycles, "{rejected} of {cycles}");
+}
+
+#[test]
+fn requests_that_are_too_large_for_the_server_are_cut() {
+    let mut server = Server::with_config("[limits]\nmax_body_bytes = 2000\n");
+    let dir = tempfile::tempdir().unwrap();
+    let drip = Drip::start(dir.path(), server.port, "");
+    server.wait_for_cycles(2);
+    server.stop();
+    drip.wait_for_spooled(3);
+    server.start();
+    until("the spool is sent", || drip.segments().is_empty().then_some(()));
+    assert!(drip.stop().success());
+    assert_whole(&server);
+    assert_eq!(server.samples("metrics/drip.dropped").last().unwrap().1, 0.0);
+}
+
+#[test]
+fn nothing_is_written_while_the_server_answers() {
+    let server = Server::new();
+    let dir = tempfile::tempdir().unwrap();
+    let drip = Drip::start(dir.path(), server.port, "");
+    server.wait_for_cycles(2);
+    let written = || {
+        let io = std::fs::read_to_string(format!("/proc/{}/io", drip.pid())).unwrap();
+        io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse::<u64>().ok()).unwrap()
+    };
+    let before = written();
+    let count = server.cycles().len();
+    server.wait_for_cycles(count + 4);
+    assert_eq!(written(), before);
+    let files: Vec<_> = std::fs::read_dir(dir.path().join("state")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(files, ["lock"]);
+    assert!(drip.stop().success());
+}
+
+#[test]
+fn without_a_directory_to_write_to_cycles_are_kept_in_memory() {
+    let mut server = Server::new();
+    let dir = tempfile::tempdir().unwrap();
+    // A file where the directory would have to be.
+    std::fs::write(dir.path().join("state"), "").unwrap();
+    let drip = Drip::start(dir.path(), server.port, "");
+    server.wait_for_cycles(2);
+    server.stop();
+    drip.wait_for_log("does not answer");
+    std::thread::sleep(Duration::from_millis(600));
+    server.start();
+    drip.wait_for_log("answers again");
+    let log = drip.log();
+    assert!(drip.stop().success());
+    assert_whole(&server);
+    assert!(log.contains("no spool ("), "{log}");
+}
