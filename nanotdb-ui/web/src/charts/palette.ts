@@ -11,7 +11,16 @@ export interface Palette {
   critical: string;
 }
 
+let known: { theme: string | undefined; palette: Palette } | null = null;
+
+/** That of the theme in use. Read once for all charts: asking makes the browser lay the page out. */
 export function readPalette(): Palette {
+  const { theme } = document.documentElement.dataset;
+  if (known?.theme !== theme || !known?.palette.text) known = { theme, palette: read() };
+  return known.palette;
+}
+
+function read(): Palette {
   const style = getComputedStyle(document.documentElement);
   const get = (name: string) => style.getPropertyValue(name).trim();
   return {

@@ -6,7 +6,7 @@ import { batch, signal, type Signal } from "@preact/signals";
 import { ApiError, request } from "../api/client";
 import { Stream } from "../api/stream";
 import type { BatchAnswer, BatchRequest, Job } from "../api/types";
-import { decodeBatch, type Series } from "../series/model";
+import { decoderOf, type Series } from "../series/model";
 import { fold, trim } from "../series/fold";
 import { loadCatalog, setStatus } from "./catalog";
 import { serverNow, setServerTime } from "./clock";
@@ -39,7 +39,11 @@ interface Entry {
   query: SeriesQuery;
   state: Signal<SeriesState>;
   users: number;
+  /** Entries wanted together, by one panel, are shown together. */
+  group: number;
   asked: boolean;
+  /** The request that is to fill it: what an older one brings is not taken. */
+  load: number;
   /** Server time up to which everything is here: by the batch, then by the stream. */
   upTo: number;
 }
@@ -53,13 +57,20 @@ function keyOf({ db, metric, rate, aggregate, windowMs, span }: SeriesQuery): st
   return JSON.stringify([db, metric, rate ? 1 : 0, aggregate ?? "", windowMs ?? 0, span]);
 }
 
-/** Registers a query; call the second result when it is no longer wanted. */
-export function want(query: SeriesQuery): [Signal<SeriesState>, () => void] {
+let groups = 0;
+
+/** Registers what a panel shows: the state of each, and what to call when it is no longer wanted. */
+export function want(queries: SeriesQuery[]): [Signal<SeriesState>, () => void][] {
+  groups += 1;
+  return queries.map((query) => register(query, groups));
+}
+
+function register(query: SeriesQuery, group: number): [Signal<SeriesState>, () => void] {
   const key = keyOf(query);
   let entry = entries.get(key);
   if (!entry) {
     const state = signal<SeriesState>({ loading: true, series: null, error: null, from: 0, to: 0 });
-    entries.set(key, (entry = { query, state, users: 0, asked: false, upTo: 0 }));
+    entries.set(key, (entry = { query, state, users: 0, group, asked: false, load: 0, upTo: 0 }));
   }
   const mine = entry;
   mine.users += 1;
@@ -91,10 +102,10 @@ function boundsOf(span: Span, now: number): [number, number] {
 }
 
 let generation = 0;
+let loads = 0;
 
-async function load(list: Entry[]): Promise<void> {
-  if (list.length === 0) return;
-  const now = serverNow();
+/** The request for these, each range in it once. */
+function requestOf(list: Entry[], now: number): BatchRequest {
   const ranges: BatchRequest["ranges"] = [];
   const index = new Map<string, number>();
   const series = list.map(({ query: { db, metric, rate, aggregate, windowMs, span } }) => {
@@ -120,32 +131,29 @@ async function load(list: Entry[]): Promise<void> {
       ...(windowMs ? { window_ms: windowMs } : {}),
     };
   });
+  return { ranges, series };
+}
+
+async function load(list: Entry[]): Promise<void> {
+  if (list.length === 0) return;
+  const mine = ++loads;
   for (const entry of list) {
     entry.asked = true;
+    entry.load = mine;
     if (!entry.state.peek().loading) entry.state.value = { ...entry.state.peek(), loading: true };
   }
+  const current = () => list.filter((entry) => entry.load === mine);
   try {
-    const { body } = await request<BatchAnswer>("/api/v1/ui/batch", { json: { ranges, series } });
+    const { body } = await request<BatchAnswer>("/api/v1/ui/batch", { json: requestOf(list, serverNow()) });
     setServerTime(body.now_ms);
-    const decoded = decodeBatch(body);
-    batch(() =>
-      list.forEach((entry, i) => {
-        const [from, to] = entry.query.span ? boundsOf(entry.query.span, body.now_ms) : [0, 0];
-        const one = decoded[i];
-        entry.upTo = body.now_ms;
-        entry.state.value =
-          "series" in one
-            ? { loading: false, series: one.series, error: null, from, to }
-            : { loading: false, series: null, error: one.error.message, from, to };
-      }),
-    );
     if (link.value.state !== "live") reportLink("polling");
+    await show(list, body, mine);
     // Charts are drawn first.
     setTimeout(openStream, stream ? 0 : 300);
   } catch (error) {
     const failure = error as ApiError;
     batch(() => {
-      for (const entry of list) {
+      for (const entry of current()) {
         entry.asked = false;
         const old = entry.state.peek();
         // What was there stays: it is better than nothing, and the page says how old it is.
@@ -156,6 +164,31 @@ async function load(list: Entry[]): Promise<void> {
       reportAway();
       retryLater();
     }
+  }
+}
+
+/** Panel by panel: the first is drawn before the next is worked on. */
+async function show(list: Entry[], body: BatchAnswer, mine: number): Promise<void> {
+  const decode = decoderOf(body);
+  const byGroup = new Map<number, number[]>();
+  list.forEach(({ group }, i) => byGroup.set(group, [...(byGroup.get(group) ?? []), i]));
+  let first = true;
+  for (const indexes of byGroup.values()) {
+    if (!first) await new Promise((resolve) => setTimeout(resolve));
+    first = false;
+    batch(() => {
+      for (const i of indexes) {
+        const entry = list[i];
+        if (entry.load !== mine) continue;
+        const [from, to] = entry.query.span ? boundsOf(entry.query.span, body.now_ms) : [0, 0];
+        const one = decode(i);
+        entry.upTo = body.now_ms;
+        entry.state.value =
+          "series" in one
+            ? { loading: false, series: one.series, error: null, from, to }
+            : { loading: false, series: null, error: one.error.message, from, to };
+      }
+    });
   }
 }
 

@@ -13,7 +13,7 @@ export function useSeries(queries: SeriesQuery[] | null): Signal<SeriesState>[] 
   // Before the page is painted: the request is on its way meanwhile.
   useLayoutEffect(() => {
     if (!queries) return;
-    const wanted = queries.map(want);
+    const wanted = want(queries);
     const states = wanted.map(([state]) => state);
     const ready = () => states.every((state) => !state.value.loading);
     let stop = () => {};
