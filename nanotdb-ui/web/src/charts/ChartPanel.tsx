@@ -1,5 +1,6 @@
 /** A panel with a chart: asks for the series it shows at the width it has. */
-import { useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
+import type { RefObject } from "preact";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { Age } from "../components/Age";
 import { DataTable } from "../components/DataTable";
@@ -48,14 +49,35 @@ export function bucketsFor(width: number): number {
   return Math.min(2000, Math.max(400, Math.ceil(width / 200) * 200));
 }
 
-export function queriesOf(specs: LineSpec[], span: Props["span"], width: number): SeriesQuery[] {
+function queriesOf(specs: LineSpec[], span: Props["span"], most: number): SeriesQuery[] {
   const length = "ms" in span ? span.ms : span.to - span.from;
   return specs.map(({ db, metric, rate, aggregate, windowMs }) => {
     const folded = !aggregate || COLUMNS.includes(aggregate);
-    const most = bucketsFor(width);
     const buckets = folded && windowMs ? Math.max(1, Math.min(most, Math.ceil(length / windowMs))) : most;
     return { db, metric, rate, ...(folded ? {} : { aggregate, windowMs }), span: { ...span, buckets } };
   });
+}
+
+/** The series of `specs` in as many buckets as `ref` is wide; asked for anew when it becomes wider or narrower. */
+export function useMeasuredSeries(ref: RefObject<HTMLElement | null>, specs: LineSpec[], span: Props["span"]): Signal<SeriesState>[] {
+  // How often the number of buckets changed: the first measure happens before anything is asked for, and needs no drawing anew.
+  const changes = useSignal(0);
+  const most = useRef(0);
+  useLayoutEffect(() => {
+    const element = ref.current;
+    if (!element) return;
+    const measure = () => {
+      if (element.clientWidth === 0) return;
+      const before = most.current;
+      most.current = bucketsFor(element.clientWidth);
+      if (before !== 0 && before !== most.current) changes.value += 1;
+    };
+    measure();
+    const sized = new ResizeObserver(measure);
+    sized.observe(element);
+    return () => sized.disconnect();
+  }, []);
+  return useSeries(() => (most.current > 0 ? queriesOf(specs, span, most.current) : null), JSON.stringify([specs, span, changes.value]));
 }
 
 export function statusOf(states: SeriesState[]): PanelStatus {
@@ -71,22 +93,10 @@ export function statusOf(states: SeriesState[]): PanelStatus {
 }
 
 export function ChartPanel({ id, title, specs, span, style, class: extra, actions = [], note }: Props) {
-  const width = useSignal(0);
   const table = useSignal(false);
   const ref = useRef<HTMLDivElement>(null);
   const handle = useRef<ChartHandle | null>(null);
-  useLayoutEffect(() => {
-    const element = ref.current;
-    if (!element) return;
-    width.value = element.clientWidth;
-    const sized = new ResizeObserver(() => {
-      if (element.clientWidth > 0) width.value = element.clientWidth;
-    });
-    sized.observe(element);
-    return () => sized.disconnect();
-  }, []);
-  const queries = width.value > 0 ? queriesOf(specs, span, width.value) : null;
-  const states = useSeries(queries).map((state) => state.value);
+  const states = useMeasuredSeries(ref, specs, span).map((state) => state.value);
   const lines = useMemo<Line[]>(
     () =>
       specs.map((spec, i) => ({

@@ -114,6 +114,10 @@ export class ChartView {
     if (inView(at)) this.setCursor(this.u.valToPos(t[at], "x"));
   }
 
+  get width(): number {
+    return this.u.width;
+  }
+
   get canvas(): HTMLCanvasElement {
     return this.u.ctx.canvas;
   }

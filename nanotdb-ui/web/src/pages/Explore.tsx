@@ -1,19 +1,18 @@
 /** Any metrics in one chart: everything it shows is in the address. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
-import { ChartPanel, type LineSpec, queriesOf } from "../charts/ChartPanel";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { ChartPanel, type LineSpec, useMeasuredSeries } from "../charts/ChartPanel";
 import { AddToDashboard } from "../components/AddToDashboard";
 import { Button } from "../components/Button";
 import { Icon } from "../components/Icon";
 import { MetricTree } from "../components/MetricTree";
 import { TimeBar } from "../components/TimeBar";
-import { catalog, catalogError, loadCatalog } from "../state/catalog";
+import { catalog, catalogError, needCatalog } from "../state/catalog";
 import { openStream } from "../state/feed";
 import { unitStyle } from "../state/prefs";
 import { query, setQuery } from "../state/router";
 import { settings } from "../state/server-settings";
 import { range } from "../state/time-range";
-import { useSeries } from "../state/use-series";
 import { displayOf, formatShown, looksLikeCounter, shown } from "../scale/units";
 import { grouped } from "../scale/number";
 import { statsOf } from "../series/stats";
@@ -49,7 +48,7 @@ export default function Explore() {
   const adding = useSignal(false);
   const picking = useSignal(false);
   useEffect(() => {
-    void loadCatalog().then(() => setTimeout(openStream, 500));
+    void needCatalog().then(() => setTimeout(openStream, 500));
   }, []);
   const choices = readChoices(query.value);
   const internal = query.value.get("internal") === "1";
@@ -137,14 +136,14 @@ export default function Explore() {
 
 /** The numbers of what is seen. Asks for the same series as the chart, so that nothing is got twice. */
 function Statistics({ specs, choices, span }: { specs: LineSpec[]; choices: Choice[]; span: { ms: number } | { from: number; to: number } }) {
-  const width = useSignal(0);
-  const states = useSeries(width.value > 0 ? queriesOf(specs, span, width.value) : null).map((state) => state.value);
+  const ref = useRef<HTMLDivElement>(null);
+  const states = useMeasuredSeries(ref, specs, span).map((state) => state.value);
   const style = unitStyle.value;
   const set = (index: number, change: Partial<Choice> | null) =>
     writeChoices(choices.flatMap((choice, i) => (i !== index ? [choice] : change ? [{ ...choice, ...change }] : [])));
   return (
     <section class="panel" aria-label="Statistics">
-      <div class="measure" ref={(element) => void (element && element.clientWidth !== width.peek() && (width.value = element.clientWidth))} />
+      <div class="measure" ref={ref} />
       <div class="wide-table" tabIndex={0} role="region" aria-label="Statistics table">
         <table class="cards">
           <thead>

@@ -6,7 +6,7 @@ import { Button } from "../components/Button";
 import { StatusStrip } from "../components/StatusStrip";
 import { TimeBar } from "../components/TimeBar";
 import { Waiting } from "../components/Waiting";
-import { catalog, catalogError, loadCatalog } from "../state/catalog";
+import { catalog, catalogError, loadCatalog, needCatalog } from "../state/catalog";
 import { openStream } from "../state/feed";
 import { serverNow } from "../state/clock";
 import { clockStyle, unitStyle } from "../state/prefs";
@@ -34,7 +34,7 @@ export function Home() {
   const all = useSignal(false);
   useEffect(() => {
     // Charts open the stream with their series; without any, one is needed to hear of the first sample.
-    void loadCatalog().then(() => setTimeout(openStream, 500));
+    void needCatalog().then(() => setTimeout(openStream, 500));
   }, []);
   const known = catalog.value;
   const databases = known?.databases.filter((db) => !db.internal && db.metrics.length > 0) ?? [];
