@@ -165,6 +165,9 @@ function Statistics({ specs, choices, span }: { specs: LineSpec[]; choices: Choi
               const state = states[i];
               const [from, to] = "ms" in span ? [(state?.to ?? 0) - span.ms, Infinity] : [span.from, span.to];
               const stats = state?.series ? statsOf(state.series, from, to) : null;
+              // The newest sample itself, where it is in the range, and not the average of its bucket.
+              const newest = state?.series?.last;
+              if (stats && !spec.rate && newest && newest.t >= from && newest.t <= to) stats.last = newest.v;
               const text = (value: number | null | undefined) =>
                 value === null || value === undefined ? "–" : formatShown(shown(value, spec.display), spec.display, style);
               const change = stats && stats.last !== null && stats.first !== null ? (stats.last - stats.first) * spec.display.factor : null;

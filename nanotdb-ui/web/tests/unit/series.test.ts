@@ -1,7 +1,7 @@
 import type { BatchAnswer } from "../../src/api/types";
 import { describe, expect, test } from "vitest";
 import { align } from "../../src/series/align";
-import { families } from "../../src/series/family";
+import { families, shortNames } from "../../src/series/family";
 import { fold, trim } from "../../src/series/fold";
 import { fuzzyScore } from "../../src/series/fuzzy";
 import { gaps } from "../../src/series/gaps";
@@ -191,6 +191,19 @@ describe("finding metrics", () => {
 });
 
 describe("families of the Home page", () => {
+  test("lines are named by what tells them apart", () => {
+    expect(shortNames(["temp.boiler.mdeg", "temp.out_dry.mdeg"])).toEqual(["boiler.mdeg", "out_dry.mdeg"]);
+    expect(shortNames(["net.eth0.rx", "net.eth0.tx"])).toEqual(["rx", "tx"]);
+    expect(shortNames(["load", "load.max"])).toEqual(["load", "load.max"]);
+    expect(shortNames(["cpu.user"])).toEqual(["cpu.user"]);
+    expect(shortNames([])).toEqual([]);
+  });
+
+  test("what would press all other lines to the floor comes last", () => {
+    const metrics = ["cpu.idle", "cpu.system", "cpu.user"];
+    expect(families("pi", metrics)[0].metrics).toEqual(["cpu.system", "cpu.user", "cpu.idle"]);
+  });
+
   test("one unit and kind per chart, every metric exactly once", () => {
     const metrics = ["cpu.busy_pct", "cpu.user", "cpu.idle", "mem.free", "mem.total", "net.eth0.rx_bytes", "net.wlan0.tx_bytes", "sys.load1", "sys.load5", "sys.uptime_sec"];
     const list = families("pi", metrics);
