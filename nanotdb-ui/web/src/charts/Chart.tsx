@@ -9,7 +9,7 @@ import { formatDateTime } from "../time/format";
 import { AUTO, panned, zoomed } from "../time/range";
 import { Legend } from "./Legend";
 import type { Line } from "./model";
-import { COLOURS, type Palette, readPalette } from "./palette";
+import { colourOf, type Palette, readPalette } from "./palette";
 import { inTurn } from "./queue";
 import { ChartView } from "./view";
 
@@ -202,7 +202,7 @@ function Tooltip({ at, lines, hidden, width }: { at: Cursor; lines: Line[]; hidd
       {lines.map((line, i) =>
         hidden.has(line.id) ? null : (
           <div key={line.id} class="row">
-            <i style={{ background: line.color ?? `var(--s${i % COLOURS})` }} />
+            <i style={{ background: colourOf(line, i) }} />
             <span class="name">{line.label}</span>
             <b>{formatShown(at.values[i], line.display, unitStyle.value)}</b>
             {bucketOf(line, at.t)}

@@ -28,6 +28,8 @@ export interface LineSpec {
   thresholds?: Thresholds;
   bare?: boolean;
   color?: string;
+  /** So many milliseconds earlier, compared with the line at the place `like`. */
+  earlier?: { back: number; like: number };
 }
 
 interface Props {
@@ -51,10 +53,10 @@ export function bucketsFor(width: number): number {
 
 function queriesOf(specs: LineSpec[], span: Props["span"], most: number): SeriesQuery[] {
   const length = "ms" in span ? span.ms : span.to - span.from;
-  return specs.map(({ db, metric, rate, aggregate, windowMs }) => {
+  return specs.map(({ db, metric, rate, aggregate, windowMs, earlier }) => {
     const folded = !aggregate || COLUMNS.includes(aggregate);
     const buckets = folded && windowMs ? Math.max(1, Math.min(most, Math.ceil(length / windowMs))) : most;
-    return { db, metric, rate, ...(folded ? {} : { aggregate, windowMs }), span: { ...span, buckets } };
+    return { db, metric, rate, ...(folded ? {} : { aggregate, windowMs }), span: { ...span, buckets, ...(earlier ? { back: earlier.back } : {}) } };
   });
 }
 
@@ -100,7 +102,7 @@ export function ChartPanel({ id, title, specs, span, style, class: extra, action
   const lines = useMemo<Line[]>(
     () =>
       specs.map((spec, i) => ({
-        id: `${spec.db}/${spec.metric}/${spec.aggregate ?? ""}/${i}`,
+        id: `${spec.db}/${spec.metric}/${spec.aggregate ?? ""}/${spec.earlier?.back ?? 0}/${i}`,
         label: spec.label,
         series: states[i]?.series ?? null,
         display: spec.display,
@@ -108,6 +110,7 @@ export function ChartPanel({ id, title, specs, span, style, class: extra, action
         column: COLUMNS.includes(spec.aggregate ?? "") ? (spec.aggregate as Line["column"]) : undefined,
         bare: spec.bare,
         color: spec.color,
+        like: spec.earlier?.like,
       })),
     // A state is a new object whenever its series changed.
     [JSON.stringify(specs), ...states.slice(0, 24), states.length],

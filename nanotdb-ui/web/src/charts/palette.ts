@@ -33,8 +33,14 @@ function read(): Palette {
   };
 }
 
+/** The colour of the line at a place, as a style. */
+export function colourOf({ color, like }: { color?: string; like?: number }, index: number): string {
+  return color ?? `var(--s${(like ?? index) % COLOURS})`;
+}
+
 /** Line patterns: colours repeat after eight, and not everybody tells eight apart. */
-export function dashOf(index: number): number[] {
+export function dashOf(index: number, like?: number): number[] {
+  if (like !== undefined) return [3, 4];
   return [[], [6, 3], [2, 3], [8, 3, 2, 3]][Math.floor(index / COLOURS) % 4];
 }
 

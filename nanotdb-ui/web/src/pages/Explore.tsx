@@ -15,6 +15,7 @@ import { settings } from "../state/server-settings";
 import { range } from "../state/time-range";
 import { displayOf, formatShown, looksLikeCounter, shown } from "../scale/units";
 import { grouped } from "../scale/number";
+import { formatDuration, parseDuration, spaced } from "../time/duration";
 import { statsOf } from "../series/stats";
 
 const EXPLORE_MS = 3_600_000;
@@ -75,6 +76,11 @@ export default function Explore() {
       })),
     [query.value, unitStyle.value],
   );
+  const back = parseDuration(query.value.get("compare") ?? "") ?? 0;
+  const compared = useMemo<LineSpec[]>(
+    () => (back === 0 ? specs : [...specs, ...specs.map((spec, like) => ({ ...spec, label: `${spec.label} ${spaced(formatDuration(back))} earlier`, bare: true, earlier: { back, like } }))]),
+    [specs, back],
+  );
   return (
     <div class="explore">
       <aside class={picking.value ? "panel open" : "panel"} aria-label="Metrics">
@@ -111,6 +117,7 @@ export default function Explore() {
             </Button>
           </span>
           <TimeBar lookbackMs={EXPLORE_MS} />
+          <Compare back={back} />
           {!settings.read_only && (
             <Button icon="plus" disabled={choices.length === 0} onClick={() => (adding.value = true)}>
               Add to dashboard
@@ -124,13 +131,36 @@ export default function Explore() {
           </div>
         ) : (
           <>
-            <ChartPanel id="explore" title={specs.map(({ label }) => label).join(", ")} specs={specs} span={span} class="tall" />
+            <ChartPanel id="explore" title={specs.map(({ label }) => label).join(", ")} specs={compared} span={span} class="tall" />
             <Statistics specs={specs} choices={choices} span={span} />
           </>
         )}
       </div>
       {adding.value && <AddToDashboard specs={specs} onClose={() => (adding.value = false)} />}
     </div>
+  );
+}
+
+/** Which earlier time stands beside the present one. */
+function Compare({ back }: { back: number }) {
+  const choices = ["1h", "1d", "7d", "30d"];
+  const current = back === 0 ? "" : formatDuration(back);
+  return (
+    <select
+      aria-label="Compare with an earlier time"
+      value={current}
+      onChange={(event) => {
+        const chosen = event.currentTarget.value;
+        setQuery((params) => (chosen ? params.set("compare", chosen) : params.delete("compare")));
+      }}
+    >
+      <option value="">Compare …</option>
+      {[...choices, ...(current && !choices.includes(current) ? [current] : [])].map((one) => (
+        <option key={one} value={one}>
+          with {spaced(one)} earlier
+        </option>
+      ))}
+    </select>
   );
 }
 

@@ -64,6 +64,11 @@ export function decodeSeries(answer: Exclude<SeriesAnswer, { error: unknown }>, 
   }
 }
 
+/** An earlier stretch, `back` milliseconds later: what it was is told by its name, so that it has no newest value. */
+export function movedBy(series: Series, back: number): Series {
+  return back === 0 ? series : { ...series, t: series.t.map((t) => t + back), last: null };
+}
+
 export type Decoded = { series: Series } | { error: { type: string; message: string } };
 
 /** Decodes the series of an answer one by one, each time column once. */

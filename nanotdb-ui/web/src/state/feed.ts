@@ -6,15 +6,18 @@ import { batch, signal, type Signal } from "@preact/signals";
 import { ApiError, request } from "../api/client";
 import { Stream } from "../api/stream";
 import type { BatchAnswer, BatchRequest, Job } from "../api/types";
-import { decoderOf, type Series } from "../series/model";
+import { decoderOf, movedBy, type Series } from "../series/model";
 import { fold, trim } from "../series/fold";
 import { loadCatalog, setStatus } from "./catalog";
 import { serverNow, setServerTime } from "./clock";
 import { link, reportAway, reportLink } from "./connection";
 import { settings } from "./server-settings";
 
-/** A moving stretch that ends now, or one that stands still. */
-export type Span = { ms: number; buckets: number } | { from: number; to: number; buckets: number };
+/**
+ * A moving stretch that ends now, or one that stands still. `back`: what was so many milliseconds earlier, moved to the times
+ * of the stretch, to be compared.
+ */
+export type Span = ({ ms: number } | { from: number; to: number }) & { buckets: number; back?: number };
 
 export interface SeriesQuery {
   db: string;
@@ -98,7 +101,14 @@ function schedule(): void {
 }
 
 function boundsOf(span: Span, now: number): [number, number] {
-  return "ms" in span ? [now - span.ms, now] : [span.from, span.to];
+  const back = span.back ?? 0;
+  return "ms" in span ? [now - span.ms - back, now - back] : [span.from - back, span.to - back];
+}
+
+/** How far after a moving stretch what is asked for goes on. What was earlier is known ahead: the stretch moves into it. */
+function ahead(span: Span): number {
+  // A moving stretch ends a little ahead, for samples whose clock is.
+  return "ms" in span ? (span.back ? span.ms / 4 : 5000) : 0;
 }
 
 let generation = 0;
@@ -117,9 +127,7 @@ function requestOf(list: Entry[], now: number): BatchRequest {
       if (known === undefined) {
         index.set(key, range);
         const [from, to] = boundsOf(span, now);
-        // A moving stretch ends a little ahead, for samples whose clock is.
-        const end = "ms" in span ? to + 5000 : to;
-        ranges.push({ start_ms: Math.floor(from), end_ms: Math.ceil(end), buckets: span.buckets });
+        ranges.push({ start_ms: Math.floor(from), end_ms: Math.ceil(to + ahead(span)), buckets: span.buckets });
       }
     }
     return {
@@ -185,7 +193,7 @@ async function show(list: Entry[], body: BatchAnswer, mine: number): Promise<voi
         entry.upTo = body.now_ms;
         entry.state.value =
           "series" in one
-            ? { loading: false, series: one.series, error: null, from, to }
+            ? { loading: false, series: movedBy(one.series, entry.query.span?.back ?? 0), error: null, from, to }
             : { loading: false, series: null, error: one.error.message, from, to };
       }
     });
@@ -219,7 +227,7 @@ let listeners: Entry[][] = [];
 let poll: ReturnType<typeof setInterval> | undefined;
 
 function liveEntries(): Entry[] {
-  return [...entries.values()].filter(({ query: { span } }) => span === null || "ms" in span);
+  return [...entries.values()].filter(({ query: { span } }) => span === null || ("ms" in span && !span.back));
 }
 
 /** A stream for what is shown now; the one that runs is kept when it carries all of it and not much more. */
@@ -307,6 +315,7 @@ function takePoints(rows: number[][]): void {
     }
   });
   refreshAggregates(changed);
+  refreshCrowded(changed);
 }
 
 /** Percentiles and sums cannot be folded; they are asked for again, at most every minute. */
@@ -315,6 +324,18 @@ function refreshAggregates(changed: Set<Entry>): void {
   const due = [...changed].filter((entry) => entry.state.peek().series?.aggregated);
   if (due.length === 0 || Date.now() - aggregatesAt < 60_000) return;
   aggregatesAt = Date.now();
+  void load(due);
+}
+
+/** Samples that came one by one until there are far more than pixels: the server makes buckets of them. */
+let crowdedAt = 0;
+function refreshCrowded(changed: Set<Entry>): void {
+  const due = [...changed].filter(({ query: { span }, state }) => {
+    const { series, loading } = state.peek();
+    return span && series && !loading && series.stepMs === 0 && series.t.length > 2 * span.buckets;
+  });
+  if (due.length === 0 || Date.now() - crowdedAt < 5000) return;
+  crowdedAt = Date.now();
   void load(due);
 }
 

@@ -93,7 +93,7 @@ journey("an idle minute takes 6 requests and 20 KB, a hidden tab nothing", async
   await page.waitForTimeout(3000);
   const start = { ...total };
   for (let i = 0; i < 6; i++) {
-    await server.import(HOST.map((name) => `host/${name} ${i}.25`));
+    await server.import(HOST.map((name) => `host/${name} ${i + 25}`));
     await page.waitForTimeout(10_000);
   }
   const minute = { requests: total.requests - start.requests, bytes: total.bytes - start.bytes };

@@ -2,16 +2,15 @@
 //
 // The bar is for an idle machine, and tests often share theirs with builds. So the machine is asked first, in the same
 // browser: equal pieces of work that take unequally long say that something else runs. Where the machine was idle in most runs
-// the clock is judged. Where it was not, the processor time of the page's main thread is: others do not add to it, beyond
-// slowing a shared core, for which the bar is raised by as much as the shortest pieces of work became slower from one run to
-// another.
+// the clock is judged. Where it was not, the processor time of the page's main thread is, against the same bar: others do not
+// add to it, beyond slowing a shared core.
 
 const THROTTLE = 6;
 /** Mean over shortest of equal pieces of work: 1 when nothing else runs. */
 const IDLE = 1.15;
 
-/** Times of equal pieces of work: the shortest, and how much longer than that they take in the mean. */
-async function pieces(page) {
+/** How much longer than the short ones equal pieces of work take in the mean. */
+async function disturbanceOf(page) {
   return page.evaluate(() => {
     const piece = () => {
       const start = performance.now();
@@ -21,8 +20,7 @@ async function pieces(page) {
     };
     for (let i = 0; i < 20; i++) piece();
     const times = Array.from({ length: 200 }, piece).sort((a, b) => a - b);
-    const shortest = times[Math.floor(times.length / 10)];
-    return { shortest, disturbance: times.reduce((sum, ms) => sum + ms, 0) / times.length / shortest };
+    return times.reduce((sum, ms) => sum + ms, 0) / times.length / times[Math.floor(times.length / 10)];
   });
 }
 
@@ -55,7 +53,7 @@ export async function timed(browser, context, page, url, charts) {
   const root = await browser.newBrowserCDPSession();
   const events = [];
   root.on("Tracing.dataCollected", ({ value }) => events.push(...value));
-  const before = await pieces(page);
+  const before = await disturbanceOf(page);
   await cdp.send("Emulation.setCPUThrottlingRate", { rate: THROTTLE });
   await page.addInitScript(noteCharts, charts);
   // The page tells it by itself: to be asked, it would have to run a script of the test's library first.
@@ -70,13 +68,8 @@ export async function timed(browser, context, page, url, charts) {
   await ended;
   const wall = await page.evaluate(() => globalThis.chartsAt);
   await cdp.send("Emulation.setCPUThrottlingRate", { rate: 1 });
-  const after = await pieces(page);
-  return {
-    wall,
-    cpu: processorTime(events),
-    shortest: Math.max(before.shortest, after.shortest),
-    disturbance: Math.max(before.disturbance, after.disturbance),
-  };
+  const after = await disturbanceOf(page);
+  return { wall, cpu: processorTime(events), disturbance: Math.max(before, after) };
 }
 
 const median = (list) => list.sort((a, b) => a - b)[Math.floor(list.length / 2)];
@@ -88,12 +81,11 @@ export function judged(runs, most) {
     const ms = median(idle.map(({ wall }) => wall));
     return { passes: ms < most, text: `${ms.toFixed(0)} of ${most} ms, by the clock of an idle machine` };
   }
-  const best = Math.min(...runs.map(({ shortest }) => shortest));
-  const ms = median(runs.map(({ cpu, shortest }) => (cpu * best) / shortest));
+  const ms = median(runs.map(({ cpu }) => cpu));
   return { passes: ms < most, text: `${ms.toFixed(0)} of ${most} ms, by the processor time of the main thread, since the machine is busy` };
 }
 
 export function describe(runs) {
   const list = (pick, digits = 0) => runs.map((run) => pick(run).toFixed(digits)).join(", ");
-  return `clock ${list(({ wall }) => wall)} ms; main thread ${list(({ cpu }) => cpu)} ms; disturbance ${list((r) => r.disturbance, 2)}; piece ${list((r) => r.shortest, 2)} ms`;
+  return `clock ${list(({ wall }) => wall)} ms; main thread ${list(({ cpu }) => cpu)} ms; disturbance ${list((r) => r.disturbance, 2)}`;
 }

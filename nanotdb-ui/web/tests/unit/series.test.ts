@@ -5,7 +5,7 @@ import { families, shortNames } from "../../src/series/family";
 import { fold, trim } from "../../src/series/fold";
 import { fuzzyScore } from "../../src/series/fuzzy";
 import { gaps } from "../../src/series/gaps";
-import { decoderOf, type Series } from "../../src/series/model";
+import { decoderOf, movedBy, type Series } from "../../src/series/model";
 import { statsOf } from "../../src/series/stats";
 import { csvOf, tableOf } from "../../src/series/table";
 import { treeOf } from "../../src/series/tree";
@@ -188,6 +188,11 @@ describe("finding metrics", () => {
     expect(tree.children.map(({ name }) => name)).toEqual(["pi/"]);
     expect(tree.children[0].children.map(({ name, count }) => [name, count])).toEqual([["cpu", 1], ["cpu.", 2], ["disk.sda.", 2]]);
   });
+});
+
+test("an earlier stretch is moved to the present, and has no newest value", () => {
+  const moved = movedBy(samples([100, 110], [1, 2]), 1000);
+  expect([moved.t, moved.v, moved.last]).toEqual([[1100, 1110], [1, 2], null]);
 });
 
 describe("families of the Home page", () => {
