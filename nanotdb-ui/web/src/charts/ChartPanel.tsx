@@ -1,20 +1,19 @@
 /** A panel with a chart: asks for the series it shows at the width it has. */
-import { type Signal, useSignal } from "@preact/signals";
-import type { RefObject } from "preact";
-import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useSignal } from "@preact/signals";
+import { useMemo, useRef } from "preact/hooks";
 import { Age } from "../components/Age";
 import { DataTable } from "../components/DataTable";
 import type { MenuItem } from "../components/Menu";
 import { Panel, type PanelStatus } from "../components/Panel";
-import type { SeriesQuery, SeriesState } from "../state/feed";
+import type { SeriesState } from "../state/feed";
 import { settings } from "../state/server-settings";
 import { navigate } from "../state/router";
-import { useSeries } from "../state/use-series";
 import { writeRange } from "../time/range";
 import type { Display } from "../scale/units";
 import { Chart, type ChartHandle } from "./Chart";
 import { saveCsv, savePng, tableOfLines } from "./export";
 import type { Line, Thresholds } from "./model";
+import { COLUMNS, useMeasuredSeries } from "./use-measured-series";
 
 export interface LineSpec {
   db: string;
@@ -42,44 +41,6 @@ interface Props {
   actions?: MenuItem[];
   /** A line of text under the chart. */
   note?: string;
-}
-
-const COLUMNS = ["avg", "min", "max"];
-
-/** Columns to ask for: one per pixel, in steps, so that a small change of the width asks for nothing. */
-export function bucketsFor(width: number): number {
-  return Math.min(2000, Math.max(400, Math.ceil(width / 200) * 200));
-}
-
-function queriesOf(specs: LineSpec[], span: Props["span"], most: number): SeriesQuery[] {
-  const length = "ms" in span ? span.ms : span.to - span.from;
-  return specs.map(({ db, metric, rate, aggregate, windowMs, earlier }) => {
-    const folded = !aggregate || COLUMNS.includes(aggregate);
-    const buckets = folded && windowMs ? Math.max(1, Math.min(most, Math.ceil(length / windowMs))) : most;
-    return { db, metric, rate, ...(folded ? {} : { aggregate, windowMs }), span: { ...span, buckets, ...(earlier ? { back: earlier.back } : {}) } };
-  });
-}
-
-/** The series of `specs` in as many buckets as `ref` is wide; asked for anew when it becomes wider or narrower. */
-export function useMeasuredSeries(ref: RefObject<HTMLElement | null>, specs: LineSpec[], span: Props["span"]): Signal<SeriesState>[] {
-  // How often the number of buckets changed: the first measure happens before anything is asked for, and needs no drawing anew.
-  const changes = useSignal(0);
-  const most = useRef(0);
-  useLayoutEffect(() => {
-    const element = ref.current;
-    if (!element) return;
-    const measure = () => {
-      if (element.clientWidth === 0) return;
-      const before = most.current;
-      most.current = bucketsFor(element.clientWidth);
-      if (before !== 0 && before !== most.current) changes.value += 1;
-    };
-    measure();
-    const sized = new ResizeObserver(measure);
-    sized.observe(element);
-    return () => sized.disconnect();
-  }, []);
-  return useSeries(() => (most.current > 0 ? queriesOf(specs, span, most.current) : null), JSON.stringify([specs, span, changes.value]));
 }
 
 export function statusOf(states: SeriesState[]): PanelStatus {

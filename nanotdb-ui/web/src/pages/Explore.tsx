@@ -1,7 +1,7 @@
 /** Any metrics in one chart: everything it shows is in the address. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useMemo, useRef } from "preact/hooks";
-import { ChartPanel, type LineSpec, useMeasuredSeries } from "../charts/ChartPanel";
+import { useEffect, useMemo } from "preact/hooks";
+import { ChartPanel, type LineSpec } from "../charts/ChartPanel";
 import { AddToDashboard } from "../components/AddToDashboard";
 import { Button } from "../components/Button";
 import { Icon } from "../components/Icon";
@@ -13,37 +13,13 @@ import { unitStyle } from "../state/prefs";
 import { query, setQuery } from "../state/router";
 import { settings } from "../state/server-settings";
 import { range } from "../state/time-range";
-import { displayOf, formatShown, looksLikeCounter, shown } from "../scale/units";
-import { grouped } from "../scale/number";
+import { displayOf, looksLikeCounter } from "../scale/units";
 import { formatDuration, parseDuration, spaced } from "../time/duration";
-import { statsOf } from "../series/stats";
+import { readChoices, writeChoices } from "../explore/choices";
+import { Compare } from "../explore/Compare";
+import { Statistics } from "../explore/Statistics";
 
 const EXPLORE_MS = 3_600_000;
-const RATE = "rate:";
-
-interface Choice {
-  name: string;
-  db: string;
-  metric: string;
-  rate: boolean;
-}
-
-/** `m=db/metric` or `m=rate:db/metric`, once per line. */
-export function readChoices(params: URLSearchParams): Choice[] {
-  return params.getAll("m").flatMap((text) => {
-    const rate = text.startsWith(RATE);
-    const name = rate ? text.slice(RATE.length) : text;
-    const slash = name.indexOf("/");
-    return slash > 0 ? [{ name, db: name.slice(0, slash), metric: name.slice(slash + 1), rate }] : [];
-  });
-}
-
-function writeChoices(choices: Choice[]): void {
-  setQuery((params) => {
-    params.delete("m");
-    for (const { name, rate } of choices) params.append("m", (rate ? RATE : "") + name);
-  });
-}
 
 export default function Explore() {
   const adding = useSignal(false);
@@ -138,99 +114,5 @@ export default function Explore() {
       </div>
       {adding.value && <AddToDashboard specs={specs} onClose={() => (adding.value = false)} />}
     </div>
-  );
-}
-
-/** Which earlier time stands beside the present one. */
-function Compare({ back }: { back: number }) {
-  const choices = ["1h", "1d", "7d", "30d"];
-  const current = back === 0 ? "" : formatDuration(back);
-  return (
-    <select
-      aria-label="Compare with an earlier time"
-      value={current}
-      onChange={(event) => {
-        const chosen = event.currentTarget.value;
-        setQuery((params) => (chosen ? params.set("compare", chosen) : params.delete("compare")));
-      }}
-    >
-      <option value="">Compare …</option>
-      {[...choices, ...(current && !choices.includes(current) ? [current] : [])].map((one) => (
-        <option key={one} value={one}>
-          with {spaced(one)} earlier
-        </option>
-      ))}
-    </select>
-  );
-}
-
-/** The numbers of what is seen. Asks for the same series as the chart, so that nothing is got twice. */
-function Statistics({ specs, choices, span }: { specs: LineSpec[]; choices: Choice[]; span: { ms: number } | { from: number; to: number } }) {
-  const ref = useRef<HTMLDivElement>(null);
-  const states = useMeasuredSeries(ref, specs, span).map((state) => state.value);
-  const style = unitStyle.value;
-  const set = (index: number, change: Partial<Choice> | null) =>
-    writeChoices(choices.flatMap((choice, i) => (i !== index ? [choice] : change ? [{ ...choice, ...change }] : [])));
-  return (
-    <section class="panel" aria-label="Statistics">
-      <div class="measure" ref={ref} />
-      <div class="wide-table" tabIndex={0} role="region" aria-label="Statistics table">
-        <table class="cards">
-          <thead>
-            <tr>
-              <th scope="col">Metric</th>
-              {["Last", "Min", "Avg", "Max", "Change", "Samples"].map((name) => (
-                <th scope="col" class="number" key={name}>
-                  {name}
-                </th>
-              ))}
-              <th scope="col">Rate</th>
-              <th scope="col">
-                <span class="unseen">Remove</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {specs.map((spec, i) => {
-              const state = states[i];
-              const [from, to] = "ms" in span ? [(state?.to ?? 0) - span.ms, Infinity] : [span.from, span.to];
-              const stats = state?.series ? statsOf(state.series, from, to) : null;
-              // The newest sample itself, where it is in the range, and not the average of its bucket.
-              const newest = state?.series?.last;
-              if (stats && !spec.rate && newest && newest.t >= from && newest.t <= to) stats.last = newest.v;
-              const text = (value: number | null | undefined) =>
-                value === null || value === undefined ? "–" : formatShown(shown(value, spec.display), spec.display, style);
-              const change = stats && stats.last !== null && stats.first !== null ? (stats.last - stats.first) * spec.display.factor : null;
-              return (
-                <tr key={`${spec.label}${i}`}>
-                  <th scope="row">
-                    <svg width="12" height="12" aria-hidden="true">
-                      <rect width="12" height="12" rx="3" style={{ fill: `var(--s${i % 8})` }} />
-                    </svg>{" "}
-                    {choices[i].name}
-                    {state?.error && <p class="field-error">{state.error}</p>}
-                  </th>
-                  <td class="number" data-label="Last">{text(stats?.last)}</td>
-                  <td class="number" data-label="Min">{text(stats?.min)}</td>
-                  <td class="number" data-label="Avg">{text(stats?.avg)}</td>
-                  <td class="number" data-label="Max">{text(stats?.max)}</td>
-                  <td class="number" data-label="Change">{change === null ? "–" : formatShown(change, spec.display, style)}</td>
-                  <td class="number" data-label="Samples">{stats ? grouped(stats.count) : "–"}</td>
-                  <td data-label="Rate">
-                    <label class="check">
-                      <input type="checkbox" checked={choices[i].rate} onChange={(event) => set(i, { rate: event.currentTarget.checked })} />
-                      <span class="unseen">Rate of {choices[i].name}</span>
-                    </label>
-                  </td>
-                  <td>
-                    <Button icon="trash" label={`Remove ${choices[i].name}`} onClick={() => set(i, null)} />
-                  </td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </table>
-      </div>
-    </section>
   );
 }
