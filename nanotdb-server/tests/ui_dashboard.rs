@@ -67,6 +67,31 @@ fn whoever_comes_second_is_told() {
 }
 
 #[test]
+fn the_document_that_stands_in_for_a_missing_one_follows_the_metrics() {
+    let server = Server::start();
+    let empty = server.get(PATH);
+    let etag = empty.header("etag").unwrap().to_owned();
+    let import = |lines: &str| assert_eq!(server.post("/api/v1/import", lines.as_bytes()).status, 200);
+    import("host/cpu.busy_pct 5\nhost/disk.nvme0n1.read_kbps 1\nhost/net.enp3s0.rx_bytes 7\nother/x 1\n");
+    let made = server.get(PATH);
+    assert_ne!(made.header("etag"), Some(etag.as_str()));
+    let document = made.json();
+    assert_eq!(document["default_db"], "host");
+    assert_eq!(document["widgets"]["disk_nvme0n1"]["series"][0]["metric"], "disk.nvme0n1.read_kbps");
+    let mut ids: Vec<_> = document["widgets"].as_object().unwrap().keys().cloned().collect();
+    ids.sort();
+    assert_eq!(ids, ["cpu", "disk_nvme0n1", "net_enp3s0", "now"]);
+    import("host/sys.load1 1\n");
+    assert!(server.get(PATH).json()["widgets"]["load"].is_object());
+    // Nobody changed it: who began to edit the one before can save, and only one of two.
+    let saved = put(&server, &json!({"title": "mine"}), &[("If-Match", &etag)]);
+    assert_eq!(saved.status, 200, "{}", saved.text());
+    assert_eq!(put(&server, &json!({"title": "theirs"}), &[("If-Match", &etag)]).status, 412);
+    import("host/sys.load5 1\n");
+    assert_eq!(server.get(PATH).json(), json!({"title": "mine"}));
+}
+
+#[test]
 fn mistakes_are_told_with_their_places_and_change_nothing() {
     let server = Server::start();
     let before = server.get(PATH).text();
@@ -85,6 +110,18 @@ fn mistakes_are_told_with_their_places_and_change_nothing() {
         assert!(answer["details"].as_array().unwrap().contains(&place));
         assert_eq!(errors.len(), 2);
     }
+    // For those who ask for errors they are an answer like any other.
+    let asked = |status: &str| {
+        let path = format!("{PATH}/validate?answer={status}");
+        server.connect().send("POST", &path, &[JSON], document.to_string().as_bytes())
+    };
+    let told = asked("200");
+    assert_eq!(
+        (told.status, &told.json()["ok"], told.json()["details"].as_array().unwrap().len()),
+        (200, &json!(false), 2)
+    );
+    assert_eq!(asked("400").status, 400);
+    assert!(asked("500").text().contains("give 200 or 400"));
     let answer = server.connect().send("PUT", PATH, &[JSON], b"{\"title\": \n 7,}");
     assert_eq!(answer.status, 400);
     assert!(answer.json()["errors"][0].as_str().unwrap().contains("line 2"), "{}", answer.text());
@@ -165,6 +202,10 @@ fn pages_have_their_settings_and_their_headers() {
         assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
         assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'self'"));
         assert_eq!(page.header("cache-control"), Some("no-cache"));
+        let first =
+            if path.starts_with("/panels") { "/api/dashboard-config" } else { "/api/v1/ui/catalog?internal=true" };
+        assert_eq!(page.header("link"), Some(format!("<{first}>; rel=preload; as=fetch; crossorigin").as_str()));
+        assert_eq!(server.get(first).status, 200);
         let etag = page.header("etag").unwrap().to_owned();
         let again = server.connect().send("GET", path, &[("If-None-Match", &etag)], b"");
         assert_eq!((again.status, again.body.len()), (304, 0));

@@ -134,6 +134,26 @@ fn streams_are_limited_and_do_not_delay_the_end() {
 }
 
 #[test]
+fn times_of_flushes_and_fsyncs_are_told() {
+    let server = Server::with_config("[wal]\nfsync_policy = \"always\"\n");
+    import(&server, "pi0/b 3 1777593600000000000\n");
+    let engine = server.get("/api/v1/ui/engine").json();
+    let timing = |name: &str| engine["timings"].as_array().unwrap().iter().find(|t| t["name"] == name).unwrap().clone();
+    let log = timing("log fsync");
+    assert!(log["count"].as_u64().unwrap() >= 1, "{log}");
+    let number = |name: &str| log[name].as_f64().unwrap_or_else(|| panic!("{name}: {log}"));
+    assert!(number("last_ms") <= number("max_ms") && number("mean_ms") <= number("max_ms"), "{log}");
+    assert!(number("p99_ms") <= number("max_ms"), "{log}");
+    let now = engine["now_ms"].as_i64().unwrap();
+    assert!((now - 60_000..=now).contains(&log["last_at_ms"].as_i64().unwrap()), "{log}");
+    // What did not happen has no times.
+    assert_eq!((&timing("page flush")["count"], &timing("page flush")["last_ms"]), (&json!(0), &json!(null)));
+    let wal = server.get("/api/v1/ui/engine/pi0").json()["wal"].clone();
+    assert_eq!(wal["unsynced_batches"], 0);
+    assert!((now - 60_000..=now + 60_000).contains(&wal["last_fsync_ms"].as_i64().unwrap()), "{wal}");
+}
+
+#[test]
 fn databases_are_described() {
     let server = Server::start();
     import(&server, &day("a", 100));

@@ -3,6 +3,12 @@ import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 
+/**
+ * Has Chromium compile the first script while it loads, on another thread, instead of each function at its first call. Other
+ * browsers take it for a comment.
+ */
+const COMPILE_AHEAD = "//# allFunctionsCalledOnLoad\n";
+
 /** Writes `.br` and `.gz` beside every text file of dist, so that the server never compresses an asset. */
 function precompress(): Plugin {
   let out = "dist";
@@ -16,7 +22,11 @@ function precompress(): Plugin {
       for (const name of readdirSync(out, { recursive: true, encoding: "utf8" })) {
         const path = join(out, name);
         if (!statSync(path).isFile() || !/\.(html|js|css|svg|json)$/.test(name)) continue;
-        const bytes = readFileSync(path);
+        let bytes = readFileSync(path);
+        if (/^assets\/index-.*\.js$/.test(name)) {
+          bytes = Buffer.concat([Buffer.from(COMPILE_AHEAD), bytes]);
+          writeFileSync(path, bytes);
+        }
         const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length };
         writeFileSync(`${path}.br`, brotliCompressSync(bytes, { params }));
         writeFileSync(`${path}.gz`, gzipSync(bytes, { level: 9 }));

@@ -1,9 +1,11 @@
 //! Group commit: concurrent writers share one fsync of the WAL.
 
 use super::Environment;
+use crate::model::Timestamp;
 use crate::storage::vfs::VfsFile;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Position of a batch in the order of appends.
@@ -33,7 +35,11 @@ pub(super) struct CommitLog {
     done: Condvar,
     environment: Environment,
     path: PathBuf,
+    /// When a file was forced to the device for the last time; [`NEVER`] before the first.
+    last_sync: AtomicI64,
 }
+
+const NEVER: Timestamp = Timestamp::MIN;
 
 impl CommitLog {
     /// Starts with everything durable. `path` is the WAL's.
@@ -48,7 +54,8 @@ impl CommitLog {
             is_new: false,
             generation: 0,
         };
-        Self { progress: Mutex::new(progress), done: Condvar::new(), environment, path }
+        let last_sync = AtomicI64::new(NEVER);
+        Self { progress: Mutex::new(progress), done: Condvar::new(), environment, path, last_sync }
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {
@@ -89,10 +96,20 @@ impl CommitLog {
         self.done.notify_all();
     }
 
+    /// When a file was forced to the device for the last time, since the database was opened.
+    pub(super) fn last_sync(&self) -> Option<Timestamp> {
+        Some(self.last_sync.load(Ordering::Relaxed)).filter(|at| *at != NEVER)
+    }
+
+    /// Batches that were appended and are not durable.
+    pub(super) fn waiting(&self) -> u64 {
+        let progress = self.lock();
+        progress.appended.saturating_sub(progress.durable)
+    }
+
     /// Whether something appended is not durable.
     pub(super) fn is_dirty(&self) -> bool {
-        let progress = self.lock();
-        progress.durable < progress.appended
+        self.waiting() > 0
     }
 
     /// Waits until `sequence` is durable: by an fsync of its own, or by one that another writer makes. After a failed
@@ -163,6 +180,9 @@ impl CommitLog {
         counters.wal_syncs.add(1);
         counters.wal_sync_time.add_time(took);
         counters.wal_sync_peak.note_time(took);
+        let now = self.environment.clock.now();
+        counters.wal_sync_times.note(took, now);
+        self.last_sync.store(now, Ordering::Relaxed);
         outcome
     }
 

@@ -1,5 +1,6 @@
 //! What a database consists of, for people who look at it.
 
+use super::commit::CommitLog;
 use super::{Database, MetricFiles, OpenPartition, OpenRaw, ScanReport, Snapshot};
 use crate::Result;
 use crate::format::page::Envelope;
@@ -88,6 +89,16 @@ impl Database {
         pages.sort_by_key(|(partition, _)| *partition);
         let named = |(partition, page)| PageDescription { partition: self.name_of(partition), ..page };
         pages.into_iter().map(named).collect()
+    }
+
+    /// When the WAL was forced to the device for the last time since the database was opened.
+    pub fn last_wal_sync(&self) -> Option<Timestamp> {
+        self.commit.as_ref().and_then(CommitLog::last_sync)
+    }
+
+    /// Batches that are in the WAL and not forced to the device yet.
+    pub fn waiting_batches(&self) -> u64 {
+        self.commit.as_ref().map_or(0, CommitLog::waiting)
     }
 
     fn name_of(&self, partition: Partition) -> String {

@@ -83,7 +83,9 @@ impl Database {
         counters.flush_rows.add(rows as u64);
         counters.flush_raw_bytes.add(raw_bytes);
         counters.flush_bytes.add(bytes);
-        counters.flush_time.add_time(self.now().saturating_sub(began));
+        let took = self.now().saturating_sub(began);
+        counters.flush_time.add_time(took);
+        counters.flush_times.note(took, self.environment.clock.now());
         tracing::debug!(database = self.name, file = %path.display(), rows, bytes, "flushed a page");
         let mut state = self.write_state();
         state.frozen.remove(&partition);
@@ -157,7 +159,9 @@ impl Database {
         let began = self.now();
         let synced = file.sync();
         self.counters().data_syncs.add(1);
-        self.counters().data_sync_time.add_time(self.now().saturating_sub(began));
+        let took = self.now().saturating_sub(began);
+        self.counters().data_sync_time.add_time(took);
+        self.counters().data_sync_times.note(took, self.environment.clock.now());
         synced.map_err(|e| Error::io("fsync", path, e))?;
         if is_new {
             let directory = &self.directory;

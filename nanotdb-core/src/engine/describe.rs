@@ -5,6 +5,7 @@ use super::{BuildOptions, Engine};
 use crate::Result;
 use crate::config::Setting;
 use crate::database::{DatabaseSize, PageDescription, PartitionDescription};
+use crate::model::Timestamp;
 
 /// A database, looked at.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +16,10 @@ pub struct DatabaseDescription {
     pub manifest: Vec<Setting>,
     /// Whether samples go through the WAL.
     pub has_wal: bool,
+    /// When its WAL was forced to the device for the last time since the engine was opened.
+    pub last_wal_sync: Option<Timestamp>,
+    /// Batches that are in the WAL and not forced to the device yet.
+    pub waiting_batches: u64,
     /// Its partitions, oldest first.
     pub partitions: Vec<PartitionDescription>,
     /// Names of sealed partitions whose metric file is missing or not up to date.
@@ -44,6 +49,8 @@ impl Engine {
             size: database.size(),
             manifest: database.manifest().explained(&config.manifest_defaults),
             has_wal: database.manifest().wal.enabled,
+            last_wal_sync: database.last_wal_sync(),
+            waiting_batches: database.waiting_batches(),
             partitions,
             due,
             pages: database.describe_pages(),

@@ -1,6 +1,6 @@
 //! What the engine counts while it works.
 
-use super::{Kind, Metric, Unit};
+use super::{Kind, Metric, Times, Unit};
 use crate::stats::Recorder;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -61,6 +61,12 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub struct Counters {
             $(#[doc = $help] pub $field: $kind,)*
+            /// How long each flush of a page took.
+            pub flush_times: Times,
+            /// How long each forcing of a write-ahead log took.
+            pub wal_sync_times: Times,
+            /// How long each forcing of a data file took.
+            pub data_sync_times: Times,
         }
 
         /// What is in [`Counters`], in the same order.

@@ -9,10 +9,12 @@
 mod counters;
 mod document;
 mod exposition;
+mod times;
 
 pub use counters::{COUNTED, Counter, Counters, Peak};
 pub use document::document;
 pub use exposition::Exposition;
+pub use times::{Times, TimesSummary};
 
 /// Whether a number only grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -91,6 +91,9 @@ const IF_MATCH: Param = Param::header(
     "\"0123456789abcdef\"",
     "ETag of the document that was changed: 412 when it is another now",
 );
+const ANSWER: Param = Param::query("answer", "status", "200", "status of the answer about a document with errors")
+    .of(&["400", "200"])
+    .standard("400");
 const DASHBOARD: Body = Body {
     content_type: "application/json",
     example: r#"{"title":"Home","groups":[],"widgets":{}}"#,
@@ -283,6 +286,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         changes: false,
+        params: &[ANSWER],
         ..post(
             "dashboard_validate",
             "Dashboard",

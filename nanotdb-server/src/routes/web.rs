@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::exchange::Exchange;
 use crate::respond::{ApiError, compressed};
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK,
     REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -65,6 +65,11 @@ pub(super) fn page(app: &App, exchange: &Exchange) -> Result<Response, ApiError>
             return Err(ApiError::new(StatusCode::NOT_FOUND, message));
         };
         let mut response = file_head(web, "text/html; charset=utf-8", "no-cache", &etag)?;
+        if let Some(first) = first_request(web, path) {
+            let link = format!("<{first}>; rel=preload; as=fetch; crossorigin");
+            let link = HeaderValue::from_str(&link).map_err(|_| ApiError::internal())?;
+            response.headers_mut().insert(LINK, link);
+        }
         return Ok(match is_known(exchange, &etag) {
             true => not_modified(response),
             false => {
@@ -98,6 +103,20 @@ pub(super) fn page(app: &App, exchange: &Exchange) -> Result<Response, ApiError>
     }
     *response.body_mut() = asset.bytes.into();
     Ok(response)
+}
+
+/// What the page asks for as soon as its script runs: named in the answer, it is on its way before that.
+fn first_request(web: &WebSection, path: &str) -> Option<&'static str> {
+    if !web.api_base_url.is_empty() {
+        return None;
+    }
+    let is_dashboard =
+        path.strip_prefix(web.base_path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    Some(if is_dashboard && web.base_path != "/" {
+        "/api/dashboard-config"
+    } else {
+        "/api/v1/ui/catalog?internal=true"
+    })
 }
 
 fn file_head(web: &WebSection, media: &'static str, keep: &'static str, etag: &str) -> Result<Response, ApiError> {
@@ -164,6 +183,15 @@ mod tests {
         ] {
             assert_eq!(is_address(&web, path), expected, "{path:?}");
         }
+    }
+
+    #[test]
+    fn pages_name_what_they_ask_for_first() {
+        let mut web = WebSection { base_path: "/panels".into(), ..WebSection::default() };
+        assert_eq!(first_request(&web, "/panels/overview"), Some("/api/dashboard-config"));
+        assert_eq!(first_request(&web, "/"), Some("/api/v1/ui/catalog?internal=true"));
+        web.api_base_url = "https://pi.example.org:8428".into();
+        assert_eq!(first_request(&web, "/"), None);
     }
 
     #[test]

@@ -4,14 +4,13 @@
 
 mod check;
 mod place;
+mod standard;
 mod text;
 
 pub use check::{Reference, Report, Rules, check, references};
 pub use place::{Place, Problem};
+pub use standard::{Database, standard};
 pub use text::pretty;
-
-/// The document that is shown when there is none: for the metrics that drip sends.
-pub const DEFAULT: &str = include_str!("default.json");
 
 #[cfg(test)]
 mod tests;

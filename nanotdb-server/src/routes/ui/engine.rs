@@ -13,16 +13,17 @@ use nanotdb_core::config::{Choice, Setting};
 use nanotdb_core::engine::{DatabaseDescription, INTERNAL_DATABASE, PartitionDescription};
 use nanotdb_core::maintenance::inspect::{WalReport, read_catalog, wal_files};
 use nanotdb_core::model::{Sample, Timestamp, Value};
-use nanotdb_core::stats::{Kind, Metric, Recorder, Unit};
+use nanotdb_core::stats::{Counter, Kind, Metric, Recorder, Times, Unit};
 use nanotdb_core::storage::vfs::RealVfs;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use warp::reply::Response;
 
 /// Partitions whose files are looked into, of each database.
-const MOST_PARTITIONS: usize = 400;
+pub(super) const MOST_PARTITIONS: usize = 400;
 /// Largest log that is read for its tail.
 const MAX_LOG: u64 = 8 << 20;
 /// Records of the tail.
@@ -84,11 +85,18 @@ struct Timing {
 }
 
 impl Timing {
-    /// Of totals; the single times are not kept.
-    fn new(name: &'static str, count: u64, micros: u64, max: Option<u64>) -> Self {
-        let mean_ms = (count > 0).then(|| (micros as f64 / count as f64).round() / 1e3);
-        let max_ms = max.filter(|_| count > 0).map(|micros| micros as f64 / 1e3);
-        Self { name, count, last_ms: None, mean_ms, p99_ms: None, max_ms, last_at_ms: None }
+    fn new(name: &'static str, total: &Counter, times: &Times) -> Self {
+        let in_millis = |took: Duration| took.as_micros() as f64 / 1e3;
+        let found = times.summary();
+        Self {
+            name,
+            count: found.map_or(0, |found| found.count),
+            last_ms: found.map(|found| in_millis(found.last)),
+            mean_ms: found.map(|found| (total.get() as f64 / found.count as f64).round() / 1e3),
+            p99_ms: found.map(|found| in_millis(found.p99)),
+            max_ms: found.map(|found| in_millis(found.longest)),
+            last_at_ms: found.map(|found| millis(found.last_at)),
+        }
     }
 }
 
@@ -176,7 +184,6 @@ impl EngineDocument {
         let mut numbers = Numbers::default();
         app.engine.collect_stats(&mut numbers);
         let counters = app.engine.counters();
-        let fsyncs = Some(counters.wal_sync_peak.get());
         let databases = names(app, true, &health).into_iter().map(|name| DatabaseRow::read(app, name, &health));
         Self {
             now_ms: millis(app.clock.now()),
@@ -184,9 +191,9 @@ impl EngineDocument {
             format_versions: BTreeMap::from([("raw", 1), ("metric", 3)]),
             settings: app.engine.config().explained().into_iter().map(|s| SettingEntry::new(s, None)).collect(),
             timings: vec![
-                Timing::new("page flush", counters.flush_pages.get(), counters.flush_time.get(), None),
-                Timing::new("log fsync", counters.wal_syncs.get(), counters.wal_sync_time.get(), fsyncs),
-                Timing::new("data fsync", counters.data_syncs.get(), counters.data_sync_time.get(), None),
+                Timing::new("page flush", &counters.flush_time, &counters.flush_times),
+                Timing::new("log fsync", &counters.wal_sync_time, &counters.wal_sync_times),
+                Timing::new("data fsync", &counters.data_sync_time, &counters.data_sync_times),
             ],
             databases: databases.collect(),
             runtime: Runtime::read(app, &numbers.process),
@@ -267,7 +274,7 @@ struct Wal {
     records: Option<u64>,
     fsync_policy: &'static str,
     last_fsync_ms: Option<i64>,
-    unsynced_bytes: Option<u64>,
+    unsynced_batches: u64,
     tail: String,
 }
 
@@ -314,7 +321,7 @@ impl DatabaseDocument {
                 records: None,
                 fsync_policy: config.wal.fsync_policy.name(),
                 last_fsync_ms: None,
-                unsynced_bytes: None,
+                unsynced_batches: 0,
                 tail: "clean".to_owned(),
             },
             wal_tail: Vec::new(),
@@ -358,6 +365,8 @@ impl DatabaseDocument {
             })
             .collect();
         self.wal.enabled = found.has_wal;
+        self.wal.last_fsync_ms = found.last_wal_sync.map(millis);
+        self.wal.unsynced_batches = found.waiting_batches;
         if found.size.wal_bytes > MAX_LOG {
             let text = format!("clean: not read, since it is larger than {} MiB", MAX_LOG >> 20);
             self.wal.tail = text;

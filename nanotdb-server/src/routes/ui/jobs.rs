@@ -1,6 +1,7 @@
 //! `/api/v1/ui/jobs`: building metric files and compacting, on a thread of their own, with progress.
 
 use super::documents::document;
+use super::engine::MOST_PARTITIONS;
 use super::guard::{check_change, check_json};
 use super::numbers::millis;
 use crate::app::App;
@@ -11,7 +12,7 @@ use http::StatusCode;
 use nanotdb_core::Error;
 use nanotdb_core::engine::{BuildOptions, Compaction, Selection};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -252,6 +253,10 @@ fn run(app: &App, entry: &Entry) -> Result<String, Error> {
         Some(one) => vec![one],
         None => engine.sealed_partitions(&database)?,
     };
+    let points = match kind {
+        Kind::BuildMetric => points_of(app, &database),
+        Kind::Compact => BTreeMap::new(),
+    };
     let metrics = &engine.config().metrics;
     let options = BuildOptions::new(metrics.format, &metrics.compression, metrics.raw_ingest_action)?;
     let mut totals = Totals::default();
@@ -260,8 +265,9 @@ fn run(app: &App, entry: &Entry) -> Result<String, Error> {
         if entry.stop.load(Ordering::Relaxed) {
             return Err(stopped());
         }
-        let progress = at as f64 / partitions.len() as f64;
-        tell(app, entry, progress, format!("{part}: begins"));
+        // `share`: how much of this partition is done.
+        let progress = |share: f64| (at as f64 + share) / partitions.len() as f64;
+        tell(app, entry, progress(0.0), format!("{part}: begins"));
         match kind {
             Kind::BuildMetric => {
                 let mut told = Instant::now();
@@ -271,7 +277,11 @@ fn run(app: &App, entry: &Entry) -> Result<String, Error> {
                     }
                     if told.elapsed() >= REPORT_EVERY {
                         told = Instant::now();
-                        tell(app, entry, progress, format!("{part}: {rows} points written"));
+                        let (share, of) = match points.get(part) {
+                            Some(all) => (rows as f64 / (*all).max(rows).max(1) as f64, format!(" of {all}")),
+                            None => (0.0, String::new()),
+                        };
+                        tell(app, entry, progress(share), format!("{part}: {rows}{of} points written"));
                     }
                     ControlFlow::Continue(())
                 };
@@ -295,6 +305,13 @@ fn run(app: &App, entry: &Entry) -> Result<String, Error> {
         }
     }
     Ok(totals.text())
+}
+
+/// Points of each partition that is looked into; what cannot be looked into only has no progress of its own.
+fn points_of(app: &App, database: &str) -> BTreeMap<String, u64> {
+    let found = app.engine.describe(database, MOST_PARTITIONS);
+    let partitions = found.map(|found| found.partitions).unwrap_or_default();
+    partitions.into_iter().filter_map(|one| Some((one.name, one.points?))).collect()
 }
 
 fn tell(app: &App, entry: &Entry, progress: f64, message: String) {

@@ -5,6 +5,7 @@
 mod batch;
 mod catalog;
 mod dashboard;
+mod dashboard_store;
 mod documents;
 mod engine;
 mod guard;
@@ -15,7 +16,7 @@ mod numbers;
 mod stream;
 
 pub(crate) use catalog::settings_text;
-pub(crate) use dashboard::DashboardStore;
+pub(crate) use dashboard_store::DashboardStore;
 pub(crate) use documents::etag_of;
 pub(crate) use guard::check_same_origin;
 pub(crate) use intervals::Intervals;

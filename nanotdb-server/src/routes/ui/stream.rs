@@ -148,6 +148,8 @@ async fn run(feed: Feed, is_late: bool, every: Duration, sender: mpsc::Sender<By
 async fn events(mut feed: Feed, is_late: bool, every: Duration, sender: mpsc::Sender<Bytes>) -> Result<(), Ended> {
     let app = Arc::clone(&feed.app);
     let mut jobs = app.jobs.reports();
+    let shared = Arc::clone(&app);
+    blocking(move || shared.dashboard.look(&shared.engine)).await.map_err(|_| Ended)?;
     let mut dashboard = app.dashboard.subscribe();
     dashboard.mark_unchanged();
     send(&sender, Bytes::from_static(b"retry: 3000\n\n")).await?;
@@ -174,7 +176,7 @@ async fn events(mut feed: Feed, is_late: bool, every: Duration, sender: mpsc::Se
             _ = look.tick() => {
                 let shared = Arc::clone(&app);
                 let status = blocking(move || {
-                    shared.dashboard.look();
+                    shared.dashboard.look(&shared.engine);
                     Status::now(&shared)
                 }).await.map_err(|_| Ended)?;
                 let there = (status.databases, status.metrics);

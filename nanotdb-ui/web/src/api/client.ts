@@ -46,7 +46,8 @@ function messageOf(body: unknown, status: number): string {
 }
 
 export async function request<T>(path: string, options: Options = {}): Promise<Answer<T>> {
-  const headers: Record<string, string> = { Accept: "application/json" };
+  // Without headers of its own a GET takes the answer that the page's Link header had fetched ahead.
+  const headers: Record<string, string> = {};
   let body: string | undefined = options.text;
   if (options.json !== undefined) body = JSON.stringify(options.json);
   if (body !== undefined) headers["Content-Type"] = options.contentType ?? "application/json";

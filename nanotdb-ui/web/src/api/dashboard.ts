@@ -44,6 +44,11 @@ export async function getBackup(name: string): Promise<DashboardConfig> {
   return (await request<DashboardConfig>(`${PATH}/backups/${encodeURIComponent(name)}`)).body;
 }
 
+/** Makes a backup the document; what is replaced becomes a backup itself. */
+export function restoreBackup(name: string, ifMatch: string | null): Promise<Answer<Saved>> {
+  return request(`${PATH}/restore`, { json: { name }, ifMatch });
+}
+
 /** The errors of an answer with their places; what has no place belongs to the whole document. */
 export function fieldErrors(error: unknown): FieldError[] {
   const details = error instanceof ApiError ? (error.body as { details?: FieldError[] } | null)?.details : undefined;

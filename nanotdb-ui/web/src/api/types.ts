@@ -183,7 +183,8 @@ export interface DatabaseAnswer {
     records: number | null;
     fsync_policy: string;
     last_fsync_ms: number | null;
-    unsynced_bytes: number | null;
+    /** Batches in the log that are not forced to the device yet. */
+    unsynced_batches: number;
     tail: string;
   };
   wal_tail: { metric: string; t_ms: number; v: number | null }[];

@@ -9,7 +9,7 @@ import { formatDateTime } from "../time/format";
 import { AUTO, panned, zoomed } from "../time/range";
 import { Legend } from "./Legend";
 import type { Line } from "./model";
-import { COLOURS, type Palette, readPalette } from "./palette";
+import { colourOf, type Palette, readPalette } from "./palette";
 import { inTurn } from "./queue";
 import { ChartView } from "./view";
 
@@ -41,8 +41,11 @@ export function Chart({ title, lines, span, onHandle }: Props) {
   const spoken = useSignal("");
   const hidden = useSignal<Set<string>>(new Set());
   const visible = useRef(false);
-  const latest = useRef({ lines, span });
-  latest.current = { lines, span };
+  const spanKey = "ms" in span ? String(span.ms) : `${span.from}/${span.to}`;
+  /** What the chart was last told to draw: drawing the same again costs as much as the first time. */
+  const drawn = useRef<{ lines: Line[]; spanKey: string; hidden: Set<string> } | null>(null);
+  const latest = useRef({ lines, span, spanKey });
+  latest.current = { lines, span, spanKey };
 
   const view = (): [number, number] => {
     const { span: current } = latest.current;
@@ -53,28 +56,40 @@ export function Chart({ title, lines, span, onHandle }: Props) {
   const palette = useMemo(readPalette, [theme.value]);
   const shape = `${ChartView.shape(lines)}|${theme.value}|${JSON.stringify([clockStyle.value, unitStyle.value])}`;
 
+  const redraw = () => {
+    const { lines: present, spanKey: key } = latest.current;
+    if (!chart.current || !drawn.current) return;
+    drawn.current = { ...drawn.current, lines: present, spanKey: key };
+    chart.current.update(present, view());
+  };
+
   // Made when it is first seen, and again when its lines, axes or style change.
   useLayoutEffect(() => {
     const element = host.current;
     if (!element) return;
     const size = () => ({ width: element.clientWidth, height: element.clientHeight });
+    let made = { width: 0, height: 0 };
     const make = () => {
       if (chart.current || element.clientWidth === 0) return;
-      chart.current = new ChartView(element, latest.current.lines, (id) => hidden.peek().has(id), view(), size(), {
-        palette,
-        clock: clockStyle.peek(),
-        units: unitStyle.peek(),
-      }, { moved: (at) => (cursor.value = at), commit: zoomTo });
+      const { lines: present, spanKey: key } = latest.current;
+      const style = { palette, clock: clockStyle.peek(), units: unitStyle.peek() };
+      const events = { moved: (at: Cursor | null) => (cursor.value = at), commit: zoomTo };
+      drawn.current = { lines: present, spanKey: key, hidden: hidden.peek() };
+      chart.current = new ChartView(element, present, (id) => hidden.peek().has(id), view(), size(), style, events);
+      made = size();
     };
     const { top, bottom } = element.getBoundingClientRect();
     visible.current = top < innerHeight && bottom > 0;
     let cancel = visible.current ? inTurn(make) : () => {};
     const seen = new IntersectionObserver(
       ([entry]) => {
+        const before = visible.current;
         visible.current = entry.isIntersecting;
         if (!visible.current) return;
-        if (chart.current) chart.current.update(latest.current.lines, view());
-        else {
+        if (chart.current) {
+          // What came while it was out of sight.
+          if (!before) redraw();
+        } else {
           cancel();
           cancel = inTurn(make);
         }
@@ -82,7 +97,10 @@ export function Chart({ title, lines, span, onHandle }: Props) {
       { rootMargin: "100px" },
     );
     const sized = new ResizeObserver(() => {
-      if (element.clientWidth > 0) chart.current?.resize(element.clientWidth, element.clientHeight);
+      const { width, height } = size();
+      if (width === 0 || (width === made.width && height === made.height)) return;
+      made = { width, height };
+      chart.current?.resize(width, height);
     });
     seen.observe(element);
     sized.observe(element);
@@ -98,24 +116,26 @@ export function Chart({ title, lines, span, onHandle }: Props) {
   }, [shape]);
 
   useEffect(() => {
-    if (visible.current) chart.current?.update(lines, view());
-  }, [lines, "ms" in span ? span.ms : `${span.from}/${span.to}`]);
+    if (visible.current && (drawn.current?.lines !== lines || drawn.current.spanKey !== spanKey)) redraw();
+  }, [lines, spanKey]);
 
   useEffect(() => {
+    if (!drawn.current || drawn.current.hidden === hidden.value) return;
+    drawn.current.hidden = hidden.value;
     chart.current?.showLines();
   }, [hidden.value]);
 
   // A moving stretch moves on once that is a pixel.
   useEffect(() => {
     if (!("ms" in span)) return;
-    let drawn = 0;
+    let at = now.peek();
     return effect(() => {
-      const pixel = span.ms / Math.max(100, host.current?.clientWidth ?? 100);
-      if (now.value - drawn < pixel || !visible.current) return;
-      drawn = now.value;
+      const pixel = span.ms / Math.max(100, chart.current?.width ?? 100);
+      if (now.value - at < pixel || !visible.current) return;
+      at = now.value;
       chart.current?.setView(view());
     });
-  }, ["ms" in span ? span.ms : 0, shape]);
+  }, [spanKey, shape]);
 
   const toggle = (id: string) => {
     const next = new Set(hidden.value);
@@ -182,7 +202,7 @@ function Tooltip({ at, lines, hidden, width }: { at: Cursor; lines: Line[]; hidd
       {lines.map((line, i) =>
         hidden.has(line.id) ? null : (
           <div key={line.id} class="row">
-            <i style={{ background: line.color ?? `var(--s${i % COLOURS})` }} />
+            <i style={{ background: colourOf(line, i) }} />
             <span class="name">{line.label}</span>
             <b>{formatShown(at.values[i], line.display, unitStyle.value)}</b>
             {bucketOf(line, at.t)}

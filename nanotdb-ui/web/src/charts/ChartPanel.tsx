@@ -1,19 +1,19 @@
 /** A panel with a chart: asks for the series it shows at the width it has. */
 import { useSignal } from "@preact/signals";
-import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import { Age } from "../components/Age";
 import { DataTable } from "../components/DataTable";
 import type { MenuItem } from "../components/Menu";
 import { Panel, type PanelStatus } from "../components/Panel";
-import type { SeriesQuery, SeriesState } from "../state/feed";
+import type { SeriesState } from "../state/feed";
 import { settings } from "../state/server-settings";
 import { navigate } from "../state/router";
-import { useSeries } from "../state/use-series";
 import { writeRange } from "../time/range";
 import type { Display } from "../scale/units";
 import { Chart, type ChartHandle } from "./Chart";
 import { saveCsv, savePng, tableOfLines } from "./export";
 import type { Line, Thresholds } from "./model";
+import { COLUMNS, useMeasuredSeries } from "./use-measured-series";
 
 export interface LineSpec {
   db: string;
@@ -27,6 +27,8 @@ export interface LineSpec {
   thresholds?: Thresholds;
   bare?: boolean;
   color?: string;
+  /** So many milliseconds earlier, compared with the line at the place `like`. */
+  earlier?: { back: number; like: number };
 }
 
 interface Props {
@@ -39,23 +41,6 @@ interface Props {
   actions?: MenuItem[];
   /** A line of text under the chart. */
   note?: string;
-}
-
-const COLUMNS = ["avg", "min", "max"];
-
-/** Columns to ask for: one per pixel, in steps, so that a small change of the width asks for nothing. */
-export function bucketsFor(width: number): number {
-  return Math.min(2000, Math.max(400, Math.ceil(width / 200) * 200));
-}
-
-export function queriesOf(specs: LineSpec[], span: Props["span"], width: number): SeriesQuery[] {
-  const length = "ms" in span ? span.ms : span.to - span.from;
-  return specs.map(({ db, metric, rate, aggregate, windowMs }) => {
-    const folded = !aggregate || COLUMNS.includes(aggregate);
-    const most = bucketsFor(width);
-    const buckets = folded && windowMs ? Math.max(1, Math.min(most, Math.ceil(length / windowMs))) : most;
-    return { db, metric, rate, ...(folded ? {} : { aggregate, windowMs }), span: { ...span, buckets } };
-  });
 }
 
 export function statusOf(states: SeriesState[]): PanelStatus {
@@ -71,26 +56,14 @@ export function statusOf(states: SeriesState[]): PanelStatus {
 }
 
 export function ChartPanel({ id, title, specs, span, style, class: extra, actions = [], note }: Props) {
-  const width = useSignal(0);
   const table = useSignal(false);
   const ref = useRef<HTMLDivElement>(null);
   const handle = useRef<ChartHandle | null>(null);
-  useLayoutEffect(() => {
-    const element = ref.current;
-    if (!element) return;
-    width.value = element.clientWidth;
-    const sized = new ResizeObserver(() => {
-      if (element.clientWidth > 0) width.value = element.clientWidth;
-    });
-    sized.observe(element);
-    return () => sized.disconnect();
-  }, []);
-  const queries = width.value > 0 ? queriesOf(specs, span, width.value) : null;
-  const states = useSeries(queries).map((state) => state.value);
+  const states = useMeasuredSeries(ref, specs, span).map((state) => state.value);
   const lines = useMemo<Line[]>(
     () =>
       specs.map((spec, i) => ({
-        id: `${spec.db}/${spec.metric}/${spec.aggregate ?? ""}/${i}`,
+        id: `${spec.db}/${spec.metric}/${spec.aggregate ?? ""}/${spec.earlier?.back ?? 0}/${i}`,
         label: spec.label,
         series: states[i]?.series ?? null,
         display: spec.display,
@@ -98,6 +71,7 @@ export function ChartPanel({ id, title, specs, span, style, class: extra, action
         column: COLUMNS.includes(spec.aggregate ?? "") ? (spec.aggregate as Line["column"]) : undefined,
         bare: spec.bare,
         color: spec.color,
+        like: spec.earlier?.like,
       })),
     // A state is a new object whenever its series changed.
     [JSON.stringify(specs), ...states.slice(0, 24), states.length],

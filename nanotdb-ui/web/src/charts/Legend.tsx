@@ -4,7 +4,7 @@ import { formatShown, shown } from "../scale/units";
 import { staleAfter } from "../series/stale";
 import { formatAge } from "../time/duration";
 import type { Line } from "./model";
-import { COLOURS, dashOf } from "./palette";
+import { colourOf, dashOf } from "./palette";
 
 interface Props {
   lines: Line[];
@@ -42,8 +42,8 @@ export function Legend({ lines, hidden, cursor, live, onToggle, onIsolate }: Pro
                   y1="4"
                   y2="4"
                   stroke-width="3"
-                  stroke-dasharray={dashOf(i).join(" ")}
-                  style={{ stroke: line.color ?? `var(--s${i % COLOURS})` }}
+                  stroke-dasharray={dashOf(i, line.like).join(" ")}
+                  style={{ stroke: colourOf(line, i) }}
                 />
               </svg>
               <span class="name">{line.label}</span>

@@ -45,8 +45,8 @@ export function savePng(title: string, plot: HTMLCanvasElement, lines: Line[], p
   ctx.fillText(title, 12 * ratio, 22 * ratio);
   ctx.font = `${12 * ratio}px system-ui, sans-serif`;
   let x = 12 * ratio;
-  lines.forEach(({ label, color }, i) => {
-    ctx.fillStyle = color ?? palette.series[i % palette.series.length];
+  lines.forEach(({ label, color, like }, i) => {
+    ctx.fillStyle = color ?? palette.series[(like ?? i) % palette.series.length];
     ctx.fillRect(x, canvas.height - 18 * ratio, 12 * ratio, 3 * ratio);
     ctx.fillStyle = palette.text;
     ctx.fillText(label, x + 16 * ratio, canvas.height - 12 * ratio);

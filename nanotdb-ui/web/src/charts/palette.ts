@@ -11,7 +11,16 @@ export interface Palette {
   critical: string;
 }
 
+let known: { theme: string | undefined; palette: Palette } | null = null;
+
+/** That of the theme in use. Read once for all charts: asking makes the browser lay the page out. */
 export function readPalette(): Palette {
+  const { theme } = document.documentElement.dataset;
+  if (known?.theme !== theme || !known?.palette.text) known = { theme, palette: read() };
+  return known.palette;
+}
+
+function read(): Palette {
   const style = getComputedStyle(document.documentElement);
   const get = (name: string) => style.getPropertyValue(name).trim();
   return {
@@ -24,8 +33,14 @@ export function readPalette(): Palette {
   };
 }
 
+/** The colour of the line at a place, as a style. */
+export function colourOf({ color, like }: { color?: string; like?: number }, index: number): string {
+  return color ?? `var(--s${(like ?? index) % COLOURS})`;
+}
+
 /** Line patterns: colours repeat after eight, and not everybody tells eight apart. */
-export function dashOf(index: number): number[] {
+export function dashOf(index: number, like?: number): number[] {
+  if (like !== undefined) return [3, 4];
   return [[], [6, 3], [2, 3], [8, 3, 2, 3]][Math.floor(index / COLOURS) % 4];
 }
 

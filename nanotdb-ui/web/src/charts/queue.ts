@@ -4,18 +4,24 @@ const waiting: (() => void)[] = [];
 let running = false;
 
 function next(): void {
-  waiting.shift()?.();
-  if (waiting.length > 0) setTimeout(next);
-  else running = false;
+  const make = waiting.shift();
+  if (!make) {
+    running = false;
+    return;
+  }
+  make();
+  setTimeout(next);
 }
 
-/** Runs `make` in its turn; the result takes it back. */
+/** Runs `make` in its turn: at once when nothing was made a moment ago. The result takes it back. */
 export function inTurn(make: () => void): () => void {
-  waiting.push(make);
   if (!running) {
     running = true;
+    make();
     setTimeout(next);
+    return () => {};
   }
+  waiting.push(make);
   return () => {
     const at = waiting.indexOf(make);
     if (at >= 0) waiting.splice(at, 1);

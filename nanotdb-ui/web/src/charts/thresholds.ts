@@ -5,6 +5,7 @@ import type { Palette } from "./palette";
 import { axisKey } from "../scale/units";
 
 export function drawThresholds(u: uPlot, lines: Line[], palette: Palette): void {
+  if (!lines.some(({ thresholds }) => thresholds)) return;
   const { ctx } = u;
   const { left, top, width, height } = u.bbox;
   const drawn = new Set<string>();

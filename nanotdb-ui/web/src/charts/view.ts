@@ -114,6 +114,10 @@ export class ChartView {
     if (inView(at)) this.setCursor(this.u.valToPos(t[at], "x"));
   }
 
+  get width(): number {
+    return this.u.width;
+  }
+
   get canvas(): HTMLCanvasElement {
     return this.u.ctx.canvas;
   }
@@ -149,9 +153,9 @@ export class ChartView {
     const scales: uPlot.Scales = { x: { time: false, range: () => this.view } };
     this.lines.forEach((line, k) => {
       const scale = axisKey(line.display) || "y";
-      const stroke = line.color ?? palette.series[k % palette.series.length];
+      const stroke = line.color ?? palette.series[(line.like ?? k) % palette.series.length];
       const show = !this.hidden(line.id);
-      const common = { scale, show, dash: dashOf(k) };
+      const common = { scale, show, dash: dashOf(k, line.like) };
       series.push({ ...common, label: line.label, stroke, width: 1.5, points: { size: 4, filter: isolated } });
       if (line.series?.min && !line.bare) {
         // Bounds are drawn as thin lines too: a spike of one sample must be seen where its area is a hair.

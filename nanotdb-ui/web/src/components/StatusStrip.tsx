@@ -1,6 +1,6 @@
 /** How the server and what comes in are doing. */
 import type { ComponentChildren } from "preact";
-import { allMetrics, catalog, ingestRate, status } from "../state/catalog";
+import { allMetrics, catalog, ingestRate, promisedRate, status } from "../state/catalog";
 import { now } from "../state/clock";
 import { unitStyle } from "../state/prefs";
 import { formatAge } from "../time/duration";
@@ -39,7 +39,7 @@ export function StatusStrip() {
           <Badge kind="ok">taking samples</Badge>
         )}
       </Fact>
-      <Fact name="Coming in">{rate === null ? "–" : `${significant(rate, 3)} samples/s`}</Fact>
+      <Fact name="Coming in">{`${significant(rate ?? promisedRate.value ?? 0, 3)} samples/s`}</Fact>
       <Fact name="Since start">{grouped(current.samples_total)} samples</Fact>
       <Fact name="Rejected">
         {current.rejected_total > 0 ? <Badge kind="warning">{grouped(current.rejected_total)}</Badge> : "none"}

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { serverNow } from "../state/clock";
 import { clockStyle } from "../state/prefs";
 import { panBy, range, setRange, zoomBy } from "../state/time-range";
-import { formatDuration } from "../time/duration";
+import { formatDuration, spaced } from "../time/duration";
 import { formatDateTime, fromInput, toInput } from "../time/format";
 import { AUTO, bounds, PRESETS } from "../time/range";
 import { Button } from "./Button";
@@ -31,13 +31,13 @@ export function TimeBar({ lookbackMs, auto }: { lookbackMs: number; auto?: strin
           select.value = chosen;
         }}
       >
-        <option value="auto">{auto ?? `Last ${formatDuration(lookbackMs)}`}</option>
+        <option value="auto">{auto ?? `Last ${spaced(formatDuration(lookbackMs))}`}</option>
         {PRESETS.map(({ label, ms }) => (
           <option key={ms} value={String(ms)}>
             Last {label}
           </option>
         ))}
-        {current.kind === "last" && !known && <option value={chosen}>Last {formatDuration(current.ms)}</option>}
+        {current.kind === "last" && !known && <option value={chosen}>Last {spaced(formatDuration(current.ms))}</option>}
         {current.kind === "fixed" && <option value="fixed">{fixedLabel(current.from, current.to)}</option>}
         <option value="custom">From … to …</option>
       </select>

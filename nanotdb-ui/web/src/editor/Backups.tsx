@@ -7,9 +7,9 @@ import { Dialog } from "../components/Dialog";
 import { clockStyle, unitStyle } from "../state/prefs";
 import { formatDateTime } from "../time/format";
 import { formatBytes } from "../scale/number";
-import { takeOver } from "./state";
+import { dirty, restore, takeOver } from "./state";
 
-/** Versions before: opened as a change, that is saved or undone like any other. */
+/** Versions before: opened as a change, that is saved or undone like any other, or restored at once. */
 export function Backups({ onClose }: { onClose: () => void }) {
   const list = useSignal<Backup[] | null>(null);
   const problem = useSignal("");
@@ -26,6 +26,11 @@ export function Backups({ onClose }: { onClose: () => void }) {
     } catch (error) {
       problem.value = (error as Error).message;
     }
+  };
+  const putBack = async (name: string) => {
+    if (dirty.peek() && !confirm("The changes that are not saved are replaced by this version. Undo brings them back. Restore it?")) return;
+    await restore(name);
+    onClose();
   };
   return (
     <Dialog title="Backups" wide onClose={onClose}>
@@ -49,7 +54,7 @@ export function Backups({ onClose }: { onClose: () => void }) {
                   Size
                 </th>
                 <th scope="col">
-                  <span class="unseen">Open</span>
+                  <span class="unseen">Open or restore</span>
                 </th>
               </tr>
             </thead>
@@ -59,9 +64,12 @@ export function Backups({ onClose }: { onClose: () => void }) {
                   <th scope="row">{formatDateTime(time_ms, clockStyle.value)}</th>
                   <td class="number">{widgets}</td>
                   <td class="number">{formatBytes(bytes, unitStyle.value.bytes === "binary")}</td>
-                  <td>
+                  <td class="row">
                     <Button onClick={() => void take(name)} label={`Open the version of ${formatDateTime(time_ms, clockStyle.value)}`}>
                       Open
+                    </Button>
+                    <Button onClick={() => void putBack(name)} label={`Restore the version of ${formatDateTime(time_ms, clockStyle.value)}`}>
+                      Restore
                     </Button>
                   </td>
                 </tr>

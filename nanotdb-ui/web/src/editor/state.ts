@@ -1,7 +1,7 @@
 /** The document being edited: history, errors, saving. */
 import { computed, signal } from "@preact/signals";
-import { ApiError } from "../api/client";
-import { fieldErrors, putDashboard, validateDashboard } from "../api/dashboard";
+import { type Answer, ApiError } from "../api/client";
+import { fieldErrors, putDashboard, restoreBackup, type Saved, validateDashboard } from "../api/dashboard";
 import type { FieldError } from "../api/types";
 import { dashboard, loadDashboard } from "../state/dashboard";
 import type { DashboardConfig } from "../widgets/config";
@@ -66,15 +66,27 @@ export function step(back: boolean): void {
 /** `force`: over what someone else saved. */
 export async function save(force = false): Promise<void> {
   const config = edited.peek();
-  if (!config || saving.peek()) return;
+  if (config) await store((ifMatch) => putDashboard(config, force ? null : ifMatch), () => config);
+}
+
+/** Makes a backup the document at once. */
+export async function restore(name: string): Promise<void> {
+  await store((ifMatch) => restoreBackup(name, ifMatch), (saved) => saved.config);
+}
+
+/** `shown`: the document that is edited from then on. Undo goes on to work past it. */
+async function store(send: (ifMatch: string | null) => Promise<Answer<Saved>>, shown: (saved: Saved) => DashboardConfig): Promise<void> {
+  if (saving.peek()) return;
   saving.value = true;
   notice.value = null;
   try {
-    const { body, etag } = await putDashboard(config, force ? null : (base.peek()?.etag ?? null));
-    // Undo goes on to work past a save.
+    const { body, etag } = await send(base.peek()?.etag ?? null);
+    const config = shown(body);
     base.value = { config, etag };
+    if (history.value && history.value.present !== config) history.value = change(history.value, config, null);
     dashboard.value = { config: body.config, etag };
     errors.value = [];
+    warnings.value = [];
     conflict.value = false;
     notice.value = body.backup_path ? "Saved. The version before is among the backups." : "Saved.";
   } catch (error) {

@@ -81,7 +81,7 @@ function Log({ db: { wal, wal_tail } }: { db: DatabaseAnswer }) {
         </div>
         <div>
           <dt>not yet on the disk</dt>
-          <dd>{wal.unsynced_bytes === null ? "–" : bytes(wal.unsynced_bytes)}</dd>
+          <dd>{wal.unsynced_batches === 0 ? "nothing" : `${grouped(wal.unsynced_batches)} ${wal.unsynced_batches === 1 ? "batch" : "batches"}`}</dd>
         </div>
       </dl>
       {detail && <p class="quiet">{detail}</p>}

@@ -9,6 +9,7 @@ import { settings } from "../state/server-settings";
 import { formatAge } from "../time/duration";
 import { formatDateTime } from "../time/format";
 import { formatBytes, grouped, significant } from "../scale/number";
+import { formatSeconds } from "../scale/units";
 import { SettingsTable } from "./SettingsTable";
 
 const milliseconds = (ms: number | null) => (ms === null ? "–" : `${significant(ms, 3)} ms`);
@@ -27,16 +28,25 @@ export function StateBadge({ state, reason }: { state: string; reason: string | 
   );
 }
 
+function counted(value: number, unit: string): string {
+  if (unit === "bytes") return bytes(value);
+  if (unit === "microseconds") return formatSeconds(value / 1e6);
+  return unit === "" ? grouped(value) : `${grouped(value)} ${unit}`;
+}
+
+const NAMES: Record<string, string> = { rss: "memory", cpu: "processor time", os: "system", arch: "processor", "data dir": "data directory" };
+
 /** The fields of `runtime`, in words; what is not named here is shown by its own name. */
 function runtimeFacts(runtime: EngineAnswer["runtime"]): [string, string][] {
   return Object.entries(runtime).flatMap(([key, value]): [string, string][] => {
     if (value === null) return [];
-    const name = key.replace(/_(bytes|ms|seconds)$/, "").replaceAll("_", " ");
+    const plain = key.replace(/_(bytes|ms|seconds)$/, "").replaceAll("_", " ");
+    const name = NAMES[plain] ?? plain;
     if (typeof value !== "number") return [[name, value]];
     if (key.endsWith("_bytes")) return [[name, bytes(value)]];
     if (key === "started_ms") return [["running for", formatAge(now.value - value)]];
     if (key.endsWith("_ms")) return [[name, formatDateTime(value, clockStyle.value)]];
-    if (key.endsWith("_seconds")) return [[name, `${significant(value, 4)} s`]];
+    if (key.endsWith("_seconds")) return [[name, formatSeconds(value)]];
     return [[name, key === "pid" ? String(value) : grouped(value)]];
   });
 }
@@ -114,7 +124,7 @@ export function Overview({ engine }: { engine: EngineAnswer }) {
           {engine.counters.map(({ name, value, unit }) => (
             <div key={name} class="row spread">
               <dt>{name}</dt>
-              <dd>{unit === "bytes" ? bytes(value) : `${grouped(value)} ${unit}`}</dd>
+              <dd class={value === 0 ? "quiet" : undefined}>{counted(value, unit)}</dd>
             </div>
           ))}
         </dl>

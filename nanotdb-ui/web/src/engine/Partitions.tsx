@@ -67,7 +67,8 @@ export function Partitions({ db, partitions, onStarted }: { db: string; partitio
           {
             name: "Actions",
             cell: (p) =>
-              may && (
+              may &&
+              (p.can_build || p.can_compact) && (
                 <span class="row">
                   {p.can_build && (
                     <Button label={`Build the metric file of ${p.key}`} onClick={() => (ask.value = { kind: "build_metric", partition: p.key })}>
@@ -114,7 +115,7 @@ function Timeline({ partitions }: { partitions: Partition[] }) {
           </rect>
         ))}
       </svg>
-      <figcaption class="row wrap spread quiet">
+      <figcaption class="timeline-key quiet">
         <span>{formatDay(from, clockStyle.value, true)}</span>
         <span>
           <span class="key">

@@ -5,7 +5,7 @@ import { request } from "../api/client";
 import type { Endpoint } from "../api/types";
 import { Link } from "../components/Link";
 import { Loaded } from "../components/Loaded";
-import { loadCatalog } from "../state/catalog";
+import { needCatalog } from "../state/catalog";
 import { openStream } from "../state/feed";
 import { query } from "../state/router";
 import { useAnswer } from "../state/use-answer";
@@ -14,7 +14,7 @@ import { Tester } from "../tester/Tester";
 export default function ApiTester() {
   const search = useSignal("");
   useEffect(() => {
-    void loadCatalog().then(openStream);
+    void needCatalog().then(openStream);
   }, []);
   const answer = useAnswer(async () => (await request<{ endpoints: Endpoint[] }>("/api/v1/ui/endpoints")).body.endpoints, "endpoints");
   return (

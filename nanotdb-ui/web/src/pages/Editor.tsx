@@ -12,7 +12,7 @@ import { JsonTab } from "../editor/JsonTab";
 import { describe } from "../editor/pointer";
 import * as editor from "../editor/state";
 import { WidgetForm } from "../editor/WidgetForm";
-import { loadCatalog } from "../state/catalog";
+import { needCatalog } from "../state/catalog";
 import { dashboardError } from "../state/dashboard";
 import { query, setGuard, setQuery } from "../state/router";
 import { settings } from "../state/server-settings";
@@ -52,7 +52,7 @@ export default function Editor() {
   const backups = useSignal(false);
   useEffect(() => {
     void editor.open();
-    void loadCatalog();
+    void needCatalog();
   }, []);
   const config = editor.edited.value;
   const heading = <h1 class="unseen">Edit dashboard</h1>;

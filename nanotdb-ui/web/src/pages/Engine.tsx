@@ -5,7 +5,7 @@ import { Link } from "../components/Link";
 import { Loaded } from "../components/Loaded";
 import { Database } from "../engine/Database";
 import { Overview } from "../engine/Overview";
-import { loadCatalog } from "../state/catalog";
+import { needCatalog } from "../state/catalog";
 import { openStream } from "../state/feed";
 import { query } from "../state/router";
 import { settings } from "../state/server-settings";
@@ -24,7 +24,7 @@ function Whole() {
 
 export default function Engine() {
   useEffect(() => {
-    void loadCatalog().then(openStream);
+    void needCatalog().then(openStream);
   }, []);
   const db = query.value.get("db");
   return (

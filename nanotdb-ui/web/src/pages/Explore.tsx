@@ -1,55 +1,31 @@
 /** Any metrics in one chart: everything it shows is in the address. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import { ChartPanel, type LineSpec, queriesOf } from "../charts/ChartPanel";
+import { ChartPanel, type LineSpec } from "../charts/ChartPanel";
 import { AddToDashboard } from "../components/AddToDashboard";
 import { Button } from "../components/Button";
 import { Icon } from "../components/Icon";
 import { MetricTree } from "../components/MetricTree";
 import { TimeBar } from "../components/TimeBar";
-import { catalog, catalogError, loadCatalog } from "../state/catalog";
+import { catalog, catalogError, needCatalog } from "../state/catalog";
 import { openStream } from "../state/feed";
 import { unitStyle } from "../state/prefs";
 import { query, setQuery } from "../state/router";
 import { settings } from "../state/server-settings";
 import { range } from "../state/time-range";
-import { useSeries } from "../state/use-series";
-import { displayOf, formatShown, looksLikeCounter, shown } from "../scale/units";
-import { grouped } from "../scale/number";
-import { statsOf } from "../series/stats";
+import { displayOf, looksLikeCounter } from "../scale/units";
+import { formatDuration, parseDuration, spaced } from "../time/duration";
+import { readChoices, writeChoices } from "../explore/choices";
+import { Compare } from "../explore/Compare";
+import { Statistics } from "../explore/Statistics";
 
 const EXPLORE_MS = 3_600_000;
-const RATE = "rate:";
-
-interface Choice {
-  name: string;
-  db: string;
-  metric: string;
-  rate: boolean;
-}
-
-/** `m=db/metric` or `m=rate:db/metric`, once per line. */
-export function readChoices(params: URLSearchParams): Choice[] {
-  return params.getAll("m").flatMap((text) => {
-    const rate = text.startsWith(RATE);
-    const name = rate ? text.slice(RATE.length) : text;
-    const slash = name.indexOf("/");
-    return slash > 0 ? [{ name, db: name.slice(0, slash), metric: name.slice(slash + 1), rate }] : [];
-  });
-}
-
-function writeChoices(choices: Choice[]): void {
-  setQuery((params) => {
-    params.delete("m");
-    for (const { name, rate } of choices) params.append("m", (rate ? RATE : "") + name);
-  });
-}
 
 export default function Explore() {
   const adding = useSignal(false);
   const picking = useSignal(false);
   useEffect(() => {
-    void loadCatalog().then(() => setTimeout(openStream, 500));
+    void needCatalog().then(() => setTimeout(openStream, 500));
   }, []);
   const choices = readChoices(query.value);
   const internal = query.value.get("internal") === "1";
@@ -75,6 +51,11 @@ export default function Explore() {
         display: displayOf(metric, rate, unitStyle.value),
       })),
     [query.value, unitStyle.value],
+  );
+  const back = parseDuration(query.value.get("compare") ?? "") ?? 0;
+  const compared = useMemo<LineSpec[]>(
+    () => (back === 0 ? specs : [...specs, ...specs.map((spec, like) => ({ ...spec, label: `${spec.label} ${spaced(formatDuration(back))} earlier`, bare: true, earlier: { back, like } }))]),
+    [specs, back],
   );
   return (
     <div class="explore">
@@ -112,6 +93,7 @@ export default function Explore() {
             </Button>
           </span>
           <TimeBar lookbackMs={EXPLORE_MS} />
+          <Compare back={back} />
           {!settings.read_only && (
             <Button icon="plus" disabled={choices.length === 0} onClick={() => (adding.value = true)}>
               Add to dashboard
@@ -125,80 +107,12 @@ export default function Explore() {
           </div>
         ) : (
           <>
-            <ChartPanel id="explore" title={specs.map(({ label }) => label).join(", ")} specs={specs} span={span} class="tall" />
+            <ChartPanel id="explore" title={specs.map(({ label }) => label).join(", ")} specs={compared} span={span} class="tall" />
             <Statistics specs={specs} choices={choices} span={span} />
           </>
         )}
       </div>
       {adding.value && <AddToDashboard specs={specs} onClose={() => (adding.value = false)} />}
     </div>
-  );
-}
-
-/** The numbers of what is seen. Asks for the same series as the chart, so that nothing is got twice. */
-function Statistics({ specs, choices, span }: { specs: LineSpec[]; choices: Choice[]; span: { ms: number } | { from: number; to: number } }) {
-  const width = useSignal(0);
-  const states = useSeries(width.value > 0 ? queriesOf(specs, span, width.value) : null).map((state) => state.value);
-  const style = unitStyle.value;
-  const set = (index: number, change: Partial<Choice> | null) =>
-    writeChoices(choices.flatMap((choice, i) => (i !== index ? [choice] : change ? [{ ...choice, ...change }] : [])));
-  return (
-    <section class="panel" aria-label="Statistics">
-      <div class="measure" ref={(element) => void (element && element.clientWidth !== width.peek() && (width.value = element.clientWidth))} />
-      <div class="wide-table" tabIndex={0} role="region" aria-label="Statistics table">
-        <table class="cards">
-          <thead>
-            <tr>
-              <th scope="col">Metric</th>
-              {["Last", "Min", "Avg", "Max", "Change", "Samples"].map((name) => (
-                <th scope="col" class="number" key={name}>
-                  {name}
-                </th>
-              ))}
-              <th scope="col">Rate</th>
-              <th scope="col">
-                <span class="unseen">Remove</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {specs.map((spec, i) => {
-              const state = states[i];
-              const [from, to] = "ms" in span ? [(state?.to ?? 0) - span.ms, Infinity] : [span.from, span.to];
-              const stats = state?.series ? statsOf(state.series, from, to) : null;
-              const text = (value: number | null | undefined) =>
-                value === null || value === undefined ? "–" : formatShown(shown(value, spec.display), spec.display, style);
-              const change = stats && stats.last !== null && stats.first !== null ? (stats.last - stats.first) * spec.display.factor : null;
-              return (
-                <tr key={`${spec.label}${i}`}>
-                  <th scope="row">
-                    <svg width="12" height="12" aria-hidden="true">
-                      <rect width="12" height="12" rx="3" style={{ fill: `var(--s${i % 8})` }} />
-                    </svg>{" "}
-                    {choices[i].name}
-                    {state?.error && <p class="field-error">{state.error}</p>}
-                  </th>
-                  <td class="number" data-label="Last">{text(stats?.last)}</td>
-                  <td class="number" data-label="Min">{text(stats?.min)}</td>
-                  <td class="number" data-label="Avg">{text(stats?.avg)}</td>
-                  <td class="number" data-label="Max">{text(stats?.max)}</td>
-                  <td class="number" data-label="Change">{change === null ? "–" : formatShown(change, spec.display, style)}</td>
-                  <td class="number" data-label="Samples">{stats ? grouped(stats.count) : "–"}</td>
-                  <td data-label="Rate">
-                    <label class="check">
-                      <input type="checkbox" checked={choices[i].rate} onChange={(event) => set(i, { rate: event.currentTarget.checked })} />
-                      <span class="unseen">Rate of {choices[i].name}</span>
-                    </label>
-                  </td>
-                  <td>
-                    <Button icon="trash" label={`Remove ${choices[i].name}`} onClick={() => set(i, null)} />
-                  </td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </table>
-      </div>
-    </section>
   );
 }

@@ -6,7 +6,7 @@ import { Button } from "../components/Button";
 import { StatusStrip } from "../components/StatusStrip";
 import { TimeBar } from "../components/TimeBar";
 import { Waiting } from "../components/Waiting";
-import { catalog, catalogError, loadCatalog } from "../state/catalog";
+import { catalog, catalogError, loadCatalog, needCatalog } from "../state/catalog";
 import { openStream } from "../state/feed";
 import { serverNow } from "../state/clock";
 import { clockStyle, unitStyle } from "../state/prefs";
@@ -14,27 +14,36 @@ import { query, setQuery } from "../state/router";
 import { range, setRange } from "../state/time-range";
 import { formatDateTime } from "../time/format";
 import { displayOf } from "../scale/units";
-import { families, type Family } from "../series/family";
+import { families, type Family, shortNames } from "../series/family";
 
 export const HOME_MS = 3_600_000;
 const FIRST = 12;
 const LINES = 6;
+/** Full screen. */
+const ALL_LINES = 24;
 
-function specsOf({ db, metrics, rate }: Family, all: boolean): LineSpec[] {
-  return metrics.slice(0, all ? 24 : LINES).map((metric) => ({
+function specsOf({ db, metrics, rate }: Family, most: number): LineSpec[] {
+  const shown = metrics.slice(0, most);
+  const labels = shortNames(shown);
+  return shown.map((metric, i) => ({
     db,
     metric,
-    label: metric,
+    label: labels[i],
     rate,
     display: displayOf(metric, rate, unitStyle.value),
   }));
+}
+
+function noteOf({ metrics }: Family, most: number): string | undefined {
+  const more = metrics.length - most;
+  return more > 0 ? `${more} more ${most === LINES ? "in full screen and in" : "in"} Explore` : undefined;
 }
 
 export function Home() {
   const all = useSignal(false);
   useEffect(() => {
     // Charts open the stream with their series; without any, one is needed to hear of the first sample.
-    void loadCatalog().then(() => setTimeout(openStream, 500));
+    void needCatalog().then(() => setTimeout(openStream, 500));
   }, []);
   const known = catalog.value;
   const databases = known?.databases.filter((db) => !db.internal && db.metrics.length > 0) ?? [];
@@ -100,7 +109,8 @@ export function Home() {
             key={family.id}
             id={family.id}
             title={databases.length > 1 ? `${family.db} · ${family.title}` : family.title}
-            specs={specsOf(family, full === family.id)}
+            specs={specsOf(family, full === family.id ? ALL_LINES : LINES)}
+            note={noteOf(family, full === family.id ? ALL_LINES : LINES)}
             span={span}
           />
         ))}

@@ -71,7 +71,8 @@ export function shown(value: number, display: Display): number {
   return value * display.factor + display.offset;
 }
 
-function duration(seconds: number): string {
+/** A time in the unit that fits it. */
+export function formatSeconds(seconds: number): string {
   const size = Math.abs(seconds);
   if (size === 0) return "0 s";
   if (size < 1e-6) return `${significant(seconds * 1e9, 3)} ns`;
@@ -99,7 +100,7 @@ export function formatShown(value: number | null | undefined, display: Display, 
       return `${significant(scaled, digits)} ${prefix}${display.quantity === "bits" ? "bit" : "Hz"}${rate}`;
     }
     case "duration":
-      return rate ? `${significant(value, digits)} s/s` : duration(value);
+      return rate ? `${significant(value, digits)} s/s` : formatSeconds(value);
     case "percent":
     case "temperature":
       return `${significant(value, digits)} ${display.unit}`;

@@ -64,9 +64,20 @@ export function decodeSeries(answer: Exclude<SeriesAnswer, { error: unknown }>, 
   }
 }
 
+/** An earlier stretch, `back` milliseconds later: what it was is told by its name, so that it has no newest value. */
+export function movedBy(series: Series, back: number): Series {
+  return back === 0 ? series : { ...series, t: series.t.map((t) => t + back), last: null };
+}
+
 export type Decoded = { series: Series } | { error: { type: string; message: string } };
 
-export function decodeBatch(answer: BatchAnswer): Decoded[] {
-  const times = answer.times.map(undelta);
-  return answer.series.map((one) => ("error" in one ? { error: one.error } : { series: decodeSeries(one, times) }));
+/** Decodes the series of an answer one by one, each time column once. */
+export function decoderOf(answer: BatchAnswer): (index: number) => Decoded {
+  const times: number[][] = [];
+  return (index) => {
+    const one = answer.series[index];
+    if ("error" in one) return { error: one.error };
+    if (one.kind === "raw") times[one.times] ??= undelta(answer.times[one.times] ?? []);
+    return { series: decodeSeries(one, times) };
+  };
 }

@@ -2,13 +2,14 @@
 import { computed, signal } from "@preact/signals";
 import { request, ApiError } from "../api/client";
 import type { CatalogAnswer, StatusAnswer } from "../api/types";
-import { setServerTime } from "./clock";
+import { serverNow, setServerTime } from "./clock";
 import { reportAway } from "./connection";
+import { staleAfter } from "../series/stale";
 
 export const catalog = signal<CatalogAnswer | null>(null);
 export const catalogError = signal<string | null>(null);
 export const status = signal<StatusAnswer | null>(null);
-/** Samples per second, from two status events. */
+/** Samples per second, counted between two status events. */
 export const ingestRate = signal<number | null>(null);
 
 let running: Promise<void> | null = null;
@@ -29,6 +30,12 @@ export function loadCatalog(): Promise<void> {
     }
   })();
   return running;
+}
+
+/** The catalog for a page that opens: the one that another page, or the start, got a moment ago will do. */
+export function needCatalog(): Promise<void> {
+  const fresh = catalog.peek() && serverNow() - (catalog.peek()?.now_ms ?? 0) < 10_000;
+  return fresh ? Promise.resolve() : loadCatalog();
 }
 
 export function setStatus(next: StatusAnswer): void {
@@ -63,3 +70,10 @@ export const allMetrics = computed<MetricInfo[]>(() =>
     })),
   ),
 );
+
+/** Samples per second as the usual distances of the metrics promise: what is shown until there is a count. */
+export const promisedRate = computed<number | null>(() => {
+  const at = catalog.value?.now_ms ?? 0;
+  const fresh = allMetrics.value.filter(({ lastMs, intervalMs }) => intervalMs && lastMs !== null && at - lastMs <= staleAfter(intervalMs));
+  return catalog.value ? fresh.reduce((sum, { intervalMs }) => sum + 1000 / (intervalMs ?? Infinity), 0) : null;
+});

@@ -6,15 +6,18 @@ import { batch, signal, type Signal } from "@preact/signals";
 import { ApiError, request } from "../api/client";
 import { Stream } from "../api/stream";
 import type { BatchAnswer, BatchRequest, Job } from "../api/types";
-import { decodeBatch, type Series } from "../series/model";
+import { decoderOf, movedBy, type Series } from "../series/model";
 import { fold, trim } from "../series/fold";
 import { loadCatalog, setStatus } from "./catalog";
 import { serverNow, setServerTime } from "./clock";
 import { link, reportAway, reportLink } from "./connection";
 import { settings } from "./server-settings";
 
-/** A moving stretch that ends now, or one that stands still. */
-export type Span = { ms: number; buckets: number } | { from: number; to: number; buckets: number };
+/**
+ * A moving stretch that ends now, or one that stands still. `back`: what was so many milliseconds earlier, moved to the times
+ * of the stretch, to be compared.
+ */
+export type Span = ({ ms: number } | { from: number; to: number }) & { buckets: number; back?: number };
 
 export interface SeriesQuery {
   db: string;
@@ -39,7 +42,11 @@ interface Entry {
   query: SeriesQuery;
   state: Signal<SeriesState>;
   users: number;
+  /** Entries wanted together, by one panel, are shown together. */
+  group: number;
   asked: boolean;
+  /** The request that is to fill it: what an older one brings is not taken. */
+  load: number;
   /** Server time up to which everything is here: by the batch, then by the stream. */
   upTo: number;
 }
@@ -53,13 +60,20 @@ function keyOf({ db, metric, rate, aggregate, windowMs, span }: SeriesQuery): st
   return JSON.stringify([db, metric, rate ? 1 : 0, aggregate ?? "", windowMs ?? 0, span]);
 }
 
-/** Registers a query; call the second result when it is no longer wanted. */
-export function want(query: SeriesQuery): [Signal<SeriesState>, () => void] {
+let groups = 0;
+
+/** Registers what a panel shows: the state of each, and what to call when it is no longer wanted. */
+export function want(queries: SeriesQuery[]): [Signal<SeriesState>, () => void][] {
+  groups += 1;
+  return queries.map((query) => register(query, groups));
+}
+
+function register(query: SeriesQuery, group: number): [Signal<SeriesState>, () => void] {
   const key = keyOf(query);
   let entry = entries.get(key);
   if (!entry) {
     const state = signal<SeriesState>({ loading: true, series: null, error: null, from: 0, to: 0 });
-    entries.set(key, (entry = { query, state, users: 0, asked: false, upTo: 0 }));
+    entries.set(key, (entry = { query, state, users: 0, group, asked: false, load: 0, upTo: 0 }));
   }
   const mine = entry;
   mine.users += 1;
@@ -87,14 +101,21 @@ function schedule(): void {
 }
 
 function boundsOf(span: Span, now: number): [number, number] {
-  return "ms" in span ? [now - span.ms, now] : [span.from, span.to];
+  const back = span.back ?? 0;
+  return "ms" in span ? [now - span.ms - back, now - back] : [span.from - back, span.to - back];
+}
+
+/** How far after a moving stretch what is asked for goes on. What was earlier is known ahead: the stretch moves into it. */
+function ahead(span: Span): number {
+  // A moving stretch ends a little ahead, for samples whose clock is.
+  return "ms" in span ? (span.back ? span.ms / 4 : 5000) : 0;
 }
 
 let generation = 0;
+let loads = 0;
 
-async function load(list: Entry[]): Promise<void> {
-  if (list.length === 0) return;
-  const now = serverNow();
+/** The request for these, each range in it once. */
+function requestOf(list: Entry[], now: number): BatchRequest {
   const ranges: BatchRequest["ranges"] = [];
   const index = new Map<string, number>();
   const series = list.map(({ query: { db, metric, rate, aggregate, windowMs, span } }) => {
@@ -106,9 +127,7 @@ async function load(list: Entry[]): Promise<void> {
       if (known === undefined) {
         index.set(key, range);
         const [from, to] = boundsOf(span, now);
-        // A moving stretch ends a little ahead, for samples whose clock is.
-        const end = "ms" in span ? to + 5000 : to;
-        ranges.push({ start_ms: Math.floor(from), end_ms: Math.ceil(end), buckets: span.buckets });
+        ranges.push({ start_ms: Math.floor(from), end_ms: Math.ceil(to + ahead(span)), buckets: span.buckets });
       }
     }
     return {
@@ -120,32 +139,29 @@ async function load(list: Entry[]): Promise<void> {
       ...(windowMs ? { window_ms: windowMs } : {}),
     };
   });
+  return { ranges, series };
+}
+
+async function load(list: Entry[]): Promise<void> {
+  if (list.length === 0) return;
+  const mine = ++loads;
   for (const entry of list) {
     entry.asked = true;
+    entry.load = mine;
     if (!entry.state.peek().loading) entry.state.value = { ...entry.state.peek(), loading: true };
   }
+  const current = () => list.filter((entry) => entry.load === mine);
   try {
-    const { body } = await request<BatchAnswer>("/api/v1/ui/batch", { json: { ranges, series } });
+    const { body } = await request<BatchAnswer>("/api/v1/ui/batch", { json: requestOf(list, serverNow()) });
     setServerTime(body.now_ms);
-    const decoded = decodeBatch(body);
-    batch(() =>
-      list.forEach((entry, i) => {
-        const [from, to] = entry.query.span ? boundsOf(entry.query.span, body.now_ms) : [0, 0];
-        const one = decoded[i];
-        entry.upTo = body.now_ms;
-        entry.state.value =
-          "series" in one
-            ? { loading: false, series: one.series, error: null, from, to }
-            : { loading: false, series: null, error: one.error.message, from, to };
-      }),
-    );
     if (link.value.state !== "live") reportLink("polling");
+    await show(list, body, mine);
     // Charts are drawn first.
     setTimeout(openStream, stream ? 0 : 300);
   } catch (error) {
     const failure = error as ApiError;
     batch(() => {
-      for (const entry of list) {
+      for (const entry of current()) {
         entry.asked = false;
         const old = entry.state.peek();
         // What was there stays: it is better than nothing, and the page says how old it is.
@@ -156,6 +172,31 @@ async function load(list: Entry[]): Promise<void> {
       reportAway();
       retryLater();
     }
+  }
+}
+
+/** Panel by panel: the first is drawn before the next is worked on. */
+async function show(list: Entry[], body: BatchAnswer, mine: number): Promise<void> {
+  const decode = decoderOf(body);
+  const byGroup = new Map<number, number[]>();
+  list.forEach(({ group }, i) => byGroup.set(group, [...(byGroup.get(group) ?? []), i]));
+  let first = true;
+  for (const indexes of byGroup.values()) {
+    if (!first) await new Promise((resolve) => setTimeout(resolve));
+    first = false;
+    batch(() => {
+      for (const i of indexes) {
+        const entry = list[i];
+        if (entry.load !== mine) continue;
+        const [from, to] = entry.query.span ? boundsOf(entry.query.span, body.now_ms) : [0, 0];
+        const one = decode(i);
+        entry.upTo = body.now_ms;
+        entry.state.value =
+          "series" in one
+            ? { loading: false, series: movedBy(one.series, entry.query.span?.back ?? 0), error: null, from, to }
+            : { loading: false, series: null, error: one.error.message, from, to };
+      }
+    });
   }
 }
 
@@ -186,7 +227,7 @@ let listeners: Entry[][] = [];
 let poll: ReturnType<typeof setInterval> | undefined;
 
 function liveEntries(): Entry[] {
-  return [...entries.values()].filter(({ query: { span } }) => span === null || "ms" in span);
+  return [...entries.values()].filter(({ query: { span } }) => span === null || ("ms" in span && !span.back));
 }
 
 /** A stream for what is shown now; the one that runs is kept when it carries all of it and not much more. */
@@ -274,6 +315,7 @@ function takePoints(rows: number[][]): void {
     }
   });
   refreshAggregates(changed);
+  refreshCrowded(changed);
 }
 
 /** Percentiles and sums cannot be folded; they are asked for again, at most every minute. */
@@ -282,6 +324,18 @@ function refreshAggregates(changed: Set<Entry>): void {
   const due = [...changed].filter((entry) => entry.state.peek().series?.aggregated);
   if (due.length === 0 || Date.now() - aggregatesAt < 60_000) return;
   aggregatesAt = Date.now();
+  void load(due);
+}
+
+/** Samples that came one by one until there are far more than pixels: the server makes buckets of them. */
+let crowdedAt = 0;
+function refreshCrowded(changed: Set<Entry>): void {
+  const due = [...changed].filter(({ query: { span }, state }) => {
+    const { series, loading } = state.peek();
+    return span && series && !loading && series.stepMs === 0 && series.t.length > 2 * span.buckets;
+  });
+  if (due.length === 0 || Date.now() - crowdedAt < 5000) return;
+  crowdedAt = Date.now();
   void load(due);
 }
 

@@ -4,16 +4,17 @@ import { useLayoutEffect } from "preact/hooks";
 import { type SeriesQuery, type SeriesState, want } from "./feed";
 
 /**
- * The states of `queries`, in their order. While new ones load (another range, another width) the old ones stay, so that a
- * chart never blinks; `queries` null means not yet known (the width of the panel).
+ * The states of the queries that `get` gives, in their order. It is called again when `key` is another, after the layout is
+ * known; null means that there is nothing to ask for yet. While new ones load (another range, another width) the old ones
+ * stay, so that a chart never blinks.
  */
-export function useSeries(queries: SeriesQuery[] | null): Signal<SeriesState>[] {
+export function useSeries(get: () => SeriesQuery[] | null, key: string): Signal<SeriesState>[] {
   const held = useSignal<Signal<SeriesState>[]>([]);
-  const key = JSON.stringify(queries);
   // Before the page is painted: the request is on its way meanwhile.
   useLayoutEffect(() => {
+    const queries = get();
     if (!queries) return;
-    const wanted = queries.map(want);
+    const wanted = want(queries);
     const states = wanted.map(([state]) => state);
     const ready = () => states.every((state) => !state.value.loading);
     let stop = () => {};

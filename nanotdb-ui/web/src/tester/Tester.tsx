@@ -48,16 +48,25 @@ async function readSome(response: Response): Promise<string> {
   return text;
 }
 
+/** What stands in the fields at first: in those that must be filled in an example, of what there is where that is known. */
+function examples(endpoint: Endpoint): Record<string, string> {
+  const there = allMetrics.value.find(({ internal }) => !internal);
+  const example = ({ type, example }: EndpointParam) =>
+    there && type === "metric" ? `${there.db}/${there.metric}` : there && type === "database" ? there.db : (example ?? "");
+  return Object.fromEntries(endpoint.params.map((param) => [param.name, param.required ? example(param) : ""]));
+}
+
 export function Tester({ endpoint }: { endpoint: Endpoint }) {
-  const values = useSignal<Record<string, string>>(Object.fromEntries(endpoint.params.map((p) => [p.name, p.required ? (p.example ?? "") : ""])));
+  const typed = useSignal<Record<string, string>>({});
+  const values = { ...examples(endpoint), ...typed.value };
   const body = useSignal(endpoint.body?.example ?? "");
   const outcome = useSignal<Outcome | { error: string } | null>(null);
   const busy = useSignal(false);
   const asking = useSignal(false);
-  const built = buildRequest(endpoint, values.value, body.value);
+  const built = buildRequest(endpoint, values, body.value);
   const origin = settings.api_base_url ? "" : location.origin;
   const command = curlOf({ ...built, url: apiUrl(built.url) }, origin);
-  const lacking = missing(endpoint, values.value);
+  const lacking = missing(endpoint, values);
   const send = async () => {
     asking.value = false;
     busy.value = true;
@@ -92,7 +101,7 @@ export function Tester({ endpoint }: { endpoint: Endpoint }) {
         <form class="form" onSubmit={submit}>
           <p>{endpoint.summary}</p>
           {endpoint.params.map((param) => (
-            <Param key={param.name} param={param} values={values.value} onChange={(value) => (values.value = { ...values.value, [param.name]: value })} />
+            <Param key={param.name} param={param} values={values} onChange={(value) => (typed.value = { ...typed.value, [param.name]: value })} />
           ))}
           {endpoint.body && (
             <label>

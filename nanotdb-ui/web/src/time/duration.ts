@@ -44,3 +44,8 @@ export function formatAge(ms: number): string {
   if (seconds < 36 * 3600) return `${Math.round(seconds / 3600)} h`;
   return `${Math.round(seconds / 86400)} d`;
 }
+
+/** A duration as it stands in texts: `1h30m` is `1 h 30 m`. */
+export function spaced(duration: string): string {
+  return duration.replaceAll(/(\d)([a-zµ]+)(?=(\d?))/g, (_, digit: string, unit: string, next: string) => `${digit} ${unit}${next ? " " : ""}`);
+}

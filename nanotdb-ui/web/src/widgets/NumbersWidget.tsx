@@ -28,7 +28,7 @@ export function NumbersWidget({ id, widget, defaultDb, actions, class: extra }: 
     rate: series.rate,
     span: series.rate ? { ms: 300_000, buckets: 100 } : null,
   }));
-  const states = useSeries(queries).map((state) => state.value);
+  const states = useSeries(() => queries, JSON.stringify(queries)).map((state) => state.value);
   return (
     <Panel id={id} title={widget.title ?? id} status={status(states)} actions={actions} class={`numbers-panel ${extra ?? ""}`}>
       <ul class={widget.type === "number" ? "numbers single" : "numbers"}>

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { open } from "../lib/browser.mjs";
+import { open, until } from "../lib/browser.mjs";
 import { journey } from "../lib/journey.mjs";
 
 const DASHBOARD = {
@@ -50,8 +50,14 @@ journey("edits are saved, errors stand at their fields, a conflict loses nothing
   assert.deepEqual([saved.widgets.busy.title, saved.title], ["Mine", "Test"]);
 
   await page.getByRole("button", { name: "Backups" }).click();
+  // The newest backup is what the conflict replaced; restored, it is the document, and undo leads back.
   await page.getByRole("dialog").getByRole("row").nth(2).waitFor();
-  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: /^Restore the version of/ }).first().click();
+  await until("their version", async () => (await stored()).title === "Theirs");
+  await page.keyboard.press("Control+z");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await until("my version", async () => (await stored()).title === "Test");
+  assert.equal((await stored()).widgets.busy.title, "Mine");
 
   await title.fill("Not saved");
   let asked = "";

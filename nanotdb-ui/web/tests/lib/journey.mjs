@@ -3,8 +3,8 @@ import test from "node:test";
 import { launch } from "./browser.mjs";
 import { Server } from "./nanotdb.mjs";
 
-export function journey(name, run) {
-  test(name, { timeout: 180_000 }, async () => {
+export function journey(name, run, { timeout = 240_000 } = {}) {
+  test(name, { timeout }, async () => {
     const server = await Server.start();
     const browser = await launch();
     try {

@@ -1,13 +1,19 @@
+import type { BatchAnswer } from "../../src/api/types";
 import { describe, expect, test } from "vitest";
 import { align } from "../../src/series/align";
-import { families } from "../../src/series/family";
+import { families, shortNames } from "../../src/series/family";
 import { fold, trim } from "../../src/series/fold";
 import { fuzzyScore } from "../../src/series/fuzzy";
 import { gaps } from "../../src/series/gaps";
-import { decodeBatch, type Series } from "../../src/series/model";
+import { decoderOf, movedBy, type Series } from "../../src/series/model";
 import { statsOf } from "../../src/series/stats";
 import { csvOf, tableOf } from "../../src/series/table";
 import { treeOf } from "../../src/series/tree";
+
+function decodeAll(answer: BatchAnswer) {
+  const decode = decoderOf(answer);
+  return answer.series.map((_, i) => decode(i));
+}
 
 const same = (v: number) => v;
 const samples = (t: number[], v: (number | null)[], intervalMs: number | null = 10): Series => ({
@@ -32,7 +38,7 @@ const buckets = (t0: number, step: number, n: number[], v: (number | null)[], mi
 describe("batch answers", () => {
   test("times are differences, columns are shared, errors stand in place", () => {
     const base = { type: "int32", interval_ms: 10, last: [130, 3] as [number, number] };
-    const decoded = decodeBatch({
+    const decoded = decodeAll({
       now_ms: 200,
       times: [[100, 10, 20]],
       series: [
@@ -50,7 +56,7 @@ describe("batch answers", () => {
 
   test("series that share a column of times do not share their live points", () => {
     const base = { type: "int32", interval_ms: 10, last: [100, 1] as [number, number], kind: "raw" as const, times: 0 };
-    const decoded = decodeBatch({ now_ms: 0, times: [[100]], series: [{ ...base, v: [1] }, { ...base, v: [5] }] });
+    const decoded = decodeAll({ now_ms: 0, times: [[100]], series: [{ ...base, v: [1] }, { ...base, v: [5] }] });
     const [one, two] = decoded.map((d) => ("series" in d ? d.series : samples([], [])));
     fold(one, 110, 2, false);
     expect([one.t, two.t]).toEqual([[100, 110], [100]]);
@@ -184,7 +190,25 @@ describe("finding metrics", () => {
   });
 });
 
+test("an earlier stretch is moved to the present, and has no newest value", () => {
+  const moved = movedBy(samples([100, 110], [1, 2]), 1000);
+  expect([moved.t, moved.v, moved.last]).toEqual([[1100, 1110], [1, 2], null]);
+});
+
 describe("families of the Home page", () => {
+  test("lines are named by what tells them apart", () => {
+    expect(shortNames(["temp.boiler.mdeg", "temp.out_dry.mdeg"])).toEqual(["boiler.mdeg", "out_dry.mdeg"]);
+    expect(shortNames(["net.eth0.rx", "net.eth0.tx"])).toEqual(["rx", "tx"]);
+    expect(shortNames(["load", "load.max"])).toEqual(["load", "load.max"]);
+    expect(shortNames(["cpu.user"])).toEqual(["cpu.user"]);
+    expect(shortNames([])).toEqual([]);
+  });
+
+  test("what would press all other lines to the floor comes last", () => {
+    const metrics = ["cpu.idle", "cpu.system", "cpu.user"];
+    expect(families("pi", metrics)[0].metrics).toEqual(["cpu.system", "cpu.user", "cpu.idle"]);
+  });
+
   test("one unit and kind per chart, every metric exactly once", () => {
     const metrics = ["cpu.busy_pct", "cpu.user", "cpu.idle", "mem.free", "mem.total", "net.eth0.rx_bytes", "net.wlan0.tx_bytes", "sys.load1", "sys.load5", "sys.uptime_sec"];
     const list = families("pi", metrics);

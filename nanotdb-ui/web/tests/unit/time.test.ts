@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { formatAge, formatDuration, parseDuration } from "../../src/time/duration";
+import { formatAge, formatDuration, parseDuration, spaced } from "../../src/time/duration";
 import { formatClock, formatDateTime, fromInput, toInput } from "../../src/time/format";
 import { bounds, panned, readRange, writeRange, zoomed } from "../../src/time/range";
 import { timeTicks } from "../../src/time/ticks";
@@ -107,4 +107,8 @@ describe("marks of the time axis", () => {
   });
 
   test("an empty stretch has none", () => expect(timeTicks(5, 5, 8, UTC)).toEqual([]));
+});
+
+test("durations in texts have spaces", () => {
+  expect(["24h", "1h30m", "250ms", "7d"].map(spaced)).toEqual(["24 h", "1 h 30 m", "250 ms", "7 d"]);
 });

@@ -1,0 +1,48 @@
+/** Series for an element, in as many buckets as it is wide. */
+import { type Signal, useSignal } from "@preact/signals";
+import type { RefObject } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import type { SeriesQuery, SeriesState } from "../state/feed";
+import { useSeries } from "../state/use-series";
+import type { LineSpec } from "./ChartPanel";
+
+/** Aggregates that every bucket has as columns. */
+export const COLUMNS = ["avg", "min", "max"];
+
+type Span = { ms: number } | { from: number; to: number };
+
+/** Columns to ask for: one per pixel, in steps, so that a small change of the width asks for nothing. */
+function bucketsFor(width: number): number {
+  return Math.min(2000, Math.max(400, Math.ceil(width / 200) * 200));
+}
+
+function queriesOf(specs: LineSpec[], span: Span, most: number): SeriesQuery[] {
+  const length = "ms" in span ? span.ms : span.to - span.from;
+  return specs.map(({ db, metric, rate, aggregate, windowMs, earlier }) => {
+    const folded = !aggregate || COLUMNS.includes(aggregate);
+    const buckets = folded && windowMs ? Math.max(1, Math.min(most, Math.ceil(length / windowMs))) : most;
+    return { db, metric, rate, ...(folded ? {} : { aggregate, windowMs }), span: { ...span, buckets, ...(earlier ? { back: earlier.back } : {}) } };
+  });
+}
+
+/** The series of `specs` in as many buckets as `ref` is wide; asked for anew when it becomes wider or narrower. */
+export function useMeasuredSeries(ref: RefObject<HTMLElement | null>, specs: LineSpec[], span: Span): Signal<SeriesState>[] {
+  // How often the number of buckets changed: the first measure happens before anything is asked for, and needs no drawing anew.
+  const changes = useSignal(0);
+  const most = useRef(0);
+  useLayoutEffect(() => {
+    const element = ref.current;
+    if (!element) return;
+    const measure = () => {
+      if (element.clientWidth === 0) return;
+      const before = most.current;
+      most.current = bucketsFor(element.clientWidth);
+      if (before !== 0 && before !== most.current) changes.value += 1;
+    };
+    measure();
+    const sized = new ResizeObserver(measure);
+    sized.observe(element);
+    return () => sized.disconnect();
+  }, []);
+  return useSeries(() => (most.current > 0 ? queriesOf(specs, span, most.current) : null), JSON.stringify([specs, span, changes.value]));
+}
