@@ -59,7 +59,7 @@ fn run() -> io::Result<()> {
                 fs::write(out.join("missing.html"), MISSING)?;
                 return fs::write(
                     table,
-                    "&[File { path: \"/index.html\", plain: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/missing.html\")), brotli: None, gzip: None, etags: [\"\\\"missing\\\"\"; 3] }]",
+                    "&[File { path: \"/index.html\", plain: Some(include_bytes!(concat!(env!(\"OUT_DIR\"), \"/missing.html\"))), brotli: None, gzip: None, etags: [\"\\\"missing\\\"\"; 3] }]",
                 );
             }
             Err(Failure::Broken(reason)) => return Err(io::Error::other(reason)),
@@ -134,6 +134,10 @@ fn walk(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
+/// A plain file up to this size is embedded beside its variants; a larger one is unpacked from its gzip variant by the few clients
+/// that take neither.
+const SMALL: u64 = 4 << 10;
+
 /// The Rust source of the table of files, each with its ready-made variants.
 fn list(dist: &Path) -> io::Result<String> {
     let mut files = Vec::new();
@@ -151,12 +155,14 @@ fn list(dist: &Path) -> io::Result<String> {
         };
         let mut hash = Fnv::new();
         hash.add(&fs::read(&file)?);
+        let gzip = variant(".gz");
+        let is_packed = gzip != "None" && fs::metadata(&file)?.len() > SMALL;
         writeln!(
             text,
-            "File {{ path: {:?}, plain: include_bytes!({file:?}), brotli: {}, gzip: {}, etags: {:?} }},",
+            "File {{ path: {:?}, plain: {}, brotli: {}, gzip: {gzip}, etags: {:?} }},",
             format!("/{name}"),
+            if is_packed { "None".to_owned() } else { variant("") },
             variant(".br"),
-            variant(".gz"),
             ["", "-br", "-gz"].map(|end| format!("\"{}{end}\"", hash.text())),
         )
         .map_err(io::Error::other)?;

@@ -1,6 +1,7 @@
 //! The command line of `nanotdb`, and which root and engine.toml it means.
 
-use clap::Parser;
+use crate::demo::DemoArgs;
+use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 
 /// Root used when neither `--config` nor `--data` is given.
@@ -11,6 +12,7 @@ const CONFIG_NAME: &str = "engine.toml";
 /// NanoTDB: a time-series database in one binary, over plain local files.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "nanotdb", version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub(crate) struct Args {
     /// Use this engine.toml; the data lives in its directory
     #[arg(long, value_name = "PATH", conflicts_with = "data")]
@@ -40,11 +42,23 @@ pub(crate) struct Args {
     /// Write the port that is served on to this file (for scripts that pass port 0)
     #[arg(long, value_name = "PATH", hide = true)]
     pub(crate) port_file: Option<PathBuf>,
+
+    /// Something else than serving a directory.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What `nanotdb` does besides.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// Serve a month of made-up samples and a live feed, to look at before anything is set up
+    Demo(DemoArgs),
 }
 
 const AFTER_HELP: &str = "\
 Examples:
   nanotdb
+  nanotdb demo
   nanotdb --data /var/lib/nanotdb --listen :8428
   nanotdb --init --config ./sensors/engine.toml
   curl http://127.0.0.1:8428/api/v1/import -d 'demo/room.temp 21.5'
@@ -67,6 +81,13 @@ pub(crate) struct Location {
     pub(crate) must_exist: bool,
 }
 
+impl Location {
+    /// A directory with an engine.toml of its own, made when it is missing.
+    pub(crate) fn of_root(root: PathBuf) -> Self {
+        Self { config: root.join(CONFIG_NAME), root, must_exist: false }
+    }
+}
+
 impl Args {
     /// The root and the configuration file that these arguments mean.
     pub(crate) fn location(&self) -> Location {
@@ -76,10 +97,7 @@ impl Args {
                 let root = parent.unwrap_or(Path::new(".")).to_path_buf();
                 Location { root, config: config.clone(), must_exist: true }
             }
-            None => {
-                let root = self.data.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_ROOT));
-                Location { config: root.join(CONFIG_NAME), root, must_exist: false }
-            }
+            None => Location::of_root(self.data.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_ROOT))),
         }
     }
 }

@@ -65,7 +65,7 @@ where
         started: false,
         waited: Duration::ZERO,
     };
-    tokio::task::spawn_blocking(move || write(writer));
+    crate::blocking::start(move || write(writer));
     match pieces.recv().await {
         Some(Piece::Whole { bytes, gzip }) => {
             let mut response = json(StatusCode::OK, bytes);

@@ -13,7 +13,9 @@
 
 mod app;
 mod args;
+mod blocking;
 mod body;
+mod demo;
 mod exchange;
 mod json_stream;
 mod limits;
@@ -23,6 +25,7 @@ mod respond;
 mod routes;
 mod serve;
 mod stall;
+mod supervisor;
 mod telemetry;
 mod times;
 mod workers;
@@ -34,14 +37,16 @@ use nanotdb_partitioners as _;
 
 use anyhow::{Context, Result, bail};
 use app::App;
-use args::{Args, Location};
+use args::{Args, Command, Location};
 use clap::Parser;
+use demo::{Demo, DemoArgs, Feed};
 use nanotdb_core::clock::SystemClock;
 use nanotdb_core::config::EngineConfig;
 use nanotdb_core::engine::{Engine, EngineOptions};
 use nanotdb_core::plugin::listing::table;
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::storage::vfs::{RealVfs, Vfs};
+use std::borrow::Cow;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -75,6 +80,9 @@ fn start(args: &Args) -> Result<()> {
     if let Some(directory) = &args.export_web_assets {
         return export_web_assets(vfs.as_ref(), directory);
     }
+    if let Some(Command::Demo(demo)) = &args.command {
+        return start_demo(demo, vfs);
+    }
     let location = args.location();
     if args.init {
         if args.config.is_none() && args.data.is_none() {
@@ -83,7 +91,30 @@ fn start(args: &Args) -> Result<()> {
         }
         return initialise(vfs.as_ref(), &location);
     }
-    let (config, warnings) = configuration(vfs.as_ref(), &location)?;
+    let address = Address { listen: args.listen.as_deref(), port_file: args.port_file.as_deref() };
+    serve_location(&location, address, None, vfs)
+}
+
+/// `nanotdb demo`
+fn start_demo(args: &DemoArgs, vfs: Arc<dyn Vfs>) -> Result<()> {
+    let demo = Demo::prepare(args, vfs.as_ref())?;
+    let location = Location::of_root(demo.root().to_owned());
+    let address = Address { listen: args.listen.as_deref(), port_file: args.port_file.as_deref() };
+    serve_location(&location, address, Some(&demo), vfs)?;
+    demo.finish()
+}
+
+/// Where to listen, and whom to tell the port.
+#[derive(Clone, Copy)]
+struct Address<'a> {
+    /// Instead of `engine.listen`.
+    listen: Option<&'a str>,
+    port_file: Option<&'a Path>,
+}
+
+/// Serves a directory until a signal comes.
+fn serve_location(location: &Location, address: Address<'_>, demo: Option<&Demo>, vfs: Arc<dyn Vfs>) -> Result<()> {
+    let (config, warnings) = configuration(vfs.as_ref(), location)?;
     logging::start(&config.logging, &location.root).context("starting the log")?;
     for warning in warnings {
         tracing::warn!("{}: {warning}", location.config.display());
@@ -93,14 +124,14 @@ fn start(args: &Args) -> Result<()> {
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    let result = runtime.block_on(serve_root(args, &location.root, vfs, config));
+    let result = runtime.block_on(serve_root(&location.root, address, demo, vfs, config));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
 /// `--export-web-assets`
 fn export_web_assets(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
-    let files: Vec<(PathBuf, &[u8])> =
+    let files: Vec<(PathBuf, Cow<'static, [u8]>)> =
         nanotdb_ui::assets().map(|(path, bytes)| (directory.join(path.trim_start_matches('/')), bytes)).collect();
     if files.is_empty() {
         bail!("this program was built without the web interface; there is nothing to export");
@@ -167,53 +198,69 @@ fn configuration(vfs: &dyn Vfs, location: &Location) -> Result<(EngineConfig, Ve
     Ok((loaded.value, loaded.warnings))
 }
 
-async fn serve_root(args: &Args, root: &Path, vfs: Arc<dyn Vfs>, config: EngineConfig) -> Result<()> {
+async fn serve_root(
+    root: &Path,
+    address: Address<'_>,
+    demo: Option<&Demo>,
+    vfs: Arc<dyn Vfs>,
+    config: EngineConfig,
+) -> Result<()> {
     // Bound first: a second server is told so at once, and clients of this one wait instead of being refused.
-    let address = args.listen.clone().unwrap_or_else(|| config.engine.listen.clone());
-    let listener = serve::bind(&address).await?;
+    let listener = serve::bind(address.listen.unwrap_or(&config.engine.listen)).await?;
     let local = listener.local_addr().context("reading the listener's address")?;
     let signal = stop_signal()?;
-
-    let clock: Arc<SystemClock> = Arc::new(SystemClock::default());
-    let options = EngineOptions { vfs, clock: clock.clone(), background: true };
-    let databases = config.default_databases.clone();
     let on_console =
         config.logging.loggers.is_empty() || config.logging.loggers.iter().any(|logger| logger.output == "console");
-    let directory = root.to_path_buf();
-    let engine = tokio::task::spawn_blocking(move || -> nanotdb_core::Result<Engine> {
-        let engine = Engine::open_with(&directory, config, options)?;
-        for name in databases.iter().filter(|name| !engine.has_database(name)) {
-            engine.create_database(name)?;
-        }
-        Ok(engine)
-    })
-    .await
-    .context("opening the data directory")??;
+    let clock: Arc<SystemClock> = Arc::new(SystemClock::default());
+    let engine = open_engine(root, EngineOptions { vfs, clock: clock.clone(), background: true }, config).await?;
 
-    if let Some(path) = &args.port_file {
+    if let Some(path) = address.port_file {
         let text = local.port().to_string();
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
     }
     let url = url(local);
     tracing::info!(data = %root.display(), version = env!("CARGO_PKG_VERSION"), "listening on {url}");
-    if !on_console {
-        eprintln!("NanoTDB is listening on {url}, with its data in {}", root.display());
+    match demo {
+        Some(demo) => demo.announce(&url),
+        None if !on_console => eprintln!("NanoTDB is listening on {url}, with its data in {}", root.display()),
+        None => {}
     }
 
     let app = Arc::new(App::new(engine.clone(), clock));
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let workers = Workers::start(cores.max(2)).context("starting threads")?;
+    let workers = Arc::new(Workers::start(cores.max(2)).context("starting threads")?);
+    let feed =
+        demo.map(|demo| Feed::start(engine.clone(), demo.plan.clone())).transpose().context("starting a thread")?;
+    let watch = tokio::spawn(supervisor::watch(engine.clone(), Arc::clone(&workers)));
+    supervisor::ready(&format!("serving {} on {url}", root.display()));
     let drained = serve::serve(listener, Arc::clone(&app), &workers, signal).await;
+    supervisor::stopping();
     // Actions end at their next step; what they have not finished stays as it was.
-    tokio::task::spawn_blocking(move || app.jobs.stop(limits::DRAIN_TIMEOUT)).await.context("stopping actions")?;
+    blocking::run(move || app.jobs.stop(limits::DRAIN_TIMEOUT)).await.context("stopping actions")?;
+    watch.abort();
+    let _ = watch.await;
     // Joining takes a moment and must not be done on a thread of a runtime that others wait for.
-    tokio::task::spawn_blocking(move || drop(workers)).await.context("stopping threads")?;
+    blocking::run(move || drop((workers, feed))).await.context("stopping threads")?;
     if !drained {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
-    tokio::task::spawn_blocking(move || engine.close()).await.context("closing the engine")??;
+    blocking::run(move || engine.close()).await.context("closing the engine")??;
     tracing::info!("stopped; everything is on disk");
     Ok(())
+}
+
+/// Opens the data directory, with the databases that are to be there. Does not block this thread.
+async fn open_engine(root: &Path, options: EngineOptions, config: EngineConfig) -> Result<Engine> {
+    let directory = root.to_path_buf();
+    let databases = config.default_databases.clone();
+    let open = move || -> nanotdb_core::Result<Engine> {
+        let engine = Engine::open_with(&directory, config, options)?;
+        for name in databases.iter().filter(|name| !engine.has_database(name)) {
+            engine.create_database(name)?;
+        }
+        Ok(engine)
+    };
+    Ok(blocking::run(open).await.context("opening the data directory")??)
 }
 
 /// How a browser on this machine reaches the server.

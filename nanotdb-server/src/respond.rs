@@ -96,7 +96,7 @@ impl From<Error> for ApiError {
 
 /// Runs what may wait for the disk on a thread that may.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::internal())
+    crate::blocking::run(work).await.map_err(|_| ApiError::internal())
 }
 
 /// The `errorType` of a status.

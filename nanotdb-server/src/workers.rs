@@ -35,6 +35,11 @@ impl Workers {
         Ok(workers)
     }
 
+    /// All of them.
+    pub(crate) fn handles(&self) -> &[Handle] {
+        &self.handles
+    }
+
     /// The one whose turn it is.
     pub(crate) fn next(&self) -> &Handle {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);

@@ -7,11 +7,14 @@
 
 pub mod dashboard;
 
+use std::borrow::Cow;
+use std::io::Read;
+
 /// A built file, ready to be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asset {
     /// The body, encoded as `encoding` says.
-    pub bytes: &'static [u8],
+    pub bytes: Cow<'static, [u8]>,
     /// The Content-Type.
     pub content_type: &'static str,
     /// The Content-Encoding (`br`, `gzip`); `None` is the plain file.
@@ -33,11 +36,29 @@ pub struct Index {
 
 struct File {
     path: &'static str,
-    plain: &'static [u8],
+    /// Left out of large files that have a gzip variant, which it is unpacked from.
+    plain: Option<&'static [u8]>,
     brotli: Option<&'static [u8]>,
     gzip: Option<&'static [u8]>,
     /// Of the plain file, the brotli and the gzip variant.
     etags: [&'static str; 3],
+}
+
+impl File {
+    fn at(path: &str) -> Option<&'static File> {
+        let path = if path == "/" { "/index.html" } else { path };
+        FILES.iter().find(|file| file.path == path)
+    }
+
+    /// The plain content. `None` cannot be, as the tests show: it would be a gzip variant that cannot be unpacked.
+    fn plain(&self) -> Option<Cow<'static, [u8]>> {
+        if let Some(bytes) = self.plain {
+            return Some(Cow::Borrowed(bytes));
+        }
+        let mut bytes = Vec::new();
+        flate2::bufread::GzDecoder::new(self.gzip?).read_to_end(&mut bytes).ok()?;
+        Some(Cow::Owned(bytes))
+    }
 }
 
 static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
@@ -56,27 +77,32 @@ const PLACEHOLDER: &[u8] = b"__NANOTDB_SETTINGS__";
 /// assert!(nanotdb_ui::asset("/no-such-thing", Some("br, gzip")).is_none());
 /// ```
 pub fn asset(path: &str, accept_encoding: Option<&str>) -> Option<Asset> {
-    let path = if path == "/" { "/index.html" } else { path };
-    let file = FILES.iter().find(|file| file.path == path)?;
+    let file = File::at(path)?;
     let [plain, brotli, gzip] = file.etags;
     let accepts = |name| accept_encoding.is_some_and(|list| accepted(list, name));
     let (bytes, encoding, etag) = match (file.brotli, file.gzip) {
-        (Some(bytes), _) if accepts("br") => (bytes, Some("br"), brotli),
-        (_, Some(bytes)) if accepts("gzip") => (bytes, Some("gzip"), gzip),
-        _ => (file.plain, None, plain),
+        (Some(bytes), _) if accepts("br") => (Cow::Borrowed(bytes), Some("br"), brotli),
+        (_, Some(bytes)) if accepts("gzip") => (Cow::Borrowed(bytes), Some("gzip"), gzip),
+        _ => (file.plain()?, None, plain),
     };
-    Some(Asset { bytes, content_type: content_type(path), encoding, etag, immutable: path.starts_with("/assets/") })
+    let immutable = file.path.starts_with("/assets/");
+    Some(Asset { bytes, content_type: content_type(file.path), encoding, etag, immutable })
+}
+
+/// Whether [`asset`] has something at `path`.
+pub fn has_asset(path: &str) -> bool {
+    File::at(path).is_some()
 }
 
 /// Paths and plain contents of all files: for writing them to a directory.
-pub fn assets() -> impl Iterator<Item = (&'static str, &'static [u8])> {
-    FILES.iter().map(|file| (file.path, file.plain))
+pub fn assets() -> impl Iterator<Item = (&'static str, Cow<'static, [u8]>)> {
+    FILES.iter().filter_map(|file| Some((file.path, file.plain()?)))
 }
 
 /// The page for all addresses of the interface, with `settings` (a JSON document) placed into it; `None` when the
 /// interface was left out.
 pub fn index(settings: &str) -> Option<Index> {
-    Some(fill_index(asset("/", None)?.bytes, settings))
+    Some(fill_index(&asset("/", None)?.bytes, settings))
 }
 
 /// [`index`] for an index.html from elsewhere: one that was exported and edited.
@@ -161,7 +187,7 @@ mod tests {
         // Names of XML namespaces, and addresses in texts of libraries, are no requests; a style sheet or page with one would be.
         for (path, bytes) in assets() {
             if path.ends_with(".css") || path.ends_with(".html") {
-                let text = std::str::from_utf8(bytes).unwrap();
+                let text = std::str::from_utf8(&bytes).unwrap();
                 assert!(!text.contains("https://") && !text.contains("http://"), "{path} names another machine");
             }
         }
@@ -171,9 +197,14 @@ mod tests {
     #[cfg(feature = "web")]
     #[test]
     fn variants_have_their_own_etags_and_fit_their_encoding() {
+        assert_eq!(assets().count(), FILES.len());
         for (path, bytes) in assets() {
             let plain = asset(path, None).unwrap();
-            assert_eq!((plain.bytes, plain.encoding), (bytes, None));
+            assert_eq!((&plain.bytes, plain.encoding), (&bytes, None));
+            // Without Node there is none, and one page, which is embedded as it is.
+            if let Ok(built) = std::fs::read(format!("{}/web/dist{path}", env!("CARGO_MANIFEST_DIR"))) {
+                assert!(bytes == built, "{path} is not what was built");
+            }
             let gzip = asset(path, Some("gzip")).unwrap();
             if gzip.encoding == Some("gzip") {
                 assert!(gzip.bytes.starts_with(&[0x1f, 0x8b]), "{path}");

@@ -39,12 +39,17 @@ impl BatchOutcome {
         }
     }
 
+    /// Rejections by line.
+    pub(crate) fn sort_rejections(&mut self) {
+        self.rejections.sort_by_key(|r| r.line);
+    }
+
     /// Adds a later outcome to this one.
     pub fn merge(&mut self, later: BatchOutcome) {
         self.accepted = self.accepted.saturating_add(later.accepted);
         self.rejected = self.rejected.saturating_add(later.rejected);
         self.rejections.extend(later.rejections);
-        self.rejections.sort_by_key(|r| r.line);
+        self.sort_rejections();
         self.rejections.truncate(Batch::MAX_REPORTED);
     }
 }

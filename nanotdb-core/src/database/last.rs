@@ -34,13 +34,13 @@ impl Database {
         // Before the files: a page that is flushed meanwhile is seen twice then, and not missed.
         let open = self.newest_unflushed();
         // Index everything first: the walk itself needs no lock.
-        let Snapshot { mut partitions, .. } = self.snapshot(&[], Timestamp::MIN, Timestamp::MAX)?;
+        let Snapshot { partitions, .. } = self.snapshot(&[], Timestamp::MIN, Timestamp::MAX)?;
         let overlap = partitions.windows(2).any(|w| match w {
             [a, b] => b.partition.start < a.partition.end,
             _ => false,
         });
         // Files of a former partitioning are the older ones: of rows with the same time, theirs came first.
-        partitions.sort_by_key(|p| !self.is_foreign(p.partition));
+        let mut partitions = self.foreign_first(partitions);
         let mut walk = Walk {
             database: self,
             wanted,

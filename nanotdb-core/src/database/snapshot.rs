@@ -96,6 +96,14 @@ impl Database {
         self.partitioner.partition_of(partition.start) != partition
     }
 
+    /// The same, those of another partitioner first; else in the order that they have.
+    pub(crate) fn foreign_first(&self, partitions: Vec<PartitionSnapshot>) -> Vec<PartitionSnapshot> {
+        let (mut first, ours): (Vec<_>, Vec<_>) =
+            partitions.into_iter().partition(|snapshot| self.is_foreign(snapshot.partition));
+        first.extend(ours);
+        first
+    }
+
     /// Decoded parts of metric files.
     pub(crate) fn metric_cache(&self) -> &MetricCache {
         &self.environment.metric_cache

@@ -45,7 +45,7 @@ impl Engine {
         batch.clear();
         if stored.is_ok() { &counters.ingest_batches } else { &counters.ingest_failed }.add(1);
         stored?;
-        submitted.outcome.rejections.sort_by_key(|r| r.line);
+        submitted.outcome.sort_rejections();
         Ok(submitted)
     }
 

@@ -23,22 +23,18 @@ pub fn registry() -> &'static Registry {
 
 impl Registry {
     fn collect() -> Self {
-        let mut codecs: Vec<_> = inventory::iter::<CodecPlugin>.into_iter().map(|p| p.0).collect();
-        let mut partitioners: Vec<_> = inventory::iter::<PartitionerPlugin>.into_iter().map(|p| p.0).collect();
-        let mut ingest_formats: Vec<_> = inventory::iter::<IngestFormatPlugin>.into_iter().map(|p| p.0).collect();
-        let mut aggregators: Vec<_> = inventory::iter::<AggregatorPlugin>.into_iter().map(|p| p.0).collect();
-        codecs.sort_by_key(|p| p.name());
-        partitioners.sort_by_key(|p| p.name());
-        ingest_formats.sort_by_key(|p| p.name());
-        aggregators.sort_by_key(|p| p.name());
+        let codecs = by_name(inventory::iter::<CodecPlugin>.into_iter().map(|p| p.0), |p| p.name());
+        let partitioners = by_name(inventory::iter::<PartitionerPlugin>.into_iter().map(|p| p.0), |p| p.name());
+        let ingest_formats = by_name(inventory::iter::<IngestFormatPlugin>.into_iter().map(|p| p.0), |p| p.name());
+        let aggregators = by_name(inventory::iter::<AggregatorPlugin>.into_iter().map(|p| p.0), |p| p.name());
         let aggregator_names =
             || aggregators.iter().flat_map(|a| std::iter::once(a.name()).chain(a.aliases().iter().copied()));
-        let conflict = duplicate("codec", codecs.iter().map(|p| p.name().to_owned()))
-            .or_else(|| duplicate("codec id", codecs.iter().map(|p| p.id().to_string())))
-            .or_else(|| duplicate("partitioner", partitioners.iter().map(|p| p.name().to_owned())))
-            .or_else(|| duplicate("partition kind", partitioners.iter().map(|p| p.kind_id().to_string())))
-            .or_else(|| duplicate("ingest format", ingest_formats.iter().map(|p| p.name().to_owned())))
-            .or_else(|| duplicate("aggregator", aggregator_names().map(str::to_owned)));
+        let conflict = duplicate("codec", codecs.iter().map(|p| p.name().to_owned()).collect())
+            .or_else(|| duplicate("codec id", codecs.iter().map(|p| p.id().to_string()).collect()))
+            .or_else(|| duplicate("partitioner", partitioners.iter().map(|p| p.name().to_owned()).collect()))
+            .or_else(|| duplicate("partition kind", partitioners.iter().map(|p| p.kind_id().to_string()).collect()))
+            .or_else(|| duplicate("ingest format", ingest_formats.iter().map(|p| p.name().to_owned()).collect()))
+            .or_else(|| duplicate("aggregator", aggregator_names().map(str::to_owned).collect()));
         Self { codecs, partitioners, ingest_formats, aggregators, conflict }
     }
 
@@ -116,8 +112,17 @@ fn find<P: Copy>(
     })
 }
 
-fn duplicate(kind: &str, names: impl Iterator<Item = String>) -> Option<String> {
-    let mut names: Vec<_> = names.collect();
+/// Sorted. There are few of each, and the code of a sort is several kilobytes for each type.
+fn by_name<P: Copy>(plugins: impl Iterator<Item = P>, name: fn(P) -> &'static str) -> Vec<P> {
+    let mut sorted = Vec::new();
+    for plugin in plugins {
+        let at = sorted.partition_point(|other| name(*other) <= name(plugin));
+        sorted.insert(at, plugin);
+    }
+    sorted
+}
+
+fn duplicate(kind: &str, mut names: Vec<String>) -> Option<String> {
     names.sort();
     let twice = names.windows(2).find_map(|w| match w {
         [a, b] if a == b => Some(a.clone()),

@@ -173,7 +173,7 @@ impl PieceScan<'_> {
     pub(super) fn partitions(
         &self,
         (from, to): (Timestamp, Timestamp),
-        mut partitions: Vec<PartitionSnapshot>,
+        partitions: Vec<PartitionSnapshot>,
         report: &mut ScanReport,
         sink: &mut dyn ScanSink,
     ) -> Result<ControlFlow<()>> {
@@ -189,7 +189,7 @@ impl PieceScan<'_> {
         let mut all = Collected::new(self.metrics);
         // The database changed its partitioning. Files of the partitioning it has now are the younger ones, so that rows
         // of equal time come in the order in which they arrived.
-        partitions.sort_by_key(|p| !self.database.is_foreign(p.partition));
+        let partitions = self.database.foreign_first(partitions);
         for partition in partitions {
             let _ = scanner.partition(partition, report, &mut all)?;
         }

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::body::read_small;
 use crate::exchange::Exchange;
-use crate::respond::{ApiError, success};
+use crate::respond::{ApiError, blocking, success};
 use nanotdb_core::rollup::BackfillReport;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -85,7 +85,7 @@ pub(super) async fn backfill(app: &App, exchange: &Exchange) -> Result<Response,
     let sources = Request::parse(&body)?;
     let engine = app.engine.clone();
     let work = move || engine.backfill_rollups(sources.as_deref(), &mut |_| ControlFlow::Continue(()));
-    let report = tokio::task::spawn_blocking(work).await.map_err(|_| ApiError::internal())??;
+    let report = blocking(work).await??;
     Ok(success(exchange, &Report::from(&report)))
 }
 

@@ -11,6 +11,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use nanotdb_core::config::WebSection;
 use nanotdb_ui::Index;
+use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
 use warp::reply::Response;
 
@@ -21,7 +22,7 @@ const MAX_FILE: u64 = 64 << 20;
 pub(super) fn is_page(app: &App, path: &str) -> bool {
     let web = &app.engine.config().web;
     is_address(web, path)
-        || nanotdb_ui::asset(path, None).is_some()
+        || nanotdb_ui::has_asset(path)
         || edited(app, path).is_some_and(|file| std::fs::metadata(file).is_ok_and(|found| found.is_file()))
 }
 
@@ -101,7 +102,10 @@ pub(super) fn page(app: &App, exchange: &Exchange) -> Result<Response, ApiError>
     if let Some(encoding) = asset.encoding {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
-    *response.body_mut() = asset.bytes.into();
+    *response.body_mut() = match asset.bytes {
+        Cow::Borrowed(bytes) => bytes.into(),
+        Cow::Owned(bytes) => bytes.into(),
+    };
     Ok(response)
 }
 
