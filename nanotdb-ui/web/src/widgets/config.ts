@@ -71,7 +71,9 @@ export function seriesDisplay(widget: WidgetConfig, series: WidgetSeries, style:
   const transform = series.transform ?? widget.transform;
   if (!transform) return displayOf(series.metric ?? "", series.rate ?? false, style);
   const { factor = 1, offset = 0, unit = "", decimals } = transform;
-  return { quantity: "plain", factor, offset, unit, decimals, perSecond: series.rate ?? false };
+  const perSecond = series.rate ?? false;
+  // A rate is shown with "/s" after its unit, which may say so itself.
+  return { quantity: "plain", factor, offset, unit: perSecond ? unit.replace(/\/s$/, "") : unit, decimals, perSecond };
 }
 
 /** Database and metric of a series; a metric may be written `db/metric`. */

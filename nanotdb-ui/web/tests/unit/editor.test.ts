@@ -8,6 +8,7 @@ import { groupOf, pageOf } from "../../src/state/pages";
 import { buildRequest, curlOf, missing, quoted } from "../../src/tester/command";
 import { bars } from "../../src/engine/timeline";
 import { levelOf } from "../../src/charts/model";
+import { formatShown } from "../../src/scale/units";
 import { pinched } from "../../src/charts/gestures";
 import type { Endpoint } from "../../src/api/types";
 
@@ -102,6 +103,13 @@ describe("dashboard.json", () => {
     expect(sourceOf({ metric: "x/a.b" }, "")).toEqual({ db: "x", metric: "a.b" });
     expect(sourceOf({ event_name_pattern: "*" }, "pi")).toBeNull();
     expect(seriesDisplay(cpu, { metric: "mem.free", transform: { factor: 1e-6, unit: " GB" } }, style)).toMatchObject({ factor: 1e-6, unit: " GB" });
+  });
+
+  test("a rate is said once in the unit", () => {
+    for (const unit of [" KiB", " KiB/s"]) {
+      const display = seriesDisplay(cpu, { metric: "net.eth0.rx_bytes", rate: true, transform: { unit, decimals: 1 } }, style);
+      expect(formatShown(2, display, style)).toBe("2.0 KiB/s");
+    }
   });
 
   test("sizes are kept within the grid", () => {
