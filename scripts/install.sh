@@ -22,6 +22,7 @@
 # With DESTDIR=DIR in the environment everything goes below DIR, for those who make packages or images: no user is made
 # and no service is touched, and no root is needed.
 set -eu
+umask 022
 
 here=$(cd "$(dirname "$0")" && pwd)
 repository=$(dirname "$here")
@@ -29,6 +30,7 @@ prefix=${PREFIX:-/usr/local}
 unitdir=${UNITDIR:-/etc/systemd/system}
 destdir=${DESTDIR:-}
 from=
+source= # the tarball, when there is one
 only=
 start=yes
 action=install
@@ -94,6 +96,7 @@ find_programs() {
     from=$repository/target/release
     build_missing
   elif [ -f "$from" ]; then
+    source=$from
     unpacked=$(mktemp -d)
     tar -xf "$from" -C "$unpacked" || die "$from: tar cannot unpack it"
     first=$(programs_of "${services%% *}")
@@ -185,7 +188,7 @@ install_service() {
 
 install_all() {
   find_programs
-  say "installing from $from"
+  say "installing from ${source:-$from}"
   for service in $services; do install_service "$service"; done
   if ! is_live; then
     say "done, below $destdir; on the machine itself: make the system user nanotdb, which owns /var/lib/nanotdb"
