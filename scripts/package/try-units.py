@@ -261,8 +261,8 @@ def last_value(port, database, metric):
         if e.code in (400, 404):  # there is no such database or metric yet
             return None
         raise
-    value = re.search(r'"value":\s*([0-9.]+)', answer)
-    return value and value.group(1)
+    result = json.loads(answer)["data"]["result"]
+    return result[0]["value"][1] if result else None
 
 
 def main():
