@@ -212,9 +212,7 @@ def confine(box, command):
         "socket": [(0, 0xFFFFFFFF, family) for family in box["families"]],
     }
     for call in box["calls"]:
-        try:
-            seccomp.resolve_syscall(seccomp.Arch(), call)
-        except ValueError:
+        if seccomp.resolve_syscall(seccomp.Arch(), call) < 0:
             continue  # of another processor
         for argument, mask, value in partly.get(call, []):
             refuse.add_rule(seccomp.ALLOW, call, seccomp.Arg(argument, seccomp.MASKED_EQ, mask, value))
