@@ -212,7 +212,7 @@ install_all() {
 
 remove() {
   if [ -e "$destdir$1" ] || [ -L "$destdir$1" ]; then
-    rm -rf "${destdir:?}$1"
+    rm -rf "$destdir${1:?}"
     say "  $destdir$1"
   fi
 }
