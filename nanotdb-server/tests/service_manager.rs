@@ -1,6 +1,7 @@
 //! What systemd is told (sd_notify): the test binds the socket that a service manager would.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod common;
 

@@ -29,6 +29,11 @@ fn the_hello_world_of_the_readme_works() {
 }
 
 #[test]
+fn getting_started_goes_as_documented() {
+    run("docs/GETTING_STARTED.md", 2);
+}
+
+#[test]
 fn the_http_api_answers_as_documented() {
     run("docs/HTTP_API.md", 12);
 }

@@ -90,7 +90,7 @@ impl Calendar {
             people: if (6.5..20.5).contains(&hour) { work * daytime.max(0.0) } else { 0.0 },
             backup: (2 * HOUR + 30 * MINUTE..2 * HOUR + 52 * MINUTE).contains(&of_day),
             runaway: self.runaway.contains(now),
-            leak: self.leak.share(now).map_or(0, |share| (share * 1_050_000.0) as i64 / 4 * 4),
+            leak: self.leak.share(now).map_or(0, |share| (share * 2_000_000.0) as i64 / 4 * 4),
             heat: self.hot.share(now).map_or(0.0, |share| 17.0 * (std::f64::consts::PI * share).sin()),
             silent: self.power_cut.contains(now) || self.outage.contains(now),
             boot: (self.power_cut.to..self.power_cut.to + STEP).contains(&now),

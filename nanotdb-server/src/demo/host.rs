@@ -269,7 +269,7 @@ impl Host {
     }
 
     fn heat(&mut self, weather: &Weather, work: &Work) {
-        let target = 46_000 + (weather.heat * 1_000.0) as i64 + (work.busy * 210.0) as i64;
+        let target = 46_000 + (weather.heat * 1_500.0) as i64 + (work.busy * 210.0) as i64;
         let far = (target - self.cpu.millidegrees) / (3 * CPU_TEMPERATURE_STEP);
         let jitter = if self.chance(0.35) { self.rng.i64(-1..=1) } else { 0 };
         self.cpu.millidegrees += CPU_TEMPERATURE_STEP * (far.clamp(-4, 4) + jitter);
