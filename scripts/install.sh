@@ -51,7 +51,7 @@ bad_argument() {
 while [ $# -gt 0 ]; do
   case $1 in
     --prefix | --from | --only)
-      [ $# -ge 2 ] && [ -n "$2" ] || bad_argument "$1 needs a value"
+      [ -n "${2:-}" ] || bad_argument "$1 needs a value"
       case $1 in
         --prefix) prefix=$2 ;;
         --from) from=$2 ;;
@@ -229,7 +229,8 @@ uninstall_service() {
     return 0
   fi
   rmdir "$destdir/etc/nanotdb" 2>/dev/null || true
-  is_live && id nanotdb >/dev/null 2>&1 || return 0
+  is_live || return 0
+  id nanotdb >/dev/null 2>&1 || return 0
   if command -v userdel >/dev/null 2>&1; then userdel nanotdb; else deluser nanotdb; fi ||
     die "the user nanotdb could not be removed"
   say "  user nanotdb"
