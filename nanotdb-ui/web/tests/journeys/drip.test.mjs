@@ -105,7 +105,7 @@ journey("drip fills the default dashboard of a Raspberry Pi", async ({ server, b
     assert.equal(await last(server, "cpu.busy_pct"), 25);
     if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, "drip-overview.png") });
     await page.getByRole("link", { name: "Storage" }).click();
-    await assertFilled(page, ["Disk", "Disk throughput", "SD card write time"]);
+    await assertFilled(page, ["Disk", "Disk mmcblk0", "Disk mmcblk0 busy", "SD card write time"]);
     // 5447006 blocks of 4096 bytes.
     await page.getByRole("region", { name: "Disk", exact: true }).getByText("20.8 GiB").waitFor();
     if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, "drip-storage.png") });
