@@ -232,9 +232,9 @@ async fn serve_root(
     let feed =
         demo.map(|demo| Feed::start(engine.clone(), demo.plan.clone())).transpose().context("starting a thread")?;
     let watch = tokio::spawn(supervisor::watch(engine.clone(), Arc::clone(&workers)));
-    supervisor::ready(&format!("serving {} on {url}", root.display()));
+    supervisor::ready(format!("serving {} on {url}", root.display())).await;
     let drained = serve::serve(listener, Arc::clone(&app), &workers, signal).await;
-    supervisor::stopping();
+    supervisor::stopping().await;
     // Actions end at their next step; what they have not finished stays as it was.
     blocking::run(move || app.jobs.stop(limits::DRAIN_TIMEOUT)).await.context("stopping actions")?;
     watch.abort();

@@ -13,20 +13,26 @@ use std::time::{Duration, Instant};
 /// Maintenance makes a round each second; with a disk or processor that is very busy, a few seconds may pass.
 const MOST_BETWEEN_ROUNDS: Duration = Duration::from_secs(10);
 
+/// Longest wait for a service manager that does not read what it is told.
+const MOST_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Tells the service manager that requests are answered now. `status` is for a person who looks.
-pub(crate) fn ready(status: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+pub(crate) async fn ready(status: String) {
+    tell(Box::new(move || sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)]))).await;
 }
 
 /// Tells it that a stop has begun.
-pub(crate) fn stopping() {
-    tell(&[NotifyState::Stopping, NotifyState::Status("finishing requests and writing pages")]);
+pub(crate) async fn stopping() {
+    let status = NotifyState::Status("finishing requests and writing pages");
+    tell(Box::new(move || sd_notify::notify(&[NotifyState::Stopping, status]))).await;
 }
 
-fn tell(state: &[NotifyState<'_>]) {
-    // Does nothing without a NOTIFY_SOCKET.
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "the service manager could not be told something");
+/// Does nothing without a NOTIFY_SOCKET. On a thread of its own: sending waits while the socket's queue is full.
+async fn tell(notify: Box<dyn FnOnce() -> std::io::Result<()> + Send>) {
+    match tokio::time::timeout(MOST_PATIENCE, crate::blocking::run(notify)).await {
+        Ok(Ok(Err(error))) => tracing::warn!(%error, "the service manager could not be told something"),
+        Err(_) => tracing::warn!("the service manager does not read what it is told"),
+        Ok(_) => {}
     }
 }
 
@@ -42,7 +48,7 @@ pub(crate) async fn watch(engine: Engine, workers: Arc<Workers>) {
         ticks.tick().await;
         let health = examine(&engine, &workers, &mut rounds, beat).await;
         match health {
-            Ok(()) => tell(&[NotifyState::Watchdog]),
+            Ok(()) => tell(Box::new(|| sd_notify::notify(&[NotifyState::Watchdog]))).await,
             Err(reason) if is_well => tracing::error!(reason, "not alive; the service manager will restart the server"),
             Err(_) => {}
         }

@@ -50,6 +50,7 @@ impl Manager {
     fn is_answering(&self) -> bool {
         let port: u16 = std::fs::read_to_string(self.directory.path().join("port")).unwrap().parse().unwrap();
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         common::Client { reader: BufReader::new(stream) }.answer(false).status == 200
     }
@@ -100,6 +101,18 @@ fn a_live_server_says_so_and_a_stopped_one_does_not() {
     assert_eq!(manager.message(), ["WATCHDOG=1"]);
     signal(&child, "KILL");
     child.wait().unwrap();
+}
+
+#[test]
+fn a_manager_that_reads_nothing_holds_up_no_request() {
+    let manager = Manager::new();
+    let mut child = manager.start(Some(Duration::from_millis(20)));
+    assert!(has(&manager.message(), "READY=1"));
+    // The queue of the socket holds some ten messages; one comes every 10 ms.
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(manager.is_answering());
+    signal(&child, "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]
