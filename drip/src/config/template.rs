@@ -24,7 +24,7 @@ pub(crate) fn template() -> Result<String, String> {
          # What /proc and /sys are below.\n\
          root = \"/\"\n\
          \n\
-         # Where cycles wait while the server is away. Nothing is written as long as it answers.\n\
+         # Where cycles wait while the server is away. As long as it answers only the write probe, below, writes.\n\
          [spool]\n\
          enabled = true\n\
          # Directory; empty: $STATE_DIRECTORY as systemd sets it, else /var/lib/drip for root, ~/.local/state/drip for others.\n\
