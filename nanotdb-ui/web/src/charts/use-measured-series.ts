@@ -27,20 +27,20 @@ function queriesOf(specs: LineSpec[], span: Span, most: number): SeriesQuery[] {
 
 /** The series of `specs` in as many buckets as `ref` is wide; asked for anew when it becomes wider or narrower. */
 export function useMeasuredSeries(ref: RefObject<HTMLElement | null>, specs: LineSpec[], span: Span): Signal<SeriesState>[] {
-  // How often the number of buckets changed: the first measure happens before anything is asked for, and needs no drawing anew.
+  // How often the number of buckets changed after the first measure, which happens before anything is asked for and needs no
+  // drawing anew. In a dialog that is not open yet there is no width at that time.
   const changes = useSignal(0);
   const most = useRef(0);
   useLayoutEffect(() => {
     const element = ref.current;
     if (!element) return;
-    const measure = () => {
-      if (element.clientWidth === 0) return;
+    const measure = () => (element.clientWidth > 0 ? bucketsFor(element.clientWidth) : most.current);
+    most.current = measure();
+    const sized = new ResizeObserver(() => {
       const before = most.current;
-      most.current = bucketsFor(element.clientWidth);
-      if (before !== 0 && before !== most.current) changes.value += 1;
-    };
-    measure();
-    const sized = new ResizeObserver(measure);
+      most.current = measure();
+      if (before !== most.current) changes.value += 1;
+    });
     sized.observe(element);
     return () => sized.disconnect();
   }, []);

@@ -5,6 +5,8 @@ import { Button } from "../components/Button";
 import { Dialog } from "../components/Dialog";
 import { MetricTree } from "../components/MetricTree";
 import { looksLikeCounter } from "../scale/units";
+import { AUTO } from "../time/range";
+import { Widget } from "../widgets/Widget";
 import { layoutOf, WIDGET_TYPES, type WidgetConfig, type WidgetSeries } from "../widgets/config";
 import { SelectField, TextField } from "./Field";
 import { pointerOf } from "./pointer";
@@ -24,6 +26,7 @@ const TYPE_NAMES: Record<string, string> = {
   line_chart: "line chart",
   aggregate_band: "average with band",
 };
+const PREVIEW = { w: 4, h: 2 };
 const AGGREGATES = ["avg", "min", "max", "sum", "count", "median", "p95", "p99", "trimmed_avg"];
 
 function optional<T extends object>(object: T, key: keyof T, value: unknown): T {
@@ -90,7 +93,16 @@ export function WidgetForm({ id, widget, defaultDb, errors, onChange }: Props) {
       </Button>
       {picking.value && (
         <Dialog title="Choose metrics" wide onClose={() => (picking.value = false)}>
-          <MetricTree chosen={new Set(series.map(sourceName))} onToggle={toggle} internal={false} />
+          <div class="picker">
+            <MetricTree chosen={new Set(series.map(sourceName))} onToggle={toggle} internal={false} />
+            {series.length > 0 ? (
+              <div class="grid">
+                <Widget id={`${id}-preview`} widget={{ ...widget, title: "Preview", layout: PREVIEW }} defaultDb={defaultDb} range={AUTO} />
+              </div>
+            ) : (
+              <p class="message">What you choose is shown here.</p>
+            )}
+          </div>
         </Dialog>
       )}
     </div>

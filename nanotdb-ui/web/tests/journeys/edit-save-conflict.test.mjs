@@ -39,6 +39,13 @@ journey("edits are saved, errors stand at their fields, a conflict loses nothing
   await page.keyboard.press("Control+z");
   assert.equal(await page.getByLabel("Lookback").inputValue(), "1h");
 
+  // What is chosen is drawn beside the tree.
+  await page.getByRole("button", { name: "Choose metrics" }).click();
+  const picker = page.getByRole("dialog", { name: "Choose metrics" });
+  await picker.getByRole("region", { name: "Preview" }).locator(".uplot").waitFor();
+  await page.keyboard.press("Escape");
+  await picker.waitFor({ state: "detached" });
+
   await put({ ...saved, title: "Theirs" });
   await title.fill("Mine");
   await page.getByRole("button", { name: "Save", exact: true }).click();
