@@ -170,6 +170,7 @@ impl Database {
         }
         parts.replay_bytes(wal.as_deref().unwrap_or_default());
         parts.drop_durable_rows_read_only()?;
+        parts.note_unfinished_frames()?;
         parts.replay_bytes(next.as_deref().unwrap_or_default());
         let disk_end = parts.index_newest()?;
         parts.forget_superseded(disk_end);
@@ -437,6 +438,20 @@ impl Parts {
         Ok(())
     }
 
+    /// What a flush is writing at this moment, or was when it was killed, is no damage: its rows are those of the WAL that are left.
+    fn note_unfinished_frames(&mut self) -> Result<()> {
+        let vfs = Arc::clone(&self.environment.vfs);
+        for (partition, page) in &self.state.pages {
+            let data = self.state.files.get_mut(partition).and_then(|f| f.files.get_mut(&RawKind::Data));
+            let Some(index) = data.and_then(|f| f.index.as_mut()).filter(|i| !i.damaged.is_empty()) else { continue };
+            let file = vfs.open(&index.path, OpenMode::Read).map_err(|e| Error::io("open", &index.path, e))?;
+            if index.ends_in_frame_of(&*file, page)? {
+                Arc::make_mut(index).set_unfinished();
+            }
+        }
+        Ok(())
+    }
+
     fn drop_rows_in(&mut self, partition: Partition, index: &RawFile) -> Result<usize> {
         let Some(page) = self.state.pages.get(&partition) else { return Ok(0) };
         if index.frames.is_empty() {
@@ -546,7 +561,7 @@ impl Parts {
             // A file that cannot be read says nothing of what is in it: its partition's end is the safe answer.
             newest = newest.max(Some(match MetricFile::open(&*vfs, &slot.path, &self.environment.metric_cache) {
                 Ok(file) => file.layout().end,
-                Err(Error::Corrupt { .. } | Error::Incompatible { .. }) => partition.end.saturating_sub(1),
+                Err(Error::Corrupt { .. } | Error::Incompatible { .. }) => partition.bounds().1,
                 Err(e) => return Err(e),
             }));
         }

@@ -77,6 +77,15 @@ impl Database {
         }
     }
 
+    /// Whether what looked like a frame that is cut short, at the end of a raw file, is damage. Reads everything anew: a server may
+    /// have been in the middle of writing that frame.
+    pub(crate) fn is_still_torn(&self, path: &Path, from: u64) -> Result<bool> {
+        self.read_again()?;
+        let state = self.read_state();
+        let mut files = state.files.values().flat_map(|f| f.files.values()).filter(|file| file.path == path);
+        Ok(files.any(|f| f.index.as_ref().is_some_and(|index| index.damaged.iter().any(|d| d.from == from))))
+    }
+
     fn see_metric_files(&self) -> Result<BTreeMap<PathBuf, Seen>> {
         let entries = self.vfs().read_dir(&self.directory).map_err(|e| Error::io("list", &self.directory, e))?;
         let mut seen = BTreeMap::new();

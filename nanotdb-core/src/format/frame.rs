@@ -89,11 +89,17 @@ pub fn check_payload(payload_and_crc: &[u8]) -> Result<&[u8], DecodeError> {
     }
 }
 
+/// The header without the payload's length.
+pub fn fixed_header(start: Timestamp, end: Timestamp, rows: u16) -> [u8; FIXED_HEADER_LEN] {
+    let [s0, s1, s2, s3, s4, s5, s6, s7] = start.to_le_bytes();
+    let [e0, e1, e2, e3, e4, e5, e6, e7] = end.to_le_bytes();
+    let [n0, n1] = rows.to_le_bytes();
+    [s0, s1, s2, s3, s4, s5, s6, s7, e0, e1, e2, e3, e4, e5, e6, e7, n0, n1]
+}
+
 /// Appends a frame.
 pub fn encode(start: Timestamp, end: Timestamp, rows: u16, payload: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&start.to_le_bytes());
-    out.extend_from_slice(&end.to_le_bytes());
-    out.extend_from_slice(&rows.to_le_bytes());
+    out.extend_from_slice(&fixed_header(start, end, rows));
     put_uvarint(out, payload.len() as u64);
     out.extend_from_slice(payload);
     out.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());

@@ -191,7 +191,7 @@ fn check_whole(engine: &Engine, database: &str, path: &Path, partition: &Archive
     let files = ArchivedFiles::new(engine.vfs(), &archive);
     let types = engine.known_database(database)?.metrics().iter().map(|m| (m.id, m.value_type)).collect();
     let mut report = VerifyReport::default();
-    check_files(&files, &directory_of(&archive, partition.generation), &types, &mut report)?;
+    check_files(&files, &directory_of(&archive, partition.generation), None, &types, &mut report)?;
     let of_it = |problem: &&Problem| {
         let name = problem.file.file_name().unwrap_or_default().to_string_lossy();
         part_of(&name) == Some(&*partition.partition)

@@ -5,7 +5,7 @@ mod metric;
 use super::archive::{archives, directory_of};
 use super::{inspect, metric_files};
 use crate::config::EngineConfig;
-use crate::database::{Digest, source_of};
+use crate::database::{Database, Digest, source_of};
 use crate::engine::{Engine, EngineOptions};
 use crate::model::{MetricId, Timestamp, Value, ValueType};
 use crate::plugin::Partition;
@@ -80,17 +80,17 @@ pub fn verify(
     for name in names {
         if engine.has_database(&name) {
             report.databases = report.databases.saturating_add(1);
-            check_database(&*vfs, root, &name, &mut report)?;
+            check_database(&*vfs, &*engine.known_database(&name)?, &mut report)?;
         }
     }
     Ok(report)
 }
 
-fn check_database(vfs: &dyn Vfs, root: &Path, name: &str, report: &mut VerifyReport) -> Result<()> {
-    let directory = root.join(name);
-    let catalog = inspect::read_catalog(vfs, &directory)?;
+fn check_database(vfs: &dyn Vfs, database: &Database, report: &mut VerifyReport) -> Result<()> {
+    let directory = database.directory();
+    let catalog = inspect::read_catalog(vfs, directory)?;
     let mut types: HashMap<MetricId, ValueType> = catalog.iter().map(|e| (e.id, e.value_type)).collect();
-    for wal in inspect::wal_files(vfs, &directory, &catalog)? {
+    for wal in inspect::wal_files(vfs, directory, &catalog)? {
         report.wal_records = report.wal_records.saturating_add(wal.summary.records);
         for damage in &wal.summary.damaged {
             report.problems.push(Problem {
@@ -112,14 +112,15 @@ fn check_database(vfs: &dyn Vfs, root: &Path, name: &str, report: &mut VerifyRep
             }
         }
     }
-    check_files(vfs, &directory, &types, report)?;
-    archives(vfs, &directory)?.iter().try_for_each(|path| check_archive(vfs, path, &types, report))
+    check_files(vfs, directory, Some(database), &types, report)?;
+    archives(vfs, directory)?.iter().try_for_each(|path| check_archive(vfs, path, &types, report))
 }
 
-/// Checks metric files and raw files.
+/// Checks metric files and raw files: of a `database`, which was opened for reading, or of an archive.
 pub(super) fn check_files(
     vfs: &dyn Vfs,
     directory: &Path,
+    database: Option<&Database>,
     types: &HashMap<MetricId, ValueType>,
     report: &mut VerifyReport,
 ) -> Result<()> {
@@ -127,7 +128,7 @@ pub(super) fn check_files(
     for path in metric_files::metric_files(vfs, directory)? {
         built.extend(metric::check(vfs, &path, types, report)?);
     }
-    check_raw_files(vfs, directory, types, &built, report)
+    check_raw_files(vfs, directory, database, types, &built, report)
 }
 
 fn check_archive(
@@ -149,12 +150,13 @@ fn check_archive(
     };
     let files = ArchivedFiles::new(vfs, &archive);
     let generations: BTreeSet<u32> = archive.files.iter().map(|file| file.generation).collect();
-    generations.into_iter().try_for_each(|n| check_files(&files, &directory_of(&archive, n), types, report))
+    generations.into_iter().try_for_each(|n| check_files(&files, &directory_of(&archive, n), None, types, report))
 }
 
 fn check_raw_files(
     vfs: &dyn Vfs,
     directory: &Path,
+    database: Option<&Database>,
     types: &HashMap<MetricId, ValueType>,
     built: &BTreeMap<Partition, metric::Built>,
     report: &mut VerifyReport,
@@ -180,7 +182,9 @@ fn check_raw_files(
             rows.newest.clear();
         }
         let mut digests = covered.remove(&partition).unwrap_or_default();
-        check_raw_file(vfs, &path, partition, built.get(&partition), &mut rows, &mut digests, report)?;
+        let index = RawFile::index(vfs, &path, partition)?;
+        note_damage(&index, database, report)?;
+        check_raw_file(vfs, &index, built.get(&partition), &mut rows, &mut digests, report)?;
         covered.insert(partition, digests);
     }
     for (partition, digests) in &covered {
@@ -191,22 +195,31 @@ fn check_raw_files(
     Ok(())
 }
 
+fn note_damage(index: &RawFile, database: Option<&Database>, report: &mut VerifyReport) -> Result<()> {
+    for damage in &index.damaged {
+        if damage.torn_tail
+            && let Some(database) = database
+            && !database.is_still_torn(&index.path, damage.from)?
+        {
+            continue;
+        }
+        let what = format!("{} damaged bytes: {}", damage.to.saturating_sub(damage.from), damage.reason);
+        report.problems.push(Problem { file: index.path.clone(), offset: Some(damage.from), what });
+    }
+    Ok(())
+}
+
 /// Checks one raw file. The rows that `built` says are in the metric file are added to `covered`.
 fn check_raw_file(
     vfs: &dyn Vfs,
-    path: &Path,
-    partition: Partition,
+    index: &RawFile,
     built: Option<&metric::Built>,
     rows: &mut Rows<'_>,
     covered: &mut BTreeMap<MetricId, Digest>,
     report: &mut VerifyReport,
 ) -> Result<()> {
     report.files = report.files.saturating_add(1);
-    let index = RawFile::index(vfs, path, partition)?;
-    for damage in &index.damaged {
-        let what = format!("{} damaged bytes: {}", damage.to.saturating_sub(damage.from), damage.reason);
-        report.problems.push(Problem { file: path.to_owned(), offset: Some(damage.from), what });
-    }
+    let path = index.path.as_path();
     let file = match vfs.open(path, OpenMode::Read) {
         Ok(file) => file,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -214,7 +227,7 @@ fn check_raw_file(
     };
     let mut covered_to = 0;
     for source in built.map(|b| b.sources.as_slice()).unwrap_or_default() {
-        if source.len > covered_to && source_of(&index, &*file, source.len)? == Some(*source) {
+        if source.len > covered_to && source_of(index, &*file, source.len)? == Some(*source) {
             covered_to = source.len;
         }
     }

@@ -1,8 +1,9 @@
 //! Raw page files (`data-*.dat`, `raw-*.dat`): an append-only sequence of frames with an index in memory.
 
+use super::open_page::{OpenPage, SortedRows};
 use super::vfs::{OpenMode, Vfs, VfsFile};
-use crate::format::frame::{self, CRC_LEN, FrameHeader, MAX_HEADER_LEN};
-use crate::format::page::DecodedPage;
+use crate::format::frame::{self, CRC_LEN, FIXED_HEADER_LEN, FrameHeader, MAX_HEADER_LEN};
+use crate::format::page::{DecodedPage, MAX_ROWS};
 use crate::model::Timestamp;
 use crate::plugin::Partition;
 use crate::plugin::registry::registry;
@@ -66,6 +67,8 @@ pub struct RawFile {
     pub len: u64,
     /// What could not be read.
     pub damaged: Vec<DamagedBytes>,
+    /// A frame at the end of which a part is there, and whose rows are all in the WAL: it is being written, or a kill cut it off.
+    pub unfinished: Option<DamagedBytes>,
     /// Which file it was when it was indexed: another may have got its name since.
     pub id: u64,
     /// Whether its end was checked and mended, so that frames may be appended.
@@ -160,6 +163,24 @@ impl RawFile {
         let to = next.unwrap_or(self.len);
         self.damaged.push(DamagedBytes { from: at, to, reason, torn_tail: next.is_none() });
         Ok(to)
+    }
+
+    /// Whether the file ends inside a frame that `page` becomes, or its first rows if they are too many for one.
+    pub(crate) fn ends_in_frame_of(&self, file: &dyn VfsFile, page: &OpenPage) -> Result<bool> {
+        let Some(torn) = self.damaged.last().filter(|damage| damage.torn_tail) else { return Ok(false) };
+        let mut sorted = SortedRows::default();
+        let rows = sorted.sort(page.rows(), 0..page.len().min(MAX_ROWS));
+        let (Some(start), Some(end)) = (rows.timestamps.first(), rows.timestamps.last()) else { return Ok(false) };
+        let count = u16::try_from(rows.timestamps.len()).unwrap_or(u16::MAX);
+        let expected = frame::fixed_header(*start, *end, count);
+        let mut found = [0; FIXED_HEADER_LEN];
+        let len = file.read_at(&mut found, torn.from).map_err(|e| Error::io("read", &self.path, e))?;
+        Ok(len > 0 && found.get(..len) == expected.get(..len))
+    }
+
+    /// Notes that the frame at the end is being written, so that it is no damage.
+    pub(crate) fn set_unfinished(&mut self) {
+        self.unfinished = self.damaged.pop();
     }
 
     fn repair(&mut self, vfs: &dyn Vfs) -> Result<()> {

@@ -7,6 +7,7 @@ use crate::common::{Content, assert_same, read_all};
 use nanotdb_core::Error;
 use nanotdb_core::config::{EngineConfig, FsyncPolicy};
 use nanotdb_core::engine::{Batch, Engine, EngineOptions};
+use nanotdb_core::maintenance::verify::verify;
 use nanotdb_core::model::{Number, Value};
 use nanotdb_core::storage::vfs::sim::SimVfs;
 use nanotdb_core::storage::vfs::{OpenMode, Vfs};
@@ -108,6 +109,38 @@ fn r13_a_raw_file_that_is_renamed_while_a_reader_opens_is_read_by_its_new_name()
     }
     // To index it, to compare the rows of the WAL with its last frame, and for the query.
     assert!(times > 3, "{times}");
+}
+
+/// Number 13 of the list: the system makes a file longer page by page, so that a reader can come when a part of a frame is there, as
+/// it can after a kill. Its rows are in the WAL: nothing is missing, and nothing is damaged.
+#[test]
+fn r13_a_frame_that_is_being_written_is_no_damage() {
+    let data = "home/data-2026-05-22.dat";
+    let bench = Bench::new(FsyncPolicy::Segment, 1_000);
+    let engine = bench.open();
+    send(&engine, &[("home", "a", int(1), T), ("home", "b", float(0.5), T + SECOND)]);
+    engine.flush().unwrap();
+    send(&engine, &[("home", "a", int(2), T + 3 * SECOND), ("home", "b", float(1.5), T + 2 * SECOND)]);
+    engine.begin_flush().unwrap();
+    send(&engine, &[("home", "a", int(3), T + 4 * SECOND)]);
+    let expected = content(&engine);
+    let before = bench.file(data);
+    // What the start after a kill makes of it is what the flush would have written.
+    let killed = bench.fork(bench.vfs.fork(0));
+    killed.vfs.kill();
+    drop(killed.open());
+    let after = killed.file(data);
+    assert!(after.starts_with(&before) && after.len() > before.len() + 18, "{} and {}", before.len(), after.len());
+    let problems = |disk: &Bench| verify(Path::new(ROOT), None, disk.config.clone(), disk.options()).unwrap().problems;
+    for cut in before.len() + 1..after.len() {
+        let disk = bench.fork(bench.vfs.fork(1));
+        disk.vfs.put(&disk.path(data), &after[..cut]).unwrap();
+        assert_same(&read_all(&disk.open_read_only()), &expected, &format!("{cut} bytes"));
+        assert_eq!(problems(&disk), [], "{cut} bytes");
+        disk.vfs.corrupt(&disk.path(data), cut.min(before.len() + 18) as u64 - 1, 1).unwrap();
+        let found = problems(&disk);
+        assert_eq!(found.len(), 1, "{cut} bytes, the header is another: {found:?}");
+    }
 }
 
 /// Number 13 of the list.

@@ -135,11 +135,11 @@ impl Look<'_> {
                 damage.rows = Some(u64::from(header.rows));
                 damage.span = Some((header.start, header.end));
             }
-            if bytes.torn_tail && self.is_in_log(&damage) {
-                self.report.harmless.push(damage);
-            } else {
-                found.push((damage, bytes.from < covered));
-            }
+            found.push((damage, bytes.from < covered));
+        }
+        if let Some(bytes) = &file.index.unfinished {
+            let what = format!("{}: its rows are in the write-ahead log", bytes.reason);
+            self.report.harmless.push(Damage::of(path, Some((bytes.from, bytes.to)), what));
         }
         let mut reader = FrameReader::default();
         for frame in &file.index.frames {
@@ -155,13 +155,6 @@ impl Look<'_> {
             found.push((damage, is_covered));
         }
         Ok(())
-    }
-
-    /// Whether it is a frame that was being written: then its page is in the log.
-    fn is_in_log(&self, damage: &Damage) -> bool {
-        let in_log: Vec<Timestamp> = self.open.snapshot.open.iter().flat_map(|(times, _)| times).copied().collect();
-        let (Some(rows), Some((first, last))) = (damage.rows, damage.span) else { return false };
-        rows <= in_log.len() as u64 && in_log.contains(&first) && in_log.contains(&last)
     }
 
     /// A metric file that the engine does not read: its whole frames, if they are what it should hold.
