@@ -54,7 +54,7 @@ impl Database {
         while let Some(partition) = partitions.pop() {
             walk.partition(partition)?;
             if let Some((newest, _)) = walk.found.get(&wanted)
-                && partitions.iter().all(|p| p.partition.end.saturating_sub(1) <= *newest)
+                && partitions.iter().all(|p| p.partition.bounds().1 <= *newest)
             {
                 stopped_early = true;
                 break;

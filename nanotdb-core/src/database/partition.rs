@@ -1,8 +1,9 @@
 //! The files of one partition, opened together.
 
 use super::coverage::Coverage;
+use super::snapshot::WholeSnapshot;
 use super::state::RawKind;
-use super::{Covered, Database, PartitionSnapshot, Snapshot};
+use super::{Covered, Database, PartitionSnapshot};
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Partition;
 use crate::storage::vfs::{OpenMode, VfsFile};
@@ -115,12 +116,8 @@ impl Database {
         partition: Partition,
         report: &mut ScanReport,
     ) -> Result<Option<WholePartition>> {
-        let mut ids: Vec<_> = self.metrics().iter().map(|m| m.id).collect();
-        ids.sort_unstable();
-        let (first, last) = partition.bounds();
-        let Snapshot { metrics, partitions } = self.snapshot(&ids, first, last)?;
-        let Some(snapshot) = partitions.into_iter().find(|p| p.partition == partition) else { return Ok(None) };
-        let open = self.open_partition(snapshot, &metrics, (first, last), MetricFiles::Preferred, report)?;
+        let Some(WholeSnapshot { files, metrics }) = self.snapshot_whole(partition)? else { return Ok(None) };
+        let open = self.open_partition(files, &metrics, partition.bounds(), MetricFiles::Preferred, report)?;
         Ok(Some(WholePartition { open, metrics }))
     }
 

@@ -13,7 +13,7 @@ impl Database {
     /// Moves one generation of a partition out of an archive: after a crash it is here or there, whole. Nothing is
     /// overwritten: [`Error::BadInput`] when there are files of the partition. The caller has checked what is in the archive.
     pub(crate) fn restore_partition(&self, path: &Path, part: &str, generation: u32) -> Result<()> {
-        let _builds = self.lock_builds();
+        let _builds = self.lock_builds()?;
         self.check_writable()?;
         // Rows of the partition that are in no file yet make one.
         self.flush()?;
@@ -93,7 +93,7 @@ impl Database {
         state.metric_files.extend(found.metric_files.remove_entry(&partition));
         state.note_change(partition);
         // What is newest may be in there.
-        writer.disk_end = writer.disk_end.max(Some(partition.end.saturating_sub(1)));
+        writer.disk_end = writer.disk_end.max(Some(partition.bounds().1));
         let may_be_newer = |last: Last| match last {
             Last::At(last, _) => last < partition.end,
             Last::Never | Last::Unknown => true,

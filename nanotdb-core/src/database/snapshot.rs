@@ -53,6 +53,13 @@ pub struct Snapshot {
     pub partitions: Vec<PartitionSnapshot>,
 }
 
+/// One partition, with every metric of the database.
+pub(crate) struct WholeSnapshot {
+    pub(crate) files: PartitionSnapshot,
+    /// By id.
+    pub(crate) metrics: Vec<(MetricId, ValueType)>,
+}
+
 impl Database {
     /// Takes a snapshot of `metrics` in `from..=to`. Files that nobody read yet are indexed first.
     pub fn snapshot(&self, metrics: &[MetricId], from: Timestamp, to: Timestamp) -> Result<Snapshot> {
@@ -61,6 +68,21 @@ impl Database {
             |state, partitions| Snapshot {
                 metrics: metrics.iter().map(|id| (*id, state.type_of(*id))).collect(),
                 partitions: partitions.into_iter().map(|p| take(state, p, metrics, from, to)).collect(),
+            },
+        )
+    }
+
+    /// Takes a snapshot of one partition with every metric there is; `None` when there is nothing of it. The metrics are those of the same
+    /// moment as the files, so that no page has rows of others.
+    pub(crate) fn snapshot_whole(&self, partition: Partition) -> Result<Option<WholeSnapshot>> {
+        let (from, to) = partition.bounds();
+        self.indexed(
+            |state| state.partitions().find(|p| *p == partition).into_iter().collect(),
+            |state, partitions| {
+                let metrics: Vec<_> = state.iter_metrics().map(|(id, _)| (id, state.type_of(id))).collect();
+                let ids: Vec<MetricId> = metrics.iter().map(|(id, _)| *id).collect();
+                let partition = partitions.first()?;
+                Some(WholeSnapshot { files: take(state, *partition, &ids, from, to), metrics })
             },
         )
     }

@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod arrivals;
 mod crash;
 mod damage;
 mod faults;

@@ -7,7 +7,7 @@
 mod source;
 
 use crate::config::{MetricFileFormat, RawIngestAction};
-use crate::database::{Database, MetricFiles, OpenPartition, RawKind, ScanReport, Snapshot};
+use crate::database::{Database, MetricFiles, OpenPartition, RawKind, ScanReport, Snapshot, WholePartition};
 use crate::format::metric::{Encoder, HEADER_LEN, SeriesRows, Source, encode_sources, v1, v2, v3};
 use crate::model::{MetricId, ValueType};
 use crate::plugin::registry::registry;
@@ -114,19 +114,14 @@ impl Builder<'_> {
     ) -> Result<Option<BuildReport>> {
         let database = self.0;
         let began = database.now();
-        let _one_at_a_time = database.lock_builds();
+        let _one_at_a_time = database.lock_builds()?;
         database.check_writable()?;
         if database.has_open_page(partition) {
             database.flush()?;
         }
-        let mut ids: Vec<_> = database.metrics().iter().map(|m| m.id).collect();
-        ids.sort_unstable();
-        let last = partition.end.saturating_sub(1);
-        let Snapshot { metrics, partitions } = database.snapshot(&ids, partition.start, last)?;
-        let Some(snapshot) = partitions.into_iter().find(|p| p.partition == partition) else { return Ok(None) };
         let mut report = ScanReport::default();
-        let range = (partition.start, last);
-        let mut open = database.open_partition(snapshot, &metrics, range, MetricFiles::Preferred, &mut report)?;
+        let whole = database.open_whole_partition(partition, &mut report)?;
+        let Some(WholePartition { mut open, metrics }) = whole else { return Ok(None) };
         // Rows that came since the flush are of the next build: they are in no raw file yet.
         open.snapshot.open.clear();
         refuse_damage(&report)?;
@@ -198,11 +193,10 @@ impl Builder<'_> {
 
     /// Whether [`Builder::build`] would write a file. Reads directories, no samples.
     pub(super) fn is_due(&self, partition: Partition, options: BuildOptions) -> Result<bool> {
-        let last = partition.end.saturating_sub(1);
-        let Snapshot { partitions, .. } = self.0.snapshot(&[], partition.start, last)?;
+        let range = partition.bounds();
+        let Snapshot { partitions, .. } = self.0.snapshot(&[], range.0, range.1)?;
         let Some(snapshot) = partitions.into_iter().find(|p| p.partition == partition) else { return Ok(false) };
         let mut report = ScanReport::default();
-        let range = (partition.start, last);
         let open = self.0.open_partition(snapshot, &[], range, MetricFiles::Preferred, &mut report)?;
         Ok(self.0.has_open_page(partition) || !self.is_up_to_date(&open, options)?)
     }
@@ -239,7 +233,7 @@ impl Builder<'_> {
             RawIngestAction::Rename if !to_rename => return Ok(None),
             RawIngestAction::Rename | RawIngestAction::Delete => {}
         }
-        let range = (partition.start, partition.end.saturating_sub(1));
+        let range = partition.bounds();
         // That not all of the metric file is in raw files is no reason to keep them: only they must be in it.
         let mut ignored = ScanReport::default();
         let snapshot = open.snapshot.clone();
@@ -305,7 +299,7 @@ impl Builder<'_> {
             encoder.series(one, &mut out.buffer).map_err(|e| out.refused(&e))?;
             rows_written = rows_written.saturating_add(rows.timestamps.len() as u64);
             series = series.saturating_add(1);
-            if progress(rows_written).is_break() {
+            if progress(rows_written).is_break() || self.0.check_open().is_err() {
                 return Err(Error::Cancelled("building a metric file".into()));
             }
             out.write_if_full()

@@ -45,6 +45,12 @@ impl<'a> Rewritten<'a> {
             this.scan(metrics, &mut counter)?;
             counter.0
         };
+        let found: u64 = counts.iter().sum();
+        if found != total {
+            let directory = database.directory().to_owned();
+            let reason = format!("{total} samples are in its files, {found} of them of metrics that the catalog knows");
+            return Err(Error::Corrupt { file: directory, offset: 0, reason });
+        }
         let with_rows = metrics.iter().zip(counts).filter(|(_, count)| *count > 0);
         this.metrics = with_rows.map(|((id, value_type), count)| (*id, *value_type, count)).collect();
         Ok(this)
@@ -108,8 +114,7 @@ impl<'a> Rewritten<'a> {
 
     fn scan(&self, metrics: &[(MetricId, ValueType)], sink: &mut dyn ScanSink) -> Result<()> {
         let mut report = ScanReport::default();
-        let partition = self.open.snapshot.partition;
-        let range = (partition.start, partition.end.saturating_sub(1));
+        let range = self.open.snapshot.partition.bounds();
         let _ = scan_open(self.database, metrics, range, self.open, &mut report, sink)?;
         super::refuse_damage(&report)
     }
