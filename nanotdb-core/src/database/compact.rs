@@ -79,7 +79,7 @@ impl Database {
     /// not look whole.
     pub fn compact(&self, partition: Partition, dry_run: bool) -> Result<Compaction> {
         // A build must find the frames that it reads when it says what it was built from.
-        let _no_build = self.lock_builds();
+        let _no_build = self.lock_builds()?;
         if !dry_run {
             self.check_writable()?;
             if self.has_open_page(partition) {

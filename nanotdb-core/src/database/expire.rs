@@ -78,7 +78,7 @@ impl Database {
     /// Rows that are in no file yet are flushed first. `None` when rows came meanwhile: it is for the next time.
     pub(crate) fn remove_partition(&self, partition: Partition) -> Result<Option<Removed>> {
         // No metric file is built meanwhile.
-        let _builds = self.lock_builds();
+        let _builds = self.lock_builds()?;
         self.check_writable()?;
         let is_flushing = self.lock_flush().generation.as_ref().is_some_and(|g| g.may_hold(partition));
         if is_flushing || self.has_open_page(partition) {

@@ -78,9 +78,11 @@ impl Database {
         self.directory.join(format!("{METRIC_PREFIX}{}.dat", self.partitioner_of(partition).file_part(partition)))
     }
 
-    /// Holds off other builds for this database.
-    pub(crate) fn lock_builds(&self) -> MutexGuard<'_, ()> {
-        self.building.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Holds off other builds for this database. An error when it is being closed.
+    pub(crate) fn lock_builds(&self) -> Result<MutexGuard<'_, ()>> {
+        let builds = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_open()?;
+        Ok(builds)
     }
 
     /// How much of each raw file a metric file holds that is built from what is open here: all of it. Parts that end some frames

@@ -53,7 +53,7 @@ use crate::{Error, Result};
 use commit::CommitLog;
 use flush::Flush;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use writer::Writer;
@@ -103,6 +103,8 @@ pub struct Database {
     flush_queued: AtomicBool,
     /// Held while a metric file is built.
     building: Mutex<()>,
+    /// Whether nothing new may begin.
+    closed: AtomicBool,
     state: RwLock<State>,
     wal_size: WalSize,
     /// Samples of partitions that ended before this time are refused.
@@ -177,6 +179,20 @@ impl Database {
         if poisoned.is_none() {
             tracing::error!(database = self.name, %error, "the database is read-only from now on");
             *poisoned = Some(error.to_string());
+        }
+    }
+
+    /// Takes no sample and begins no build from now on, and waits for those that are under way. Flushes go on.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.closed.store(true, Ordering::Release);
+        drop(self.building.lock().unwrap_or_else(PoisonError::into_inner));
+        self.lock_writer().map(drop)
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        match self.closed.load(Ordering::Acquire) {
+            true => Err(Error::bad_input("the engine is closed")),
+            false => Ok(()),
         }
     }
 

@@ -597,6 +597,7 @@ impl Parts {
             flush: Mutex::default(),
             flush_queued: AtomicBool::new(false),
             building: Mutex::new(()),
+            closed: AtomicBool::new(false),
             state: RwLock::new(self.state),
             wal_size: WalSize::default(),
             cutoff: AtomicI64::new(Timestamp::MIN),

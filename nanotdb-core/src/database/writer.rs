@@ -168,6 +168,7 @@ impl Database {
     pub fn submit(&self, batch: &mut Batch, which: Option<&[u32]>, outcome: &mut BatchOutcome) -> Result<Receipt> {
         self.make_room()?;
         let mut writer = self.lock_writer()?;
+        self.check_open()?;
         self.check_writable()?;
         let writer = &mut *writer;
         writer.begin();

@@ -173,6 +173,9 @@ impl Inner {
         if let Some(database) = databases.get(name) {
             return Ok(Arc::clone(database));
         }
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::bad_input("the engine is closed"));
+        }
         if self.replacing.is(name) {
             drop(databases);
             return self.get_or_create(name, manifest);
@@ -205,6 +208,10 @@ impl Inner {
         let flusher = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(flusher);
         self.wait_for_backfill();
+        if self.writable {
+            // Who came past the look at `closed` before it was set is waited for.
+            self.all_databases().iter().try_for_each(|database| database.close())?;
+        }
         let outcome = match self.writable {
             true => first_error(self.all_databases().iter().filter(|d| d.failure().is_none()).map(|d| d.flush()))
                 .and(self.save_checkpoints()),

@@ -7,6 +7,7 @@
 mod common;
 
 mod background_flush;
+mod closing;
 mod damage_contained;
 mod disk_faults;
 mod power;

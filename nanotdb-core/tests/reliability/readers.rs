@@ -128,8 +128,9 @@ fn r13_a_frame_that_is_being_written_is_no_damage() {
     // What the start after a kill makes of it is what the flush would have written.
     let killed = bench.fork(bench.vfs.fork(0));
     killed.vfs.kill();
-    drop(killed.open());
+    let restarted = killed.open();
     let after = killed.file(data);
+    drop(restarted);
     assert!(after.starts_with(&before) && after.len() > before.len() + 18, "{} and {}", before.len(), after.len());
     let problems = |disk: &Bench| verify(Path::new(ROOT), None, disk.config.clone(), disk.options()).unwrap().problems;
     for cut in before.len() + 1..after.len() {
