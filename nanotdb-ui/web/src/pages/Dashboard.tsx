@@ -5,6 +5,7 @@ import { Icon } from "../components/Icon";
 import { Link } from "../components/Link";
 import { TimeBar } from "../components/TimeBar";
 import { dashboard, dashboardError, loadDashboard } from "../state/dashboard";
+import { status } from "../state/catalog";
 import { openStream } from "../state/feed";
 import { groupOf } from "../state/pages";
 import { path, query } from "../state/router";
@@ -58,6 +59,11 @@ export function Dashboard() {
           </Link>
         )}
       </div>
+      {status.value?.metrics === 0 && (
+        <p class="notice">
+          No sample was sent to this server yet. <Link href="/">Home</Link> shows how to send one.
+        </p>
+      )}
       {groups.length > 1 && (
         <nav class="tabs row" aria-label="Groups">
           {groups.map(({ id, label }) => (

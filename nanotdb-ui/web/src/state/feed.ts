@@ -219,6 +219,12 @@ export function refresh(): void {
   if (list.length > 0) void load(list);
 }
 
+/** What the server refused, because there was no such metric yet: there are new ones now. */
+function askAgain(): void {
+  const refused = [...entries.values()].filter(({ state }) => state.peek().error !== null && !state.peek().loading);
+  if (refused.length > 0) void load(refused);
+}
+
 // ---- the stream ----
 
 let stream: Stream | null = null;
@@ -268,7 +274,10 @@ export function openStream(): void {
       setStatus(next);
       for (const entry of listeners.flat()) entry.upTo = next.now_ms;
     },
-    catalog: () => void loadCatalog(),
+    catalog: () => {
+      void loadCatalog();
+      askAgain();
+    },
     dashboard: (etag) => (dashboardEtag.value = etag),
     job: (next) => (job.value = next),
     reset: refresh,
