@@ -6,6 +6,7 @@ import { fold, trim } from "../../src/series/fold";
 import { fuzzyScore } from "../../src/series/fuzzy";
 import { gaps } from "../../src/series/gaps";
 import { decoderOf, movedBy, type Series } from "../../src/series/model";
+import { comingIn } from "../../src/series/rate";
 import { statsOf } from "../../src/series/stats";
 import { csvOf, tableOf } from "../../src/series/table";
 import { treeOf } from "../../src/series/tree";
@@ -215,4 +216,13 @@ describe("families of the Home page", () => {
     expect(list.flatMap((family) => family.metrics).sort()).toEqual([...metrics].sort());
     expect(list.map(({ title }) => title)).toEqual(["cpu.busy_pct", "cpu · rate", "mem · bytes", "sys · load", "sys.uptime_sec", "net · bytes · rate"]);
   });
+});
+
+test("what comes in is counted without what the server stores of itself", () => {
+  expect(comingIn(null, 8.3, 3.3, 1.7)).toBe(8.3);
+  // The count is off by a burst of the server's own samples: what the metrics promise is nearer.
+  expect(comingIn(11.2, 8.3, 3.3, 1.7)).toBe(8.3);
+  expect(comingIn(3.4, 0, 3.3, 1.7)).toBe(0);
+  // An import of many samples at once.
+  expect(comingIn(5000, 8.3, 3.3, 1.7)).toBeCloseTo(4996.7);
 });
