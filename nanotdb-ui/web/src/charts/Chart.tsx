@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { now, serverNow } from "../state/clock";
 import { clockStyle, theme, unitStyle } from "../state/prefs";
 import { setRange, zoomTo } from "../state/time-range";
-import { formatShown } from "../scale/units";
+import { formatShown, shown } from "../scale/units";
 import { formatDateTime } from "../time/format";
 import { AUTO, panned, zoomed } from "../time/range";
 import { Legend } from "./Legend";
@@ -191,7 +191,7 @@ export function Chart({ title, lines, span, onHandle }: Props) {
 }
 
 function readout(lines: Line[], at: Cursor): string[] {
-  return lines.map((line, i) => `${line.label} ${formatShown(at.values[i], line.display, unitStyle.value)}`);
+  return lines.map((line, i) => `${line.label} ${formatShown(at.values[i], line.display, unitStyle.value, line.digits)}`);
 }
 
 function Tooltip({ at, lines, hidden, width }: { at: Cursor; lines: Line[]; hidden: Set<string>; width: number }) {
@@ -204,7 +204,7 @@ function Tooltip({ at, lines, hidden, width }: { at: Cursor; lines: Line[]; hidd
           <div key={line.id} class="row">
             <i style={{ background: colourOf(line, i) }} />
             <span class="name">{line.label}</span>
-            <b>{formatShown(at.values[i], line.display, unitStyle.value)}</b>
+            <b>{formatShown(at.values[i], line.display, unitStyle.value, line.digits)}</b>
             {bucketOf(line, at.t)}
           </div>
         ),
@@ -218,13 +218,13 @@ function shortSpan(lines: Line[]): boolean {
 }
 
 /** The bounds of the bucket under the crosshair. */
-function bucketOf({ series, display }: Line, t: number) {
+function bucketOf({ series, display, digits }: Line, t: number) {
   if (!series?.min || !series.max || series.stepMs === 0 || series.t.length === 0) return null;
   const i = Math.round((t - series.stepMs / 2 - series.t[0]) / series.stepMs);
   const min = series.min[i];
   const max = series.max[i];
   if (min === null || min === undefined || max === null || max === undefined || min === max) return null;
-  const text = (v: number) => formatShown(v * display.factor + display.offset, display, unitStyle.value);
+  const text = (v: number) => formatShown(shown(v, display), display, unitStyle.value, digits);
   return (
     <small>
       {text(min)} … {text(max)}

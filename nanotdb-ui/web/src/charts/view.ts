@@ -1,6 +1,7 @@
 /** uPlot, set up for our series: real gaps, honest bands, synced crosshair. Not a component; Chart.tsx owns one. */
 import uPlot from "uplot";
 import { align } from "../series/align";
+import { digitsFor } from "../scale/number";
 import { extent } from "../scale/extent";
 import { axisKey, formatShown, incrementsOf, shown, type UnitStyle } from "../scale/units";
 import type { ClockStyle } from "../time/format";
@@ -176,7 +177,10 @@ export class ChartView {
         grid: { show: axes.length === 1, stroke: palette.grid, width: 1 },
         space: 32,
         incrs: incrementsOf(line.display, units),
-        values: (_u, splits) => splits.map((v) => formatShown(v, { ...line.display, decimals: undefined }, units, 4)),
+        values: (_u, splits, _axis, _space, distance) => {
+          const digits = digitsFor(Math.max(...splits.map(Math.abs)), distance);
+          return splits.map((v) => formatShown(v, { ...line.display, decimals: undefined }, units, digits));
+        },
       });
     });
     return {
@@ -201,7 +205,7 @@ export class ChartView {
         },
       },
       hooks: {
-        draw: [(u) => drawThresholds(u, this.lines, palette)],
+        draw: [(u) => drawThresholds(u, this.lines, palette, units)],
         setSelect: [(u) => this.selected(u)],
         setCursor: [(u) => this.cursorMoved(u)],
       },
@@ -284,5 +288,5 @@ function isolated(u: uPlot, index: number, show: boolean): number[] | null {
 
 function axisWidth(u: uPlot, values: string[] | null): number {
   const longest = (values ?? []).reduce((most, text) => Math.max(most, text?.length ?? 0), 0);
-  return Math.min(96, Math.max(36, longest * 6.6 + 12, u.width < 300 ? 36 : 0));
+  return Math.min(112, Math.max(36, longest * 6.6 + 12, u.width < 300 ? 36 : 0));
 }

@@ -1,5 +1,5 @@
 /** What a metric measures, guessed from its name, and how its values are shown. */
-import { prefixed, significant } from "./number";
+import { inGroups, prefixed, significant } from "./number";
 
 export type Quantity = "bytes" | "bits" | "percent" | "duration" | "temperature" | "frequency" | "count" | "plain";
 
@@ -71,23 +71,45 @@ export function shown(value: number, display: Display): number {
   return value * display.factor + display.offset;
 }
 
-/** A time in the unit that fits it. */
-export function formatSeconds(seconds: number): string {
-  const size = Math.abs(seconds);
-  if (size === 0) return "0 s";
-  if (size < 1e-6) return `${significant(seconds * 1e9, 3)} ns`;
-  if (size < 1e-3) return `${significant(seconds * 1e6, 3)} µs`;
-  if (size < 1) return `${significant(seconds * 1e3, 3)} ms`;
-  if (size < 120) return `${significant(seconds, 3)} s`;
-  if (size < 7200) return `${significant(seconds / 60, 3)} min`;
-  if (size < 172_800) return `${significant(seconds / 3600, 3)} h`;
-  return `${significant(seconds / 86_400, 3)} d`;
+const LONG: [number, string][] = [
+  [86_400, "d"],
+  [3600, "h"],
+  [60, "m"],
+];
+
+/** `17 d 8 h 40 m`: where one unit would need many digits. */
+function inParts(seconds: number, digits: number): string {
+  const precision = 10 ** (Math.floor(Math.log10(seconds)) - digits + 1);
+  let rest = Math.round(seconds / precision) * precision;
+  const parts: string[] = [];
+  for (const [size, unit] of LONG) {
+    const count = Math.floor(rest / size + 1e-9);
+    if (count > 0) parts.push(`${count} ${unit}`);
+    rest -= count * size;
+  }
+  if (precision < 60 && rest > precision / 2) parts.push(`${significant(rest, 4)} s`);
+  return parts.join(" ");
 }
 
-/** A shown value with its unit. `digits`: significant digits where the dashboard fixes no decimals. */
-export function formatShown(value: number | null | undefined, display: Display, style: UnitStyle, digits = 4): string {
+/** A time in the unit that fits it; in several where that takes more than `digits` 4. */
+export function formatSeconds(seconds: number, digits = 3): string {
+  const size = Math.abs(seconds);
+  if (size === 0) return "0 s";
+  if (size < 1e-6) return `${significant(seconds * 1e9, digits)} ns`;
+  if (size < 1e-3) return `${significant(seconds * 1e6, digits)} µs`;
+  if (size < 1) return `${significant(seconds * 1e3, digits)} ms`;
+  if (size < 120) return `${significant(seconds, digits)} s`;
+  if (digits > 4) return (seconds < 0 ? "-" : "") + inParts(size, digits);
+  if (size < 7200) return `${significant(seconds / 60, digits)} min`;
+  if (size < 172_800) return `${significant(seconds / 3600, digits)} h`;
+  return `${significant(seconds / 86_400, digits)} d`;
+}
+
+/** A shown value with its unit. `digits`: significant digits where the dashboard fixes no decimals; what is usual without. */
+export function formatShown(value: number | null | undefined, display: Display, style: UnitStyle, wanted?: number): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const rate = display.perSecond ? "/s" : "";
+  const digits = wanted ?? 4;
   if (display.decimals !== undefined) return `${value.toFixed(display.decimals)}${display.unit}${rate}`;
   switch (display.quantity) {
     case "bytes": {
@@ -100,12 +122,15 @@ export function formatShown(value: number | null | undefined, display: Display, 
       return `${significant(scaled, digits)} ${prefix}${display.quantity === "bits" ? "bit" : "Hz"}${rate}`;
     }
     case "duration":
-      return rate ? `${significant(value, digits)} s/s` : formatSeconds(value);
+      return rate ? `${significant(value, digits)} s/s` : formatSeconds(value, wanted);
     case "percent":
     case "temperature":
       return `${significant(value, digits)} ${display.unit}`;
     default: {
-      if (Math.abs(value) < 100_000) return `${significant(value, digits)}${display.unit}${rate}`;
+      const size = Math.abs(value);
+      if (size < 100_000) return `${significant(value, digits)}${display.unit}${rate}`;
+      // With a prefix it would be no shorter.
+      if (digits > 5 && size < 1e15) return `${inGroups(significant(value, digits))}${display.unit}${rate}`;
       const [scaled, prefix] = prefixed(value, 1000);
       return `${significant(scaled, digits)}${prefix ? ` ${prefix}` : ""}${display.unit}${rate}`;
     }

@@ -1,4 +1,5 @@
 /** The numbers under a chart. */
+import { digitsFor } from "../scale/number";
 import { type Series, within } from "./model";
 
 export interface Stats {
@@ -29,4 +30,17 @@ export function statsOf(series: Series, from = -Infinity, to = Infinity): Stats 
   }
   stats.avg = stats.count > 0 ? sum / stats.count : null;
   return stats;
+}
+
+/** Significant digits that show how the shown values of a series differ, where they are large and lie near each other. */
+export function digitsOf(series: Series | null, convert: (v: number) => number): number | undefined {
+  let [min, max] = [Infinity, -Infinity];
+  for (const v of series?.v ?? []) {
+    if (v === null) continue;
+    if (v < min) min = v;
+    if (v > max) max = v;
+  }
+  if (!(max > min)) return undefined;
+  const [low, high] = [convert(min), convert(max)];
+  return digitsFor(Math.max(Math.abs(low), Math.abs(high)), Math.abs(high - low) / 100);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { extent } from "../../src/scale/extent";
-import { formatBytes, grouped, significant } from "../../src/scale/number";
-import { axisKey, displayOf, formatShown, looksLikeCounter, shown, type UnitStyle } from "../../src/scale/units";
+import { digitsFor, formatBytes, grouped, significant } from "../../src/scale/number";
+import { axisKey, displayOf, formatSeconds, formatShown, looksLikeCounter, shown, type UnitStyle } from "../../src/scale/units";
 
 const STYLE: UnitStyle = { bytes: "binary", temperature: "celsius", raw: false };
 const text = (metric: string, value: number, rate = false, style = STYLE) => {
@@ -89,4 +89,34 @@ describe("value axes", () => {
   });
 
   test("nothing to show is 0 to 1", () => expect(extent(null, null)).toEqual([0, 1]));
+});
+
+describe("values that are large and lie near each other", () => {
+  test.each([
+    [100, 20, 4],
+    [101325.5, 0.1, 7],
+    [101325.5, 0.25, 8],
+    [1_000_000_003, 1, 10],
+    [1_503_600, 600, 5],
+    [0, 0, 4],
+    [1e300, 1, 15],
+  ])("%d by %d takes %d digits", (size, distance, digits) => expect(digitsFor(size, distance)).toBe(digits));
+
+  test("marks of an axis differ", () => {
+    const marks = (metric: string, values: number[], distance: number) => {
+      const display = displayOf(metric, false, STYLE);
+      return values.map((v) => formatShown(v, display, STYLE, digitsFor(Math.max(...values), distance)));
+    };
+    expect(marks("pressure", [101325.1, 101325.2], 0.1)).toEqual(["101\u202f325.1", "101\u202f325.2"]);
+    expect(marks("id", [1_000_000_001, 1_000_000_002], 1)).toEqual(["1\u202f000\u202f000\u202f001", "1\u202f000\u202f000\u202f002"]);
+    expect(marks("orders", [200_000, 250_000], 50_000)).toEqual(["200 k", "250 k"]);
+    expect(marks("sys.uptime_sec", [1_500_000, 1_500_600], 600)).toEqual(["17 d 8 h 40 m", "17 d 8 h 50 m"]);
+    expect(marks("sys.uptime_sec", [90_000, 90_005], 5)).toEqual(["1 d 1 h", "1 d 1 h 5 s"]);
+    expect(marks("probe_ms", [0.007812, 0.007814], 0.000002)).toEqual(["7.812 ms", "7.814 ms"]);
+  });
+
+  test("times in several units", () => {
+    expect(formatSeconds(-90_061, 5)).toBe("-1 d 1 h 1 m 1 s");
+    expect(formatSeconds(86_400 * 3, 6)).toBe("3 d");
+  });
 });

@@ -7,7 +7,7 @@ import { fuzzyScore } from "../../src/series/fuzzy";
 import { gaps } from "../../src/series/gaps";
 import { decoderOf, movedBy, type Series } from "../../src/series/model";
 import { comingIn } from "../../src/series/rate";
-import { statsOf } from "../../src/series/stats";
+import { digitsOf, statsOf } from "../../src/series/stats";
 import { csvOf, tableOf } from "../../src/series/table";
 import { treeOf } from "../../src/series/tree";
 
@@ -225,4 +225,18 @@ test("what comes in is counted without what the server stores of itself", () => 
   expect(comingIn(3.4, 0, 3.3, 1.7)).toBe(0);
   // An import of many samples at once.
   expect(comingIn(5000, 8.3, 3.3, 1.7)).toBeCloseTo(4996.7);
+});
+
+test("a series of large values near each other says how many digits they need", () => {
+  const of = (...v: number[]) => digitsOf(samples(v.map((_, i) => i * 10), v), same);
+  expect(of(101325.1, 101325.7)).toBe(9);
+  expect(of(20, 25)).toBe(4);
+  expect(of(7.25, 7.25)).toBeUndefined();
+  expect(digitsOf(null, same)).toBeUndefined();
+});
+
+test("whole numbers are written in full", () => {
+  const big = 9_007_199_254_640_991;
+  const table = tableOf([{ label: "id", series: samples([0], [big]), convert: same }], 0, 1);
+  expect(csvOf(table)).toBe(`time,id\r\n1970-01-01T00:00:00.000Z,${big}\r\n`);
 });
