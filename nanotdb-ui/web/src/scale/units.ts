@@ -22,6 +22,9 @@ export interface UnitStyle {
   raw: boolean;
 }
 
+/** Units as they are without settings of the browser: those that dashboards are written in. */
+export const WRITTEN: UnitStyle = { bytes: "binary", temperature: "celsius", raw: false };
+
 export const PLAIN: Display = { quantity: "plain", factor: 1, offset: 0, unit: "" };
 
 const RULES: [RegExp, Quantity, number][] = [
@@ -46,15 +49,19 @@ const RULES: [RegExp, Quantity, number][] = [
 const COUNTER =
   /(^|[._])(total|reads|writes|reads_merged|writes_merged|\w+_sectors|read_ms|write_ms|io_ms|io_weighted_ms|[rt]x_(bytes|packets|drop|dropped|errors|errs)|pgpgin|pgpgout|pswpin|pswpout)$|^cpu\.(user|nice|system|idle|iowait|irq|softirq|steal)$|_total$/;
 
+/** What a rollup adds to the name of a metric, where the unit stays. */
+const ROLLUP = /\.(avg|mean|min|max|median|first|last|p\d+|trimmed_avg)$/;
+
 /** Whether the name is that of a count that only grows, so that its rate is what people want to see. */
 export function looksLikeCounter(metric: string): boolean {
-  return COUNTER.test(metric) && !/procs_total|(mem|swap|bytes)[._]?total$/.test(metric);
+  const name = metric.replace(ROLLUP, "");
+  return COUNTER.test(name) && !/procs_total|(mem|swap|bytes)[._]?total$/.test(name);
 }
 
 /** How values of `metric` are shown. */
 export function displayOf(metric: string, rate: boolean, style: UnitStyle): Display {
-  if (style.raw) return { ...PLAIN, perSecond: rate };
-  const name = metric.toLowerCase();
+  if (style.raw || metric.endsWith(".count")) return { ...PLAIN, perSecond: rate };
+  const name = metric.toLowerCase().replace(ROLLUP, "");
   const rule = RULES.find(([pattern]) => pattern.test(name));
   if (!rule) return { ...PLAIN, perSecond: rate };
   const [, quantity, factor] = rule;
@@ -89,6 +96,11 @@ function inParts(seconds: number, digits: number): string {
   }
   if (precision < 60 && rest > precision / 2) parts.push(`${significant(rest, 4)} s`);
   return parts.join(" ");
+}
+
+/** What is stored where `value` is shown. */
+export function stored(value: number, display: Display): number {
+  return (value - display.offset) / (display.factor || 1);
 }
 
 /** A time in the unit that fits it; in several where that takes more than `digits` 4. */

@@ -9,7 +9,7 @@ import { unitStyle } from "../state/prefs";
 import { useSeries } from "../state/use-series";
 import { formatShown, shown } from "../scale/units";
 import { staleAfter } from "../series/stale";
-import { seriesDisplay, sourceOf } from "./config";
+import { seriesDisplay, sourceOf, thresholdsOf } from "./config";
 import type { WidgetProps } from "./Widget";
 
 function status(states: SeriesState[]): PanelStatus {
@@ -38,7 +38,7 @@ export function NumbersWidget({ id, widget, defaultDb, actions, class: extra }: 
           const display = seriesDisplay(widget, series, unitStyle.value);
           const stored = series.rate ? (state?.series?.v.findLast((v) => v !== null) ?? null) : (last?.v ?? null);
           const value = stored === null ? null : shown(stored, display);
-          const level = levelOf(value, series.thresholds ?? widget.thresholds);
+          const level = levelOf(value, thresholdsOf(widget, series, unitStyle.value));
           const old = last !== null && now.value - last.t > staleAfter(state?.series?.intervalMs ?? null);
           return (
             <li key={i} class={`${level}${old ? " old" : ""}`}>

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { addGroup, addWidget, moveGroup, moveWidget, newWidgetId, removeGroup, removeWidget, setWidget } from "../../src/editor/edits";
 import { begin, change, redo, undo } from "../../src/editor/history";
 import { describe as words, errorsAt, errorsUnder, lineOf, parsePointer, pointerOf } from "../../src/editor/pointer";
-import { type DashboardConfig, layoutOf, lookbackOf, seriesDisplay, sourceOf, windowOf } from "../../src/widgets/config";
+import { type DashboardConfig, layoutOf, lookbackOf, seriesDisplay, sourceOf, thresholdsOf, windowOf } from "../../src/widgets/config";
 import { groupOf, pageOf } from "../../src/state/pages";
 import { buildRequest, curlOf, missing, quoted } from "../../src/tester/command";
 import { bars } from "../../src/engine/timeline";
@@ -196,4 +196,17 @@ describe("pinch", () => {
     expect(pinched([0, 1000], [0.25, 0.75], [0, 1])).toEqual([250, 750]);
     expect(pinched([0, 1000], [0.4, 0.6], [0.5, 0.7])).toEqual([-100, 900].map((v) => expect.closeTo(v, 6)));
   });
+});
+
+test("thresholds follow the units of the browser", () => {
+  const style = { bytes: "binary", temperature: "celsius", raw: false } as const;
+  const thresholds = { direction: "above", warning: 70, critical: 80 } as const;
+  const widget = { type: "numbers", thresholds };
+  const cpu = { metric: "temp.cpu" };
+  expect(thresholdsOf(widget, cpu, style)).toEqual(thresholds);
+  expect(thresholdsOf(widget, cpu, { ...style, temperature: "fahrenheit" })).toEqual({ direction: "above", warning: 158, critical: 176 });
+  expect(thresholdsOf(widget, cpu, { ...style, raw: true })).toEqual({ direction: "above", warning: 70000, critical: 80000 });
+  // With a transform the units are the dashboard's own.
+  expect(thresholdsOf(widget, { ...cpu, transform: { factor: 0.001 } }, { ...style, temperature: "fahrenheit" })).toEqual(thresholds);
+  expect(thresholdsOf({ type: "numbers" }, cpu, style)).toBeUndefined();
 });

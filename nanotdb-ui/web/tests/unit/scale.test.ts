@@ -41,6 +41,11 @@ describe("units by names", () => {
     ["sys.uptime_sec", 361244, "4.18 d"],
     ["sys.load1", 0.25, "0.25"],
     ["orders", 250000, "250 k"],
+    // Of a rollup.
+    ["temp.cpu.avg", 49173, "49.17 °C"],
+    ["mem.available.max", 2404920, "2.294 GiB"],
+    ["cpu.busy_pct.p95", 12.5, "12.5 %"],
+    ["temp.cpu.count", 360, "360"],
   ])("%s", (metric, value, expected) => expect(text(metric, value)).toBe(expected));
 
   test("rates", () => {
