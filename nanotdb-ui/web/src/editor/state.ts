@@ -17,8 +17,13 @@ export const saving = signal(false);
 export const conflict = signal(false);
 export const notice = signal<string | null>(null);
 
+/** Text of the JSON tab that is no document yet, and why. It counts as a change, and cannot be saved. */
+export const draft = signal<{ text: string; problem: string } | null>(null);
+
 export const edited = computed(() => history.value?.present ?? null);
-export const dirty = computed(() => history.value !== null && base.value !== null && history.value.present !== base.value.config);
+export const dirty = computed(
+  () => history.value !== null && base.value !== null && (draft.value !== null || history.value.present !== base.value.config),
+);
 
 export async function open(): Promise<void> {
   if (dirty.peek()) return; // came back to an edit that goes on
@@ -31,6 +36,7 @@ function start(config: DashboardConfig, etag: string | null): void {
   history.value = begin(config);
   errors.value = [];
   conflict.value = false;
+  draft.value = null;
 }
 
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -54,11 +60,16 @@ export function edit(next: DashboardConfig, key: string | null = null): void {
   if (!history.value) return;
   history.value = change(history.value, next, key);
   notice.value = null;
+  draft.value = null;
   check();
 }
 
 export function step(back: boolean): void {
   if (!history.value) return;
+  if (draft.value) {
+    draft.value = null; // what was typed since the text was a document last
+    return;
+  }
   history.value = back ? undo(history.value) : redo(history.value);
   check();
 }
@@ -66,7 +77,7 @@ export function step(back: boolean): void {
 /** `force`: over what someone else saved. */
 export async function save(force = false): Promise<void> {
   const config = edited.peek();
-  if (config) await store((ifMatch) => putDashboard(config, force ? null : ifMatch), () => config);
+  if (config && !draft.peek()) await store((ifMatch) => putDashboard(config, force ? null : ifMatch), () => config);
 }
 
 /** Makes a backup the document at once. */

@@ -19,6 +19,7 @@ import { settings } from "../state/server-settings";
 import { groupPath } from "./group-path";
 
 const LEAVE = "There are changes that are not saved. Leave them?";
+const NO_JSON = "The text is not JSON yet. Drop what was typed since it was?";
 
 function useGuards(): void {
   useEffect(() => {
@@ -94,7 +95,7 @@ export default function Editor() {
     <>
       <div class="bar row">
         <h1>Edit dashboard</h1>
-        <Button icon="undo" label="Undo" disabled={!past?.past.length} onClick={() => editor.step(true)} />
+        <Button icon="undo" label="Undo" disabled={!past?.past.length && !editor.draft.value} onClick={() => editor.step(true)} />
         <Button icon="redo" label="Redo" disabled={!past?.future.length} onClick={() => editor.step(false)} />
         <Button icon="clock" onClick={() => (backups.value = true)}>
           Backups
@@ -102,21 +103,27 @@ export default function Editor() {
         <Button
           icon="api"
           pressed={json}
-          onClick={() => setQuery((params) => (json ? params.delete("view") : params.set("view", "json")), { replace: true })}
+          onClick={() => {
+            if (editor.draft.value && !confirm(NO_JSON)) return;
+            editor.draft.value = null;
+            setQuery((params) => (json ? params.delete("view") : params.set("view", "json")), { replace: true });
+          }}
         >
           JSON
         </Button>
         <Link class="button" href={group ? groupPath(group.id) : settings.base_path}>
           Close
         </Link>
-        <Button kind="primary" disabled={!editor.dirty.value || editor.saving.value} onClick={() => void editor.save()}>
+        <Button kind="primary" disabled={!editor.dirty.value || editor.draft.value !== null || editor.saving.value} onClick={() => void editor.save()}>
           {editor.saving.value ? "Saving …" : "Save"}
         </Button>
       </div>
-      <p role="status" class={errors.length > 0 ? "bad notice" : "quiet notice"}>
-        {errors.length > 0
-          ? `${errors.length} ${errors.length === 1 ? "error" : "errors"}: ${describe(errors[0].path)}: ${errors[0].message}`
-          : (editor.notice.value ?? (editor.dirty.value ? "There are changes that are not saved." : "Everything is saved."))}
+      <p role="status" class={errors.length > 0 || editor.draft.value ? "bad notice" : "quiet notice"}>
+        {editor.draft.value
+          ? "The text is not JSON yet, so that it cannot be saved."
+          : errors.length > 0
+            ? `${errors.length} ${errors.length === 1 ? "error" : "errors"}: ${describe(errors[0].path)}: ${errors[0].message}`
+            : (editor.notice.value ?? (editor.dirty.value ? "There are changes that are not saved." : "Everything is saved."))}
         {editor.warnings.value.map(({ path, message }) => ` ${describe(path)}: ${message}.`)}
       </p>
       {json ? (
