@@ -3,7 +3,7 @@ import { effect, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { now, serverNow } from "../state/clock";
 import { clockStyle, theme, unitStyle } from "../state/prefs";
-import { setRange, zoomTo } from "../state/time-range";
+import { rangeBefore, setRange, zoomTo } from "../state/time-range";
 import { formatShown, shown } from "../scale/units";
 import { formatDateTime } from "../time/format";
 import { AUTO, panned, zoomed } from "../time/range";
@@ -160,7 +160,7 @@ export function Chart({ title, lines, span, onHandle }: Props) {
       speak();
     } else if (event.key === "+" || event.key === "=") zoomTo(zoomed(view(), 0.5, cursor.peek()?.t));
     else if (event.key === "-") zoomTo(zoomed(view(), 2));
-    else if (event.key === "Backspace") history.back();
+    else if (event.key === "Backspace") rangeBefore();
     else if (event.key === "0") setRange(AUTO);
     else if (event.key === "Escape" && cursor.peek()) chart.current?.setCursor(null);
     else return;

@@ -143,6 +143,7 @@ describe("addresses", () => {
   test("groups are read from the address", () => {
     expect(groupOf("/dashboard/my%20group", paths)).toBe("my group");
     expect(groupOf("/dashboard/", paths)).toBeNull();
+    expect(groupOf("/dashboard/100%", paths)).toBe("100%");
   });
 });
 
