@@ -61,6 +61,7 @@ journey("edits are saved, errors stand at their fields, a conflict loses nothing
   await page.getByRole("dialog").getByRole("row").nth(2).waitFor();
   await page.getByRole("button", { name: /^Restore the version of/ }).first().click();
   await until("their version", async () => (await stored()).title === "Theirs");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
   await page.keyboard.press("Control+z");
   await page.getByRole("button", { name: "Save", exact: true }).click();
   await until("my version", async () => (await stored()).title === "Test");
