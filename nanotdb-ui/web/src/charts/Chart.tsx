@@ -1,5 +1,5 @@
 /** The one chart of all pages. */
-import { effect, useSignal } from "@preact/signals";
+import { effect, type Signal, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { now, serverNow } from "../state/clock";
 import { clockStyle, theme, unitStyle } from "../state/prefs";
@@ -16,7 +16,6 @@ import { ChartView } from "./view";
 export interface ChartHandle {
   canvas: () => HTMLCanvasElement | null;
   palette: () => Palette;
-  view: () => [number, number];
 }
 
 interface Props {
@@ -24,7 +23,10 @@ interface Props {
   lines: Line[];
   /** A stretch that ends now, or a fixed one. */
   span: { ms: number } | { from: number; to: number };
-  onHandle?: (handle: ChartHandle) => void;
+  /** Ids of the lines that are not shown: the panel keeps them, for what is saved. */
+  hidden: Signal<Set<string>>;
+  /** null: the chart is no longer there. */
+  onHandle?: (handle: ChartHandle | null) => void;
 }
 
 interface Cursor {
@@ -34,12 +36,18 @@ interface Cursor {
   own: boolean;
 }
 
-export function Chart({ title, lines, span, onHandle }: Props) {
+/** What of time a stretch is now. */
+export function viewOf(span: Props["span"]): [number, number] {
+  if (!("ms" in span)) return [span.from, span.to];
+  const to = serverNow();
+  return [to - span.ms, to];
+}
+
+export function Chart({ title, lines, span, hidden, onHandle }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const chart = useRef<ChartView | null>(null);
   const cursor = useSignal<Cursor | null>(null);
   const spoken = useSignal("");
-  const hidden = useSignal<Set<string>>(new Set());
   const visible = useRef(false);
   const spanKey = "ms" in span ? String(span.ms) : `${span.from}/${span.to}`;
   /** What the chart was last told to draw: drawing the same again costs as much as the first time. */
@@ -47,12 +55,7 @@ export function Chart({ title, lines, span, onHandle }: Props) {
   const latest = useRef({ lines, span, spanKey });
   latest.current = { lines, span, spanKey };
 
-  const view = (): [number, number] => {
-    const { span: current } = latest.current;
-    if (!("ms" in current)) return [current.from, current.to];
-    const to = serverNow();
-    return [to - current.ms, to];
-  };
+  const view = () => viewOf(latest.current.span);
   const palette = useMemo(readPalette, [theme.value]);
   const shape = `${ChartView.shape(lines)}|${theme.value}|${JSON.stringify([clockStyle.value, unitStyle.value])}`;
 
@@ -104,8 +107,9 @@ export function Chart({ title, lines, span, onHandle }: Props) {
     });
     seen.observe(element);
     sized.observe(element);
-    onHandle?.({ canvas: () => chart.current?.canvas ?? null, palette: () => palette, view });
+    onHandle?.({ canvas: () => chart.current?.canvas ?? null, palette: () => palette });
     return () => {
+      onHandle?.(null);
       cancel();
       seen.disconnect();
       sized.disconnect();

@@ -1,6 +1,7 @@
 import type { BatchAnswer } from "../../src/api/types";
 import { describe, expect, test } from "vitest";
 import { align } from "../../src/series/align";
+import { legendRows } from "../../src/charts/export";
 import { families, shortNames } from "../../src/series/family";
 import { fold, trim } from "../../src/series/fold";
 import { fuzzyScore } from "../../src/series/fuzzy";
@@ -239,4 +240,10 @@ test("whole numbers are written in full", () => {
   const big = 9_007_199_254_640_991;
   const table = tableOf([{ label: "id", series: samples([0], [big]), convert: same }], 0, 1);
   expect(csvOf(table)).toBe(`time,id\r\n1970-01-01T00:00:00.000Z,${big}\r\n`);
+});
+
+test("the names in a picture take as many rows as they need", () => {
+  const rows = legendRows(["aaaa", "bbbb", "c".repeat(200)], 120, (text) => text.length * 7);
+  expect(rows.map(({ row, x }) => [row, x])).toEqual([[0, 0], [0, 66], [1, 0]]);
+  expect(rows[2].text).toMatch(/^c{10,15}…$/);
 });
