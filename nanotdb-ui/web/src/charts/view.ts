@@ -55,7 +55,7 @@ export class ChartView {
   /** Whether `lines` fit the series that this view was made with; a new view is needed otherwise. */
   static shape(lines: Line[]): string {
     return lines
-      .map((l) => [l.id, l.label, axisKey(l.display), l.series?.min && !l.bare ? 1 : 0, l.color, l.column].join("\u0001"))
+      .map((l) => [l.id, l.label, axisKey(l.display), l.series?.min && !l.bare ? 1 : 0, drawn(l) ? 1 : 0, l.color, l.column].join("\u0001"))
       .join("\u0002");
   }
 
@@ -160,12 +160,13 @@ export class ChartView {
       series.push({ ...common, label: line.label, stroke, width: 1.5, points: { size: 4, filter: isolated } });
       if (line.series?.min && !line.bare) {
         // Bounds are drawn as thin lines too: a spike of one sample must be seen where its area is a hair.
-        const edge = { ...common, dash: [], stroke: faded(stroke, 0.55), width: 0.75, points: { size: 3, filter: isolated } };
+        const edge = { ...common, dash: [], stroke: faded(stroke, 0.55), width: 0.75, points: { size: 3, filter: (u: uPlot, index: number) => isolated(u, index, false) } };
         series.push(edge, { ...edge });
         bands.push({ series: [series.length - 2, series.length - 1], fill: faded(stroke, 0.16) });
       }
-      if (scales[scale]) return;
-      scales[scale] = { auto: true, range: (_u, min, max) => extent(min, max) };
+      scales[scale] ??= { auto: true, range: (_u, min, max) => extent(min, max) };
+      // An axis beside which nothing is drawn would take the room of the others.
+      if (!drawn(line) || axes.some((axis) => axis.scale === scale)) return;
       axes.push({
         scale,
         side: axes.length === 1 ? 3 : 1,
@@ -248,6 +249,10 @@ export class ChartView {
     const values = this.columns.map((column) => valueNear(u.data[column] as (number | null | undefined)[], idx));
     this.events.moved({ t, values, x: u.valToPos(t, "x"), own: this.own });
   }
+}
+
+function drawn({ series }: Line): boolean {
+  return series?.v.some((v) => v !== null) ?? false;
 }
 
 /** The value at a row, or at the nearest row of a series with other times, unless a gap lies between. */
