@@ -181,6 +181,8 @@ describe("finding metrics", () => {
         .map(({ name }) => name);
     expect(rank("busy", ["pi/cpu.bus_y", "pi/cpu.busy_pct", "pi/mem.free"])).toEqual(["pi/cpu.busy_pct", "pi/cpu.bus_y"]);
     expect(rank("rx eth0", ["pi/net.eth0.tx_bytes", "pi/net.eth0.rx_bytes"])).toEqual(["pi/net.eth0.rx_bytes"]);
+    // Not the first letters that fit, but those that fit best.
+    expect(rank("tmp", ["metrics/disk.mmcblk0.busy_pct", "metrics/temp.cpu"])).toEqual(["metrics/temp.cpu", "metrics/disk.mmcblk0.busy_pct"]);
     expect(fuzzyScore("abc", "cab")).toBeNull();
   });
 
