@@ -182,12 +182,14 @@ describe("partitions on a time line", () => {
     const { from, to, bars: list } = bars([
       { key: "a", start_ms: 0, end_ms: 100, points: 100, files: file(200, "raw"), ...rest },
       { key: "b", start_ms: 100, end_ms: 200, points: 100, files: file(50, "metric"), ...rest },
+      { key: "d", start_ms: 200, end_ms: 300, points: 100, files: [...file(150, "raw"), ...file(50, "metric")], ...rest },
       { key: "c", start_ms: null, end_ms: null, points: 0, files: [], ...rest },
     ]);
-    expect([from, to]).toEqual([0, 200]);
+    expect([from, to]).toEqual([0, 300]);
     expect(list).toMatchObject([
-      { key: "a", x: 0, width: 0.5, height: 1, bytesPerPoint: 2, kind: "raw" },
-      { key: "b", x: 0.5, width: 0.5, height: 0.25, bytesPerPoint: 0.5, kind: "metric" },
+      { key: "a", x: 0, width: 1 / 3, height: 1, bytesPerPoint: 2, metric: 0 },
+      { key: "b", x: 1 / 3, width: 1 / 3, height: 0.25, bytesPerPoint: 0.5, metric: 1 },
+      { key: "d", height: 1, metric: 0.25 },
     ]);
   });
 });
