@@ -164,7 +164,7 @@ export class ChartView {
         series.push(edge, { ...edge });
         bands.push({ series: [series.length - 2, series.length - 1], fill: faded(stroke, 0.16) });
       }
-      scales[scale] ??= { auto: true, range: (_u, min, max) => extent(min, max) };
+      scales[scale] ??= { auto: true, range: (_u, min, max) => extent(min, max, line.display.quantity === "percent" ? 100 : Infinity) };
       // An axis beside which nothing is drawn would take the room of the others.
       if (!drawn(line) || axes.some((axis) => axis.scale === scale)) return;
       axes.push({

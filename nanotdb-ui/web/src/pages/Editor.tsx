@@ -1,6 +1,6 @@
 /** Editing dashboard.json in place. */
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Button } from "../components/Button";
 import { Link } from "../components/Link";
 import { Backups } from "../editor/Backups";
@@ -19,6 +19,7 @@ import { settings } from "../state/server-settings";
 import { groupPath } from "./group-path";
 
 const LEAVE = "There are changes that are not saved. Leave them?";
+const NARROW = "(max-width: 1100px)"; // as in the style sheet
 const NO_JSON = "The text is not JSON yet. Drop what was typed since it was?";
 
 function useGuards(): void {
@@ -51,6 +52,13 @@ export default function Editor() {
   useGuards();
   const chosen = useSignal<string | null>(null);
   const backups = useSignal(false);
+  const form = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (chosen.value === null) return;
+    // On a narrow screen the form stands above the widgets, on a wide one beside them.
+    if (matchMedia(NARROW).matches) form.current?.scrollIntoView({ block: "start" });
+    else document.querySelector(`.card.chosen`)?.scrollIntoView({ block: "nearest" });
+  }, [chosen.value]);
   useEffect(() => {
     void editor.open();
     void needCatalog();
@@ -89,6 +97,13 @@ export default function Editor() {
     const id = newWidgetId(config, "New chart");
     editor.edit(addWidget(config, group?.id ?? "overview", id, { type: "line_chart", title: "New chart", series: [] }));
     chosen.value = id;
+  };
+  /** Back to where it was opened. */
+  const closeForm = () => {
+    const card = document.querySelector<HTMLElement>(".card.chosen");
+    chosen.value = null;
+    card?.querySelector<HTMLElement>("[aria-pressed]")?.focus();
+    card?.scrollIntoView({ block: "nearest" });
   };
   const past = editor.history.value;
   return (
@@ -179,10 +194,10 @@ export default function Editor() {
               <Canvas config={config} group={group.id} chosen={chosen.value} errors={errors} onChoose={(id) => (chosen.value = chosen.value === id ? null : id)} onEdit={editor.edit} />
             )}
             {widget && chosen.value !== null && (
-              <aside class="panel" aria-label="Widget">
+              <aside ref={form} class="panel" aria-label="Widget">
                 <header class="row">
                   <h2>{widget.title ?? chosen.value}</h2>
-                  <Button icon="close" label="Close the form" onClick={() => (chosen.value = null)} />
+                  <Button icon="close" label="Close the form" onClick={closeForm} />
                 </header>
                 <WidgetForm
                   key={chosen.value}

@@ -60,3 +60,21 @@ journey("a widget is dragged and resized with the mouse; back at its first size 
   assert.match(await card.getAttribute("class"), /\bw2\b/);
   check();
 });
+
+journey("the form of a widget and a new widget come into sight", async ({ server, browser }) => {
+  await prepared(server);
+  for (const [width, height] of [[390, 844], [1440, 500]]) {
+    const { page, context, check } = await open(browser, `${server.url}/dashboard/edit`, { width, height, touch: width < 500 });
+    const inSight = (locator) => until("in sight", () => locator.evaluate((e) => e.getBoundingClientRect().top >= 40 && e.getBoundingClientRect().top < innerHeight - 80));
+    await page.getByRole("button", { name: "Edit Three" }).click();
+    const form = page.getByRole("complementary", { name: "Widget" });
+    await inSight(form.getByLabel("Title"));
+    await form.getByRole("button", { name: "Close the form" }).click();
+    await inSight(page.getByRole("button", { name: "Edit Three" }));
+    assert.match(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), /^Edit Three/);
+    await page.getByRole("button", { name: "Widget", exact: true }).click();
+    await inSight(width < 500 ? form.getByLabel("Title") : page.locator("[data-card=new_chart]"));
+    await context.close();
+    check();
+  }
+});

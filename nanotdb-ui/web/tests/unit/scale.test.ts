@@ -93,6 +93,12 @@ describe("value axes", () => {
     expect(high).toBeCloseTo(expected[1]);
   });
 
+  test("nothing is above what is full", () => {
+    expect(extent(0, 99, 100)).toEqual([0, 100]);
+    expect(extent(100, 100, 100)).toEqual([90, 100]);
+    expect(extent(0, 120, 100)[1]).toBeGreaterThan(120);
+  });
+
   test("nothing to show is 0 to 1", () => expect(extent(null, null)).toEqual([0, 1]));
 });
 
