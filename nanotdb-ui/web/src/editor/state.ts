@@ -1,5 +1,5 @@
 /** The document being edited: history, errors, saving. */
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { type Answer, ApiError } from "../api/client";
 import { fieldErrors, putDashboard, restoreBackup, type Saved, validateDashboard } from "../api/dashboard";
 import type { FieldError } from "../api/types";
@@ -39,6 +39,15 @@ function start(config: DashboardConfig, etag: string | null): void {
   draft.value = null;
 }
 
+// Saved in another window: an edit that has not begun follows, one that has is told.
+effect(() => {
+  const loaded = dashboard.value;
+  const known = base.peek();
+  if (!loaded || !known || loaded.etag === known.etag || saving.peek()) return;
+  if (dirty.peek()) notice.value = "Someone else saved this dashboard meanwhile. Saving yours will ask which to keep.";
+  else start(loaded.config, loaded.etag);
+});
+
 let timer: ReturnType<typeof setTimeout> | undefined;
 let checks = 0;
 
@@ -59,7 +68,7 @@ function check(): void {
 export function edit(next: DashboardConfig, key: string | null = null): void {
   if (!history.value) return;
   history.value = change(history.value, next, key);
-  notice.value = null;
+  if (dashboard.peek()?.etag === base.peek()?.etag) notice.value = null;
   draft.value = null;
   check();
 }

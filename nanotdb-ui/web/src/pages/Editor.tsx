@@ -14,6 +14,7 @@ import * as editor from "../editor/state";
 import { WidgetForm } from "../editor/WidgetForm";
 import { needCatalog } from "../state/catalog";
 import { dashboardError } from "../state/dashboard";
+import { openStream } from "../state/feed";
 import { query, setGuard, setQuery } from "../state/router";
 import { settings } from "../state/server-settings";
 import { groupPath } from "./group-path";
@@ -61,7 +62,7 @@ export default function Editor() {
   }, [chosen.value]);
   useEffect(() => {
     void editor.open();
-    void needCatalog();
+    void needCatalog().then(openStream);
   }, []);
   const config = editor.edited.value;
   const heading = <h1 class="unseen">Edit dashboard</h1>;

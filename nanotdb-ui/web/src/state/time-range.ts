@@ -19,7 +19,8 @@ export function rangeBefore(): void {
   if (stepped.peek()) history.back();
 }
 
-export function zoomTo([from, to]: [number, number]): void {
+export function zoomTo(view: [number, number]): void {
+  const [from, to] = zoomed(view, 1); // no shorter than can be shown
   setRange({ kind: "fixed", from, to });
 }
 

@@ -24,6 +24,15 @@ journey("any address shows a page; what steps back in time never leaves it", asy
   await back.click();
   await until("back", async () => (await chartState(page)).from === now - 1_800_000);
   assert.ok(await back.isDisabled());
+
+  // A drag over less than can be shown is no way back to live.
+  await page.goto(`${server.url}/explore?m=host/sys.load1&from=${now - 20_020}&to=${now - 20_000 + 480}`);
+  await chartState(page);
+  await drag(page, 0.02, 0.03);
+  await until("ten milliseconds", () => {
+    const { searchParams } = new URL(page.url());
+    return Number(searchParams.get("to")) - Number(searchParams.get("from")) === 10;
+  });
   check();
 });
 

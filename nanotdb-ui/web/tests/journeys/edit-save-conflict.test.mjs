@@ -46,8 +46,8 @@ journey("edits are saved, errors stand at their fields, a conflict loses nothing
   await page.keyboard.press("Escape");
   await picker.waitFor({ state: "detached" });
 
-  await put({ ...saved, title: "Theirs" });
   await title.fill("Mine");
+  await put({ ...saved, title: "Theirs" });
   await page.getByRole("button", { name: "Save", exact: true }).click();
   await page.getByRole("dialog", { name: "The dashboard was changed meanwhile" }).waitFor();
   assert.equal((await stored()).title, "Theirs");
@@ -76,5 +76,27 @@ journey("edits are saved, errors stand at their fields, a conflict loses nothing
   await page.getByRole("link", { name: "Home" }).click();
   assert.match(asked, /not saved/);
   assert.match(page.url(), /\/dashboard\/edit/);
+  check();
+});
+
+journey("an editor in which nothing was changed follows what another window saves; one with changes says so", async ({ server, browser }) => {
+  const put = (title) =>
+    fetch(`${server.url}/api/dashboard-config`, {
+      method: "PUT",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ ...DASHBOARD, widgets: { ...DASHBOARD.widgets, busy: { ...DASHBOARD.widgets.busy, title } } }),
+    });
+  await server.import(["demo/cpu.busy_pct 12.5"]);
+  await put("First");
+  const { page, check } = await open(browser, `${server.url}/dashboard/edit`);
+  await page.getByRole("status").getByText("live").waitFor();
+  await page.getByRole("button", { name: "Edit First" }).waitFor();
+  await put("Second");
+  await page.getByRole("button", { name: "Edit Second" }).click();
+  await page.getByText("Everything is saved.").waitFor();
+  await page.getByLabel("Title").fill("Mine");
+  await put("Third");
+  await page.getByText("Someone else saved this dashboard meanwhile.").waitFor();
+  assert.equal(await page.getByLabel("Title").inputValue(), "Mine");
   check();
 });
