@@ -9,7 +9,7 @@ import type { SeriesState } from "../state/feed";
 import { settings } from "../state/server-settings";
 import { navigate } from "../state/router";
 import { writeRange } from "../time/range";
-import { type Display, shown } from "../scale/units";
+import type { Display } from "../scale/units";
 import { digitsOf } from "../series/stats";
 import { Chart, type ChartHandle, viewOf } from "./Chart";
 import { saveCsv, savePng, tableOfLines } from "./export";
@@ -75,7 +75,7 @@ export function ChartPanel({ id, title, specs, span, style, class: extra, action
         column: COLUMNS.includes(spec.aggregate ?? "") ? (spec.aggregate as Line["column"]) : undefined,
         bare: spec.bare,
         color: spec.color,
-        digits: digitsOf(states[i]?.series ?? null, (v) => shown(v, spec.display)),
+        digits: digitsOf(states[i]?.series ?? null, spec.display),
         like: spec.earlier?.like,
       })),
     // A state is a new object whenever its series changed.

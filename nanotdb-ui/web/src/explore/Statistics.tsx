@@ -42,7 +42,7 @@ export function Statistics({ specs, choices, span }: { specs: LineSpec[]; choice
               // The newest sample itself, where it is in the range, and not the average of its bucket.
               const newest = state?.series?.last;
               if (stats && !spec.rate && newest && newest.t >= from && newest.t <= to) stats.last = newest.v;
-              const digits = digitsOf(state?.series ?? null, (v) => shown(v, spec.display));
+              const digits = digitsOf(state?.series ?? null, spec.display);
               const text = (value: number | null | undefined) =>
                 value === null || value === undefined ? "–" : formatShown(shown(value, spec.display), spec.display, style, digits);
               const change = stats && stats.last !== null && stats.first !== null ? (stats.last - stats.first) * spec.display.factor : null;

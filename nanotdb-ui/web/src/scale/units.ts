@@ -47,7 +47,7 @@ const RULES: [RegExp, Quantity, number][] = [
 ];
 
 const COUNTER =
-  /(^|[._])(total|reads|writes|reads_merged|writes_merged|\w+_sectors|read_ms|write_ms|io_ms|io_weighted_ms|[rt]x_(bytes|packets|drop|dropped|errors|errs)|pgpgin|pgpgout|pswpin|pswpout)$|^cpu\.(user|nice|system|idle|iowait|irq|softirq|steal)$|_total$/;
+  /(^|[._])(total|reads|writes|reads_merged|writes_merged|\w+_sectors|read_ms|write_ms|io_ms|io_weighted_ms|[rt]x_(bytes|packets|drop|dropped|errors|errs)|pgpgin|pgpgout|pswpin|pswpout)$|^cpu\.(user|nice|system|idle|iowait|irq|softirq|steal)$|_total(_(ns|us|ms|s|sec|seconds))?$/;
 
 /** What a rollup adds to the name of a metric, where the unit stays. */
 const ROLLUP = /\.(avg|mean|min|max|median|first|last|p\d+|trimmed_avg)$/;
@@ -55,7 +55,7 @@ const ROLLUP = /\.(avg|mean|min|max|median|first|last|p\d+|trimmed_avg)$/;
 /** Whether the name is that of a count that only grows, so that its rate is what people want to see. */
 export function looksLikeCounter(metric: string): boolean {
   const name = metric.replace(ROLLUP, "");
-  return COUNTER.test(name) && !/procs_total|(mem|swap|bytes)[._]?total$/.test(name);
+  return COUNTER.test(name) && !/(procs|inodes)_total|(mem|swap|bytes)[._]?total$/.test(name);
 }
 
 /** How values of `metric` are shown. */

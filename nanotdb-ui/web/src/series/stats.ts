@@ -1,5 +1,6 @@
 /** The numbers under a chart. */
 import { digitsFor } from "../scale/number";
+import { type Display, shown } from "../scale/units";
 import { type Series, within } from "./model";
 
 export interface Stats {
@@ -32,8 +33,8 @@ export function statsOf(series: Series, from = -Infinity, to = Infinity): Stats 
   return stats;
 }
 
-/** Significant digits that show how the shown values of a series differ, where they are large and lie near each other. */
-export function digitsOf(series: Series | null, convert: (v: number) => number): number | undefined {
+/** Significant digits that show how the values of a series differ, where they are large and lie near each other. */
+export function digitsOf(series: Series | null, display: Display): number | undefined {
   let [min, max] = [Infinity, -Infinity];
   for (const v of series?.v ?? []) {
     if (v === null) continue;
@@ -41,6 +42,8 @@ export function digitsOf(series: Series | null, convert: (v: number) => number):
     if (v > max) max = v;
   }
   if (!(max > min)) return undefined;
-  const [low, high] = [convert(min), convert(max)];
-  return digitsFor(Math.max(Math.abs(low), Math.abs(high)), Math.abs(high - low) / 100);
+  const [low, high] = [shown(min, display), shown(max, display)];
+  const digits = digitsFor(Math.max(Math.abs(low), Math.abs(high)), Math.abs(high - low) / 100);
+  // Nobody reads twelve digits of GiB; of a number that counts something they may matter.
+  return Math.min(digits, display.quantity === "plain" ? 12 : 6);
 }

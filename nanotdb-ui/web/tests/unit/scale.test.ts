@@ -65,10 +65,10 @@ describe("units by names", () => {
   });
 
   test("counters", () => {
-    for (const name of ["cpu.user", "net.eth0.rx_bytes", "disk.sda.reads", "io.pgpgin", "http_requests_total"]) {
+    for (const name of ["cpu.user", "net.eth0.rx_bytes", "disk.sda.reads", "io.pgpgin", "http_requests_total", "psi.cpu.full_total_us"]) {
       expect(looksLikeCounter(name), name).toBe(true);
     }
-    for (const name of ["cpu.busy_pct", "mem.total", "sys.procs_total", "diskfs.root.bytes_total", "proc.drip.rss_bytes", "mem.swaptotal"]) {
+    for (const name of ["cpu.busy_pct", "mem.total", "sys.procs_total", "diskfs.root.bytes_total", "proc.drip.rss_bytes", "mem.swaptotal", "diskfs.root.inodes_total"]) {
       expect(looksLikeCounter(name), name).toBe(false);
     }
   });

@@ -10,6 +10,7 @@ import { decoderOf, movedBy, type Series } from "../../src/series/model";
 import { comingIn } from "../../src/series/rate";
 import { digitsOf, statsOf } from "../../src/series/stats";
 import { csvOf, tableOf } from "../../src/series/table";
+import { PLAIN } from "../../src/scale/units";
 import { treeOf } from "../../src/series/tree";
 
 function decodeAll(answer: BatchAnswer) {
@@ -231,11 +232,12 @@ test("what comes in is counted without what the server stores of itself", () => 
 });
 
 test("a series of large values near each other says how many digits they need", () => {
-  const of = (...v: number[]) => digitsOf(samples(v.map((_, i) => i * 10), v), same);
+  const of = (...v: number[]) => digitsOf(samples(v.map((_, i) => i * 10), v), PLAIN);
   expect(of(101325.1, 101325.7)).toBe(9);
   expect(of(20, 25)).toBe(4);
   expect(of(7.25, 7.25)).toBeUndefined();
-  expect(digitsOf(null, same)).toBeUndefined();
+  expect(digitsOf(null, PLAIN)).toBeUndefined();
+  expect(digitsOf(samples([0, 10], [270e9, 270e9 + 1]), { ...PLAIN, quantity: "bytes" })).toBe(6);
 });
 
 test("whole numbers are written in full", () => {
