@@ -24,6 +24,13 @@ export interface ViewEvents extends Omit<GestureHost, "preview" | "cursor" | "vi
 
 const CROSSHAIR = "nanotdb";
 
+/** The chart in which a stretch is being chosen: what other charts tell of the pointer, when it strays, would undo the choice. */
+let dragging: ChartView | null = null;
+
+function mayMove(view: ChartView): boolean {
+  return dragging === null || dragging === view;
+}
+
 export class ChartView {
   private readonly u: uPlot;
   private readonly detach: () => void;
@@ -47,6 +54,10 @@ export class ChartView {
       preview: (next) => this.setView(next),
       commit: events.commit,
       cursor: (x) => this.setCursor(x),
+    });
+    this.u.over.addEventListener("mousedown", () => {
+      dragging = this;
+      addEventListener("mouseup", () => (dragging = null), { once: true });
     });
     this.u.over.addEventListener("mouseenter", () => (this.own = true));
     this.u.over.addEventListener("mouseleave", () => (this.own = false));
@@ -202,7 +213,7 @@ export class ChartView {
         sync: {
           key: CROSSHAIR,
           scales: ["x", null],
-          filters: { pub: onlyCrosshair, sub: onlyCrosshair },
+          filters: { pub: (type) => onlyCrosshair(type) && mayMove(this), sub: (type) => onlyCrosshair(type) && dragging !== this },
         },
       },
       hooks: {

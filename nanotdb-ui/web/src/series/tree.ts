@@ -8,10 +8,13 @@ export interface Tree {
   count: number;
 }
 
+/** room2 before room10. */
+const BY_NAME = new Intl.Collator("en", { numeric: true });
+
 export function treeOf(metrics: string[]): Tree {
   const root: Tree = { name: "", metric: null, children: [], count: 0 };
   const nodes = new Map<string, Tree>([["", root]]);
-  for (const metric of [...metrics].sort()) {
+  for (const metric of [...metrics].sort(BY_NAME.compare)) {
     const parts = metric.split(/(?<=[./])/);
     let key = "";
     let node = root;

@@ -187,6 +187,11 @@ describe("finding metrics", () => {
     expect(fuzzyScore("abc", "cab")).toBeNull();
   });
 
+  test("the tree is in the order of people", () => {
+    const tree = treeOf(["a/room10.temp", "a/room2.temp", "a/room1.temp"]);
+    expect(tree.children[0].children.map(({ name }) => name)).toEqual(["room1.temp", "room2.temp", "room10.temp"]);
+  });
+
   test("the tree joins parts with a single child", () => {
     const tree = treeOf(["pi/cpu.user", "pi/cpu.idle", "pi/disk.sda.reads", "pi/disk.sda.writes", "pi/cpu"]);
     expect(tree.count).toBe(5);
