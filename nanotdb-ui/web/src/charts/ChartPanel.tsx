@@ -4,7 +4,7 @@ import { useMemo, useRef } from "preact/hooks";
 import { Age } from "../components/Age";
 import { DataTable } from "../components/DataTable";
 import type { MenuItem } from "../components/Menu";
-import { Panel, type PanelStatus } from "../components/Panel";
+import { NOTHING_CHOSEN, Panel, type PanelStatus } from "../components/Panel";
 import type { SeriesState } from "../state/feed";
 import { settings } from "../state/server-settings";
 import { navigate } from "../state/router";
@@ -102,7 +102,7 @@ export function ChartPanel({ id, title, specs, span, style, class: extra, action
     <Panel
       id={id}
       title={title}
-      status={statusOf(states)}
+      status={specs.length === 0 ? NOTHING_CHOSEN : statusOf(states)}
       class={`chart-panel ${extra ?? ""}`}
       style={style}
       measure={ref}

@@ -89,9 +89,10 @@ export async function save(force = false): Promise<void> {
   if (config && !draft.peek()) await store((ifMatch) => putDashboard(config, force ? null : ifMatch), () => config);
 }
 
-/** Makes a backup the document at once. */
-export async function restore(name: string): Promise<void> {
+/** Makes a backup the document at once. What went wrong is the result where there is no document to show it beside. */
+export async function restore(name: string): Promise<string | null> {
   await store((ifMatch) => restoreBackup(name, ifMatch), (saved) => saved.config);
+  return history.peek() ? null : (errors.peek()[0]?.message ?? null);
 }
 
 /** `shown`: the document that is edited from then on. Undo goes on to work past it. */
@@ -103,7 +104,8 @@ async function store(send: (ifMatch: string | null) => Promise<Answer<Saved>>, s
     const { body, etag } = await send(base.peek()?.etag ?? null);
     const config = shown(body);
     base.value = { config, etag };
-    if (history.value && history.value.present !== config) history.value = change(history.value, config, null);
+    if (!history.value) history.value = begin(config);
+    else if (history.value.present !== config) history.value = change(history.value, config, null);
     dashboard.value = { config: body.config, etag };
     errors.value = [];
     warnings.value = [];

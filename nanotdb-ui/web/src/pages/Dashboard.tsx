@@ -26,6 +26,7 @@ export function Dashboard() {
         <h1>The dashboard could not be read</h1>
         <p>{dashboardError.value}</p>
         <Button onClick={() => void loadDashboard()}>Try again</Button>
+        {!settings.read_only && <Link href={`${settings.base_path.replace(/\/$/, "")}/edit`}>Restore a backup in the editor</Link>}
       </div>
     ) : (
       <>

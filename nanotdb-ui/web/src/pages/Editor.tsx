@@ -80,6 +80,8 @@ export default function Editor() {
         {heading}
         <p>{dashboardError.value}</p>
         <Button onClick={() => void editor.open()}>Try again</Button>
+        <Button onClick={() => (backups.value = true)}>Backups</Button>
+        {backups.value && <Backups onClose={() => (backups.value = false)} />}
       </div>
     ) : (
       <>

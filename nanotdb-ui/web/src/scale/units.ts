@@ -122,7 +122,7 @@ export function formatShown(value: number | null | undefined, display: Display, 
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const rate = display.perSecond ? "/s" : "";
   const digits = wanted ?? 4;
-  if (display.decimals !== undefined) return `${value.toFixed(display.decimals)}${display.unit}${rate}`;
+  if (display.decimals !== undefined) return `${value.toFixed(display.decimals).replace(/^-(?=0(\.0*)?$)/, "")}${display.unit}${rate}`;
   switch (display.quantity) {
     case "bytes": {
       const [scaled, prefix] = prefixed(value, style.bytes === "binary" ? 1024 : 1000);

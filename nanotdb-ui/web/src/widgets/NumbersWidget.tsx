@@ -2,7 +2,7 @@ import { levelOf } from "../charts/model";
 import { statusOf } from "../charts/ChartPanel";
 import { Age } from "../components/Age";
 import { Badge } from "../components/Badge";
-import { Panel, type PanelStatus } from "../components/Panel";
+import { NOTHING_CHOSEN, Panel, type PanelStatus } from "../components/Panel";
 import { now } from "../state/clock";
 import type { SeriesQuery, SeriesState } from "../state/feed";
 import { unitStyle } from "../state/prefs";
@@ -30,7 +30,7 @@ export function NumbersWidget({ id, widget, defaultDb, actions, class: extra }: 
   }));
   const states = useSeries(() => queries, JSON.stringify(queries)).map((state) => state.value);
   return (
-    <Panel id={id} title={widget.title ?? id} status={status(states)} actions={actions} class={`numbers-panel ${extra ?? ""}`}>
+    <Panel id={id} title={widget.title ?? id} status={list.length === 0 ? NOTHING_CHOSEN : status(states)} actions={actions} class={`numbers-panel ${extra ?? ""}`}>
       <ul class={widget.type === "number" ? "numbers single" : "numbers"}>
         {list.map(({ series, source }, i) => {
           const state = states[i];

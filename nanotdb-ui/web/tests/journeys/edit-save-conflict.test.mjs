@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { open, until } from "../lib/browser.mjs";
 import { journey } from "../lib/journey.mjs";
 
@@ -99,4 +101,27 @@ journey("an editor in which nothing was changed follows what another window save
   await page.getByText("Someone else saved this dashboard meanwhile.").waitFor();
   assert.equal(await page.getByLabel("Title").inputValue(), "Mine");
   check();
+});
+
+journey("a dashboard.json that cannot be read is put right from its backups; a widget without metrics says so", async ({ server, browser }) => {
+  const put = (title) =>
+    fetch(`${server.url}/api/dashboard-config`, {
+      method: "PUT",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ ...DASHBOARD, title }),
+    });
+  await server.import(["demo/cpu.busy_pct 12.5"]);
+  await put("First");
+  await put("Second");
+  writeFileSync(join(server.dir, "dashboard.json"), "{ not json");
+  // The server answers with an error, which browsers log.
+  const { page } = await open(browser, `${server.url}/dashboard`);
+  await page.getByRole("heading", { name: "The dashboard could not be read" }).waitFor();
+  await page.getByRole("link", { name: "Restore a backup in the editor" }).click();
+  await page.getByRole("button", { name: "Backups" }).click();
+  await page.getByRole("button", { name: /^Restore the version of/ }).first().click();
+  await page.getByRole("button", { name: "Edit Busy" }).waitFor();
+  await page.getByText(/^Saved\./).waitFor();
+  await page.getByRole("button", { name: "Widget", exact: true }).click();
+  await page.locator("[data-card=new_chart]").getByText("No metric is chosen yet.").waitFor();
 });

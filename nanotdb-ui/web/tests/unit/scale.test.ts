@@ -61,6 +61,7 @@ describe("units by names", () => {
 
   test("a dashboard's decimals are kept", () => {
     expect(formatShown(2.404, { quantity: "plain", factor: 1, offset: 0, unit: " GB", decimals: 1 }, STYLE)).toBe("2.4 GB");
+    expect(formatShown(-0.04, { quantity: "plain", factor: 1, offset: 0, unit: "°", decimals: 1 }, STYLE)).toBe("0.0°");
     expect(formatShown(null, displayOf("x", false, STYLE), STYLE)).toBe("–");
   });
 
