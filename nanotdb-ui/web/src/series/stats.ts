@@ -43,7 +43,8 @@ export function digitsOf(series: Series | null, display: Display): number | unde
   }
   if (!(max > min)) return undefined;
   const [low, high] = [shown(min, display), shown(max, display)];
-  const digits = digitsFor(Math.max(Math.abs(low), Math.abs(high)), Math.abs(high - low) / 100);
+  const distance = 10 ** Math.floor(Math.log10(Math.abs(high - low) / 10));
+  const digits = digitsFor(Math.max(Math.abs(low), Math.abs(high)), distance);
   // Nobody reads twelve digits of GiB; of a number that counts something they may matter.
   return Math.min(digits, display.quantity === "plain" ? 12 : 6);
 }

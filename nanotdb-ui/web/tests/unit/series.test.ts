@@ -190,6 +190,7 @@ describe("finding metrics", () => {
   test("the tree is in the order of people", () => {
     const tree = treeOf(["a/room10.temp", "a/room2.temp", "a/room1.temp"]);
     expect(tree.children[0].children.map(({ name }) => name)).toEqual(["room1.temp", "room2.temp", "room10.temp"]);
+    expect(treeOf(["pi_1h/cpu.a", "pi_1h/cpu.b", "pi/cpu.a", "pi/mem.b"]).children.map(({ name }) => name)).toEqual(["pi/", "pi_1h/cpu."]);
   });
 
   test("the tree joins parts with a single child", () => {
@@ -238,7 +239,8 @@ test("what comes in is counted without what the server stores of itself", () => 
 
 test("a series of large values near each other says how many digits they need", () => {
   const of = (...v: number[]) => digitsOf(samples(v.map((_, i) => i * 10), v), PLAIN);
-  expect(of(101325.1, 101325.7)).toBe(9);
+  expect(of(101325.1, 101325.7)).toBe(8);
+  expect(of(42.1, 42.9)).toBe(4);
   expect(of(20, 25)).toBe(4);
   expect(of(7.25, 7.25)).toBeUndefined();
   expect(digitsOf(null, PLAIN)).toBeUndefined();
