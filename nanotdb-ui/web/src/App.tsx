@@ -5,6 +5,7 @@ import { Header } from "./components/Header";
 import { Home } from "./pages/Home";
 import { Dashboard } from "./pages/Dashboard";
 import { NotFound } from "./pages/NotFound";
+import { link } from "./state/connection";
 import { path } from "./state/router";
 import { settings } from "./state/server-settings";
 import { pageOf, type PageName } from "./state/pages";
@@ -32,6 +33,11 @@ const TITLES: Record<PageName, string> = {
 function Lazy({ name }: { name: LazyName }) {
   const [page, setPage] = useState<{ Page: ComponentType } | { error: string } | null>(null);
   const [attempt, setAttempt] = useState(0);
+  const failed = page !== null && "error" in page;
+  const away = link.value.state === "away";
+  useEffect(() => {
+    if (failed && !away) setAttempt((count) => count + 1); // the server is back
+  }, [away]);
   useEffect(() => {
     let here = true;
     LAZY[name]().then(

@@ -1,10 +1,10 @@
 /** The one chart of all pages. */
-import { effect, useSignal } from "@preact/signals";
+import { effect, type Signal, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { now, serverNow } from "../state/clock";
 import { clockStyle, theme, unitStyle } from "../state/prefs";
-import { setRange, zoomTo } from "../state/time-range";
-import { formatShown } from "../scale/units";
+import { rangeBefore, setRange, zoomTo } from "../state/time-range";
+import { formatShown, shown } from "../scale/units";
 import { formatDateTime } from "../time/format";
 import { AUTO, panned, zoomed } from "../time/range";
 import { Legend } from "./Legend";
@@ -16,7 +16,6 @@ import { ChartView } from "./view";
 export interface ChartHandle {
   canvas: () => HTMLCanvasElement | null;
   palette: () => Palette;
-  view: () => [number, number];
 }
 
 interface Props {
@@ -24,7 +23,10 @@ interface Props {
   lines: Line[];
   /** A stretch that ends now, or a fixed one. */
   span: { ms: number } | { from: number; to: number };
-  onHandle?: (handle: ChartHandle) => void;
+  /** Ids of the lines that are not shown: the panel keeps them, for what is saved. */
+  hidden: Signal<Set<string>>;
+  /** null: the chart is no longer there. */
+  onHandle?: (handle: ChartHandle | null) => void;
 }
 
 interface Cursor {
@@ -34,12 +36,18 @@ interface Cursor {
   own: boolean;
 }
 
-export function Chart({ title, lines, span, onHandle }: Props) {
+/** What of time a stretch is now. */
+export function viewOf(span: Props["span"]): [number, number] {
+  if (!("ms" in span)) return [span.from, span.to];
+  const to = serverNow();
+  return [to - span.ms, to];
+}
+
+export function Chart({ title, lines, span, hidden, onHandle }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const chart = useRef<ChartView | null>(null);
   const cursor = useSignal<Cursor | null>(null);
   const spoken = useSignal("");
-  const hidden = useSignal<Set<string>>(new Set());
   const visible = useRef(false);
   const spanKey = "ms" in span ? String(span.ms) : `${span.from}/${span.to}`;
   /** What the chart was last told to draw: drawing the same again costs as much as the first time. */
@@ -47,12 +55,7 @@ export function Chart({ title, lines, span, onHandle }: Props) {
   const latest = useRef({ lines, span, spanKey });
   latest.current = { lines, span, spanKey };
 
-  const view = (): [number, number] => {
-    const { span: current } = latest.current;
-    if (!("ms" in current)) return [current.from, current.to];
-    const to = serverNow();
-    return [to - current.ms, to];
-  };
+  const view = () => viewOf(latest.current.span);
   const palette = useMemo(readPalette, [theme.value]);
   const shape = `${ChartView.shape(lines)}|${theme.value}|${JSON.stringify([clockStyle.value, unitStyle.value])}`;
 
@@ -104,8 +107,9 @@ export function Chart({ title, lines, span, onHandle }: Props) {
     });
     seen.observe(element);
     sized.observe(element);
-    onHandle?.({ canvas: () => chart.current?.canvas ?? null, palette: () => palette, view });
+    onHandle?.({ canvas: () => chart.current?.canvas ?? null, palette: () => palette });
     return () => {
+      onHandle?.(null);
       cancel();
       seen.disconnect();
       sized.disconnect();
@@ -160,7 +164,7 @@ export function Chart({ title, lines, span, onHandle }: Props) {
       speak();
     } else if (event.key === "+" || event.key === "=") zoomTo(zoomed(view(), 0.5, cursor.peek()?.t));
     else if (event.key === "-") zoomTo(zoomed(view(), 2));
-    else if (event.key === "Backspace") history.back();
+    else if (event.key === "Backspace") rangeBefore();
     else if (event.key === "0") setRange(AUTO);
     else if (event.key === "Escape" && cursor.peek()) chart.current?.setCursor(null);
     else return;
@@ -191,7 +195,7 @@ export function Chart({ title, lines, span, onHandle }: Props) {
 }
 
 function readout(lines: Line[], at: Cursor): string[] {
-  return lines.map((line, i) => `${line.label} ${formatShown(at.values[i], line.display, unitStyle.value)}`);
+  return lines.map((line, i) => `${line.label} ${formatShown(at.values[i], line.display, unitStyle.value, line.digits)}`);
 }
 
 function Tooltip({ at, lines, hidden, width }: { at: Cursor; lines: Line[]; hidden: Set<string>; width: number }) {
@@ -204,7 +208,7 @@ function Tooltip({ at, lines, hidden, width }: { at: Cursor; lines: Line[]; hidd
           <div key={line.id} class="row">
             <i style={{ background: colourOf(line, i) }} />
             <span class="name">{line.label}</span>
-            <b>{formatShown(at.values[i], line.display, unitStyle.value)}</b>
+            <b>{formatShown(at.values[i], line.display, unitStyle.value, line.digits)}</b>
             {bucketOf(line, at.t)}
           </div>
         ),
@@ -218,13 +222,13 @@ function shortSpan(lines: Line[]): boolean {
 }
 
 /** The bounds of the bucket under the crosshair. */
-function bucketOf({ series, display }: Line, t: number) {
+function bucketOf({ series, display, digits }: Line, t: number) {
   if (!series?.min || !series.max || series.stepMs === 0 || series.t.length === 0) return null;
   const i = Math.round((t - series.stepMs / 2 - series.t[0]) / series.stepMs);
   const min = series.min[i];
   const max = series.max[i];
   if (min === null || min === undefined || max === null || max === undefined || min === max) return null;
-  const text = (v: number) => formatShown(v * display.factor + display.offset, display, unitStyle.value);
+  const text = (v: number) => formatShown(shown(v, display), display, unitStyle.value, digits);
   return (
     <small>
       {text(min)} … {text(max)}

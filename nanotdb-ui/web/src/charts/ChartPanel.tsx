@@ -4,13 +4,14 @@ import { useMemo, useRef } from "preact/hooks";
 import { Age } from "../components/Age";
 import { DataTable } from "../components/DataTable";
 import type { MenuItem } from "../components/Menu";
-import { Panel, type PanelStatus } from "../components/Panel";
+import { NOTHING_CHOSEN, Panel, type PanelStatus } from "../components/Panel";
 import type { SeriesState } from "../state/feed";
 import { settings } from "../state/server-settings";
 import { navigate } from "../state/router";
 import { writeRange } from "../time/range";
 import type { Display } from "../scale/units";
-import { Chart, type ChartHandle } from "./Chart";
+import { digitsOf } from "../series/stats";
+import { Chart, type ChartHandle, viewOf } from "./Chart";
 import { saveCsv, savePng, tableOfLines } from "./export";
 import type { Line, Thresholds } from "./model";
 import { COLUMNS, useMeasuredSeries } from "./use-measured-series";
@@ -39,6 +40,8 @@ interface Props {
   class?: string;
   style?: Record<string, string>;
   actions?: MenuItem[];
+  /** Whether the menu leads to Explore. */
+  explore?: boolean;
   /** A line of text under the chart. */
   note?: string;
 }
@@ -55,10 +58,11 @@ export function statusOf(states: SeriesState[]): PanelStatus {
   };
 }
 
-export function ChartPanel({ id, title, specs, span, style, class: extra, actions = [], note }: Props) {
+export function ChartPanel({ id, title, specs, span, style, class: extra, actions = [], explore = true, note }: Props) {
   const table = useSignal(false);
   const ref = useRef<HTMLDivElement>(null);
   const handle = useRef<ChartHandle | null>(null);
+  const hidden = useSignal<Set<string>>(new Set());
   const states = useMeasuredSeries(ref, specs, span).map((state) => state.value);
   const lines = useMemo<Line[]>(
     () =>
@@ -71,24 +75,26 @@ export function ChartPanel({ id, title, specs, span, style, class: extra, action
         column: COLUMNS.includes(spec.aggregate ?? "") ? (spec.aggregate as Line["column"]) : undefined,
         bare: spec.bare,
         color: spec.color,
+        digits: digitsOf(states[i]?.series ?? null, spec.display),
         like: spec.earlier?.like,
       })),
     // A state is a new object whenever its series changed.
     [JSON.stringify(specs), ...states.slice(0, 24), states.length],
   );
-  const view = () => handle.current?.view() ?? [0, 0];
+  const inSight = lines.filter(({ id: line }) => !hidden.value.has(line));
+  const picture: MenuItem = {
+    icon: "image",
+    label: "Save PNG",
+    act: () => {
+      const canvas = handle.current?.canvas();
+      if (canvas && handle.current) savePng(title, canvas, lines, hidden.peek(), handle.current.palette());
+    },
+  };
   const items: MenuItem[] = [
     { icon: "table", label: table.value ? "View as chart" : "View as table", act: () => (table.value = !table.value) },
-    { icon: "download", label: "Save CSV", act: () => saveCsv(title, lines, view()) },
-    {
-      icon: "image",
-      label: "Save PNG",
-      act: () => {
-        const canvas = handle.current?.canvas();
-        if (canvas && handle.current) savePng(title, canvas, lines, handle.current.palette());
-      },
-    },
-    { icon: "chart", label: "Open in Explore", act: () => navigate(exploreLink(specs, span)) },
+    { icon: "download", label: "Save CSV", act: () => saveCsv(title, inSight, viewOf(span)) },
+    ...(table.value ? [] : [picture]),
+    ...(explore ? [{ icon: "chart" as const, label: "Open in Explore", act: () => navigate(exploreLink(specs, span)) }] : []),
     ...actions,
   ];
   const newest = states.reduce<SeriesState | null>((best, s) => ((s.series?.last?.t ?? 0) > (best?.series?.last?.t ?? 0) ? s : best), null);
@@ -96,7 +102,7 @@ export function ChartPanel({ id, title, specs, span, style, class: extra, action
     <Panel
       id={id}
       title={title}
-      status={statusOf(states)}
+      status={specs.length === 0 ? NOTHING_CHOSEN : statusOf(states)}
       class={`chart-panel ${extra ?? ""}`}
       style={style}
       measure={ref}
@@ -104,9 +110,9 @@ export function ChartPanel({ id, title, specs, span, style, class: extra, action
       badges={"ms" in span && <Age t={newest?.series?.last?.t} intervalMs={newest?.series?.intervalMs ?? null} />}
     >
       {table.value ? (
-        <DataTable table={tableOfLines(lines, view())} label={title} />
+        <DataTable table={tableOfLines(inSight, viewOf(span))} label={title} />
       ) : (
-        <Chart title={title} lines={lines} span={span} onHandle={(next) => (handle.current = next)} />
+        <Chart title={title} lines={lines} span={span} hidden={hidden} onHandle={(next) => (handle.current = next)} />
       )}
       {note && <p class="quiet note">{note}</p>}
     </Panel>

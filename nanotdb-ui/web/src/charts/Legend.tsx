@@ -47,7 +47,7 @@ export function Legend({ lines, hidden, cursor, live, onToggle, onIsolate }: Pro
                 />
               </svg>
               <span class="name">{line.label}</span>
-              <span class="value">{formatShown(value, line.display, unitStyle.value)}</span>
+              <span class="value">{formatShown(value, line.display, unitStyle.value, line.digits)}</span>
               {isOld && <span class="old">{formatAge(old)} old</span>}
             </button>
           </li>

@@ -2,10 +2,11 @@
 import { csvOf, tableOf } from "../series/table";
 import { shown } from "../scale/units";
 import type { Line } from "./model";
-import type { Palette } from "./palette";
+import { dashOf, type Palette } from "./palette";
 
 function fileName(title: string, extension: string): string {
-  return `${title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || "chart"}.${extension}`;
+  const name = title.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 80).replace(/^-|-$/g, "");
+  return `${name || "chart"}.${extension}`;
 }
 
 export function saveFile(name: string, content: Blob): void {
@@ -30,27 +31,69 @@ export function saveCsv(title: string, lines: Line[], view: [number, number]): v
   saveFile(fileName(title, "csv"), new Blob([csvOf(tableOfLines(lines, view))], { type: "text/csv" }));
 }
 
-export function savePng(title: string, plot: HTMLCanvasElement, lines: Line[], palette: Palette): void {
+interface Mark {
+  text: string;
+  x: number;
+  row: number;
+}
+
+function cutTo(width: number, text: string, measure: (text: string) => number): string {
+  let cut = text;
+  while (cut.length > 1 && measure(cut) > width) cut = `${cut.slice(0, -2)}…`;
+  return cut;
+}
+
+/** Places for the names of lines below a picture, in as many rows as they need; a name wider than all is cut. */
+export function legendRows(names: string[], width: number, measure: (text: string) => number): Mark[] {
+  let [x, row] = [0, 0];
+  return names.map((name) => {
+    const text = cutTo(width - MARK, name, measure);
+    const needs = measure(text) + MARK;
+    if (x > 0 && x + needs > width) [x, row] = [0, row + 1];
+    const mark = { text, x, row };
+    x += needs + 14;
+    return mark;
+  });
+}
+
+/** Width of a line's sample with its distance to the name. */
+const MARK = 24;
+const HEAD = 32;
+const ROW = 18;
+
+export function savePng(title: string, plot: HTMLCanvasElement, lines: Line[], hidden: Set<string>, palette: Palette): void {
   const ratio = devicePixelRatio || 1;
   const canvas = document.createElement("canvas");
-  canvas.width = plot.width + 16 * ratio;
-  canvas.height = plot.height + 64 * ratio;
   const ctx = canvas.getContext("2d");
   if (!ctx) return;
+  const [width, height] = [plot.width / ratio + 16, plot.height / ratio];
+  const font = "12px system-ui, sans-serif";
+  ctx.font = font;
+  const shown = lines.flatMap((line, i) => (hidden.has(line.id) ? [] : [{ line, i }]));
+  const measure = (text: string) => ctx.measureText(text).width;
+  const marks = legendRows(shown.map(({ line }) => line.label), width - 24, measure);
+  const rows = (marks.at(-1)?.row ?? 0) + 1;
+  canvas.width = width * ratio;
+  canvas.height = (HEAD + height + 8 + rows * ROW + 6) * ratio;
+  ctx.scale(ratio, ratio);
   ctx.fillStyle = palette.surface;
-  ctx.fillRect(0, 0, canvas.width, canvas.height);
-  ctx.drawImage(plot, 8 * ratio, 32 * ratio);
+  ctx.fillRect(0, 0, width, canvas.height);
+  ctx.drawImage(plot, 8, HEAD, plot.width / ratio, height);
   ctx.fillStyle = palette.text;
-  ctx.font = `600 ${15 * ratio}px system-ui, sans-serif`;
-  ctx.fillText(title, 12 * ratio, 22 * ratio);
-  ctx.font = `${12 * ratio}px system-ui, sans-serif`;
-  let x = 12 * ratio;
-  lines.forEach(({ label, color, like }, i) => {
-    ctx.fillStyle = color ?? palette.series[(like ?? i) % palette.series.length];
-    ctx.fillRect(x, canvas.height - 18 * ratio, 12 * ratio, 3 * ratio);
-    ctx.fillStyle = palette.text;
-    ctx.fillText(label, x + 16 * ratio, canvas.height - 12 * ratio);
-    x += ctx.measureText(label).width + 32 * ratio;
+  ctx.font = "600 15px system-ui, sans-serif";
+  ctx.fillText(cutTo(width - 24, title, measure), 12, 22);
+  ctx.font = font;
+  ctx.lineWidth = 3;
+  marks.forEach(({ text, x, row }, k) => {
+    const { line, i } = shown[k];
+    const y = HEAD + height + 16 + row * ROW;
+    ctx.strokeStyle = line.color ?? palette.series[(line.like ?? i) % palette.series.length];
+    ctx.setLineDash(dashOf(i, line.like));
+    ctx.beginPath();
+    ctx.moveTo(12 + x, y);
+    ctx.lineTo(12 + x + 18, y);
+    ctx.stroke();
+    ctx.fillText(text, 12 + x + MARK, y + 4);
   });
   canvas.toBlob((blob) => blob && saveFile(fileName(title, "png"), blob));
 }

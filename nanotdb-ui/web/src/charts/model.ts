@@ -20,6 +20,8 @@ export interface Line {
   /** Draw only the line, without the band between min and max. */
   bare?: boolean;
   color?: string;
+  /** Significant digits of its values, where they need more than usual to differ. */
+  digits?: number;
   /** An earlier stretch of the line at this place: drawn in its colour, dashed. */
   like?: number;
 }

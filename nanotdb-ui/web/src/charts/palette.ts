@@ -44,7 +44,8 @@ export function dashOf(index: number, like?: number): number[] {
   return [[], [6, 3], [2, 3], [8, 3, 2, 3]][Math.floor(index / COLOURS) % 4];
 }
 
+/** A colour, however it is written, with a share of its opacity. */
 export function faded(colour: string, share: number): string {
   const alpha = Math.round(share * 255).toString(16).padStart(2, "0");
-  return /^#[0-9a-f]{6}$/i.test(colour) ? colour + alpha : colour;
+  return /^#[0-9a-f]{6}$/i.test(colour) ? colour + alpha : `color-mix(in srgb, ${colour} ${Math.round(share * 100)}%, transparent)`;
 }

@@ -2,9 +2,9 @@
 import type uPlot from "uplot";
 import type { Line } from "./model";
 import type { Palette } from "./palette";
-import { axisKey } from "../scale/units";
+import { axisKey, formatShown, type UnitStyle } from "../scale/units";
 
-export function drawThresholds(u: uPlot, lines: Line[], palette: Palette): void {
+export function drawThresholds(u: uPlot, lines: Line[], palette: Palette, units: UnitStyle): void {
   if (!lines.some(({ thresholds }) => thresholds)) return;
   const { ctx } = u;
   const { left, top, width, height } = u.bbox;
@@ -29,7 +29,7 @@ export function drawThresholds(u: uPlot, lines: Line[], palette: Palette): void 
       ctx.moveTo(left, y);
       ctx.lineTo(left + width, y);
       ctx.stroke();
-      ctx.fillText(`${name} ${value}`, left + 4 * ratio, y - 3 * ratio);
+      ctx.fillText(`${name} ${formatShown(value, display, units)}`, left + 4 * ratio, y - 3 * ratio);
     }
   }
   ctx.restore();

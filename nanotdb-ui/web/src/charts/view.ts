@@ -1,6 +1,7 @@
 /** uPlot, set up for our series: real gaps, honest bands, synced crosshair. Not a component; Chart.tsx owns one. */
 import uPlot from "uplot";
 import { align } from "../series/align";
+import { digitsFor } from "../scale/number";
 import { extent } from "../scale/extent";
 import { axisKey, formatShown, incrementsOf, shown, type UnitStyle } from "../scale/units";
 import type { ClockStyle } from "../time/format";
@@ -22,6 +23,13 @@ export interface ViewEvents extends Omit<GestureHost, "preview" | "cursor" | "vi
 }
 
 const CROSSHAIR = "nanotdb";
+
+/** The chart in which a stretch is being chosen: what other charts tell of the pointer, when it strays, would undo the choice. */
+let dragging: ChartView | null = null;
+
+function mayMove(view: ChartView): boolean {
+  return dragging === null || dragging === view;
+}
 
 export class ChartView {
   private readonly u: uPlot;
@@ -47,6 +55,10 @@ export class ChartView {
       commit: events.commit,
       cursor: (x) => this.setCursor(x),
     });
+    this.u.over.addEventListener("mousedown", () => {
+      dragging = this;
+      addEventListener("mouseup", () => (dragging = null), { once: true });
+    });
     this.u.over.addEventListener("mouseenter", () => (this.own = true));
     this.u.over.addEventListener("mouseleave", () => (this.own = false));
   }
@@ -54,7 +66,7 @@ export class ChartView {
   /** Whether `lines` fit the series that this view was made with; a new view is needed otherwise. */
   static shape(lines: Line[]): string {
     return lines
-      .map((l) => [l.id, l.label, axisKey(l.display), l.series?.min && !l.bare ? 1 : 0, l.color, l.column].join("\u0001"))
+      .map((l) => [l.id, l.label, axisKey(l.display), l.series?.min && !l.bare ? 1 : 0, drawn(l) ? 1 : 0, l.color, l.column].join("\u0001"))
       .join("\u0002");
   }
 
@@ -159,12 +171,13 @@ export class ChartView {
       series.push({ ...common, label: line.label, stroke, width: 1.5, points: { size: 4, filter: isolated } });
       if (line.series?.min && !line.bare) {
         // Bounds are drawn as thin lines too: a spike of one sample must be seen where its area is a hair.
-        const edge = { ...common, dash: [], stroke: faded(stroke, 0.55), width: 0.75, points: { size: 3, filter: isolated } };
+        const edge = { ...common, dash: [], stroke: faded(stroke, 0.55), width: 0.75, points: { size: 3, filter: (u: uPlot, index: number) => isolated(u, index, false) } };
         series.push(edge, { ...edge });
         bands.push({ series: [series.length - 2, series.length - 1], fill: faded(stroke, 0.16) });
       }
-      if (scales[scale]) return;
-      scales[scale] = { auto: true, range: (_u, min, max) => extent(min, max) };
+      scales[scale] ??= { auto: true, range: (_u, min, max) => extent(min, max, line.display.quantity === "percent" ? 100 : Infinity) };
+      // An axis beside which nothing is drawn would take the room of the others.
+      if (!drawn(line) || axes.some((axis) => axis.scale === scale)) return;
       axes.push({
         scale,
         side: axes.length === 1 ? 3 : 1,
@@ -176,7 +189,10 @@ export class ChartView {
         grid: { show: axes.length === 1, stroke: palette.grid, width: 1 },
         space: 32,
         incrs: incrementsOf(line.display, units),
-        values: (_u, splits) => splits.map((v) => formatShown(v, { ...line.display, decimals: undefined }, units, 4)),
+        values: (_u, splits, _axis, _space, distance) => {
+          const digits = digitsFor(Math.max(...splits.map(Math.abs)), distance);
+          return splits.map((v) => formatShown(v, { ...line.display, decimals: undefined }, units, digits));
+        },
       });
     });
     return {
@@ -197,11 +213,11 @@ export class ChartView {
         sync: {
           key: CROSSHAIR,
           scales: ["x", null],
-          filters: { pub: onlyCrosshair, sub: onlyCrosshair },
+          filters: { pub: (type) => onlyCrosshair(type) && mayMove(this), sub: (type) => onlyCrosshair(type) && dragging !== this },
         },
       },
       hooks: {
-        draw: [(u) => drawThresholds(u, this.lines, palette)],
+        draw: [(u) => drawThresholds(u, this.lines, palette, units)],
         setSelect: [(u) => this.selected(u)],
         setCursor: [(u) => this.cursorMoved(u)],
       },
@@ -246,6 +262,10 @@ export class ChartView {
   }
 }
 
+function drawn({ series }: Line): boolean {
+  return series?.v.some((v) => v !== null) ?? false;
+}
+
 /** The value at a row, or at the nearest row of a series with other times, unless a gap lies between. */
 function valueNear(column: (number | null | undefined)[], at: number): number | null {
   for (let by = 0; by <= 64; by++) {
@@ -284,5 +304,5 @@ function isolated(u: uPlot, index: number, show: boolean): number[] | null {
 
 function axisWidth(u: uPlot, values: string[] | null): number {
   const longest = (values ?? []).reduce((most, text) => Math.max(most, text?.length ?? 0), 0);
-  return Math.min(96, Math.max(36, longest * 6.6 + 12, u.width < 300 ? 36 : 0));
+  return Math.min(112, Math.max(36, longest * 6.6 + 12, u.width < 300 ? 36 : 0));
 }

@@ -27,7 +27,7 @@ export function DataTable({ table, label }: { table: Table; label: string }) {
               <th scope="row">{formatDateTime(t, clockStyle.value)}</th>
               {cells.map((cell, i) => (
                 <td class="number" key={i}>
-                  {cell === null ? "" : significant(cell, 7)}
+                  {cell === null ? "" : Number.isSafeInteger(cell) ? String(cell) : significant(cell, 9)}
                 </td>
               ))}
             </tr>

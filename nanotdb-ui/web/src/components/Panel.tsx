@@ -13,6 +13,8 @@ export interface PanelStatus {
   /** Nothing to show and why. */
   error: string | null;
   empty: boolean;
+  /** What is said while it is empty. */
+  why?: string;
   warning: string | null;
 }
 
@@ -29,6 +31,9 @@ interface Props {
   style?: Record<string, string>;
   children: ComponentChildren;
 }
+
+/** Of a panel that has nothing to ask for. */
+export const NOTHING_CHOSEN: PanelStatus = { loading: false, error: null, empty: true, why: "No metric is chosen yet.", warning: null };
 
 function toggleFull(id: string | null): void {
   setQuery((params) => (id === null ? params.delete("panel") : params.set("panel", id)));
@@ -79,7 +84,7 @@ export function Panel({ id, title, status, badges, actions = [], class: extra = 
       ) : status.empty ? (
         <div class="message">
           <Icon name="clock" />
-          <p>No samples in this time.</p>
+          <p>{status.why ?? "No samples in this time."}</p>
         </div>
       ) : (
         children

@@ -1,8 +1,10 @@
 /** The one time bar of a page: presets, a range of one's own, zoom, back, live. */
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { serverNow } from "../state/clock";
 import { clockStyle } from "../state/prefs";
-import { panBy, range, setRange, zoomBy } from "../state/time-range";
+import { stepped } from "../state/router";
+import { lookback, panBy, range, rangeBefore, setRange, zoomBy } from "../state/time-range";
 import { formatDuration, spaced } from "../time/duration";
 import { formatDateTime, fromInput, toInput } from "../time/format";
 import { AUTO, bounds, PRESETS } from "../time/range";
@@ -12,6 +14,9 @@ import { Dialog } from "./Dialog";
 /** `lookbackMs`: what is shown while the range is `auto`; `auto` names that choice, where panels have lookbacks of their own. */
 export function TimeBar({ lookbackMs, auto }: { lookbackMs: number; auto?: string }) {
   const asking = useSignal(false);
+  useEffect(() => {
+    lookback.value = lookbackMs;
+  }, [lookbackMs]);
   const current = range.value;
   const chosen = current.kind === "last" ? String(current.ms) : current.kind === "auto" ? "auto" : "fixed";
   const known = PRESETS.some(({ ms }) => String(ms) === chosen);
@@ -21,7 +26,7 @@ export function TimeBar({ lookbackMs, auto }: { lookbackMs: number; auto?: strin
   };
   return (
     <div class="timebar row" role="group" aria-label="Time">
-      <Button icon="back" label="Earlier" onClick={() => panBy(-0.5, lookbackMs)} />
+      <Button icon="back" label="Earlier" onClick={() => panBy(-0.5)} />
       <select
         aria-label="Time range"
         value={chosen}
@@ -41,12 +46,12 @@ export function TimeBar({ lookbackMs, auto }: { lookbackMs: number; auto?: strin
         {current.kind === "fixed" && <option value="fixed">{fixedLabel(current.from, current.to)}</option>}
         <option value="custom">From … to …</option>
       </select>
-      <Button icon="forward" label="Later" disabled={current.kind !== "fixed"} onClick={() => panBy(0.5, lookbackMs)} />
-      <Button icon="zoomOut" label="Zoom out" onClick={() => zoomBy(2, lookbackMs)} />
-      <Button icon="zoomIn" label="Zoom in" onClick={() => zoomBy(0.5, lookbackMs)} />
+      <Button icon="forward" label="Later" disabled={current.kind !== "fixed"} onClick={() => panBy(0.5)} />
+      <Button icon="zoomOut" label="Zoom out" onClick={() => zoomBy(2)} />
+      <Button icon="zoomIn" label="Zoom in" onClick={() => zoomBy(0.5)} />
       {current.kind === "fixed" && (
         <>
-          <Button icon="undo" label="Back to the range before" onClick={() => history.back()} />
+          <Button icon="undo" label="Back to the range before" disabled={!stepped.value} onClick={rangeBefore} />
           <Button icon="live" onClick={() => setRange(AUTO)}>
             Live
           </Button>

@@ -7,7 +7,7 @@ import { Dialog } from "../components/Dialog";
 import { clockStyle, unitStyle } from "../state/prefs";
 import { formatDateTime } from "../time/format";
 import { formatBytes } from "../scale/number";
-import { dirty, restore, takeOver } from "./state";
+import { dirty, edited, restore, takeOver } from "./state";
 
 /** Versions before: opened as a change, that is saved or undone like any other, or restored at once. */
 export function Backups({ onClose }: { onClose: () => void }) {
@@ -29,8 +29,9 @@ export function Backups({ onClose }: { onClose: () => void }) {
   };
   const putBack = async (name: string) => {
     if (dirty.peek() && !confirm("The changes that are not saved are replaced by this version. Undo brings them back. Restore it?")) return;
-    await restore(name);
-    onClose();
+    const failure = await restore(name);
+    if (failure) problem.value = failure;
+    else onClose();
   };
   return (
     <Dialog title="Backups" wide onClose={onClose}>
@@ -65,9 +66,11 @@ export function Backups({ onClose }: { onClose: () => void }) {
                   <td class="number">{widgets}</td>
                   <td class="number">{formatBytes(bytes, unitStyle.value.bytes === "binary")}</td>
                   <td class="row">
-                    <Button onClick={() => void take(name)} label={`Open the version of ${formatDateTime(time_ms, clockStyle.value)}`}>
-                      Open
-                    </Button>
+                    {edited.value && (
+                      <Button onClick={() => void take(name)} label={`Open the version of ${formatDateTime(time_ms, clockStyle.value)}`}>
+                        Open
+                      </Button>
+                    )}
                     <Button onClick={() => void putBack(name)} label={`Restore the version of ${formatDateTime(time_ms, clockStyle.value)}`}>
                       Restore
                     </Button>

@@ -1,11 +1,13 @@
 /** The widgets of a group, in place: to choose, drag, resize. */
 import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
 import { Button } from "../components/Button";
 import { Icon } from "../components/Icon";
 import type { FieldError } from "../api/types";
 import { AUTO } from "../time/range";
 import { type DashboardConfig, layoutOf } from "../widgets/config";
 import { Widget } from "../widgets/Widget";
+import { startDrag } from "./drag";
 import { moveWidget, removeWidget, setWidget } from "./edits";
 import { errorsUnder, pointerOf } from "./pointer";
 
@@ -18,24 +20,47 @@ interface Props {
   onEdit: (config: DashboardConfig, key?: string) => void;
 }
 
+function widgetsOf(config: DashboardConfig, group: string): string[] {
+  return config.groups?.find(({ id }) => id === group)?.widgets ?? [];
+}
+
 export function Canvas({ config, group, chosen, errors, onChoose, onEdit }: Props) {
   const dragged = useSignal<string | null>(null);
   const spoken = useSignal("");
-  const ids = config.groups?.find(({ id }) => id === group)?.widgets ?? [];
+  /** A drag goes on while the document changes. */
+  const latest = useRef(config);
+  latest.current = config;
+  const ids = widgetsOf(config, group);
   const list = ids.flatMap((id) => (config.widgets?.[id] ? [{ id, widget: config.widgets[id] }] : []));
   const move = (id: string, to: number) => {
     onEdit(moveWidget(config, group, id, to));
     spoken.value = `Place ${Math.max(1, Math.min(ids.length, to + 1))} of ${ids.length}`;
   };
   const resize = (id: string, w: number, h: number, key?: string) => {
-    const widget = config.widgets?.[id];
+    const present = latest.current;
+    const widget = present.widgets?.[id];
     if (!widget) return;
     const clamp = (n: number) => Math.max(1, Math.min(4, n));
     const layout = { ...widget.layout, w: clamp(w), h: clamp(h) };
     const now = layoutOf(widget);
     if (layout.w === now.w && layout.h === now.h) return;
-    onEdit(setWidget(config, id, { ...widget, layout }), key);
+    onEdit(setWidget(present, id, { ...widget, layout }), key);
     spoken.value = `${layout.w} columns, ${layout.h} rows`;
+  };
+  const startMove = (event: PointerEvent, id: string) => {
+    const key = `drag/${id}/${Date.now()}`;
+    (event.currentTarget as HTMLElement).focus();
+    dragged.value = id;
+    startDrag(event, {
+      over: (target) => {
+        const present = latest.current;
+        const to = widgetsOf(present, group).indexOf(target);
+        if (target === id || to < 0) return false;
+        onEdit(moveWidget(present, group, id, to), key);
+        return true;
+      },
+      end: () => (dragged.value = null),
+    });
   };
   const startResize = (event: PointerEvent, id: string) => {
     const handle = event.currentTarget as HTMLElement;
@@ -53,9 +78,11 @@ export function Canvas({ config, group, chosen, errors, onChoose, onEdit }: Prop
     const done = () => {
       handle.removeEventListener("pointermove", moved);
       handle.removeEventListener("pointerup", done);
+      handle.removeEventListener("pointercancel", done);
     };
     handle.addEventListener("pointermove", moved);
     handle.addEventListener("pointerup", done);
+    handle.addEventListener("pointercancel", done);
   };
   return (
     <>
@@ -71,25 +98,15 @@ export function Canvas({ config, group, chosen, errors, onChoose, onEdit }: Prop
             <div
               key={id}
               class={`card w${w} h${h}${chosen === id ? " chosen" : ""}${dragged.value === id ? " dragged" : ""}`}
-              onDragOver={(event) => {
-                if (!dragged.value) return;
-                event.preventDefault();
-                if (dragged.value !== id && ids.indexOf(dragged.value) !== at) onEdit(moveWidget(config, group, dragged.value, at), `drag/${dragged.value}`);
-              }}
-              onDrop={(event) => event.preventDefault()}
+              data-card={id}
             >
               <div class="row tools">
                 <button
                   type="button"
                   class="button square grip"
-                  draggable
                   aria-label={`Move ${name}: drag, or arrow keys`}
                   title="Move: drag, or arrow keys"
-                  onDragStart={(event) => {
-                    dragged.value = id;
-                    event.dataTransfer?.setData("text/plain", id);
-                  }}
-                  onDragEnd={() => (dragged.value = null)}
+                  onPointerDown={(event) => startMove(event, id)}
                   onKeyDown={(event) => {
                     const by = ["ArrowLeft", "ArrowUp"].includes(event.key) ? -1 : ["ArrowRight", "ArrowDown"].includes(event.key) ? 1 : 0;
                     if (by === 0) return;

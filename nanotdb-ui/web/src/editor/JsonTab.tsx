@@ -5,6 +5,7 @@ import type { FieldError } from "../api/types";
 import { Button } from "../components/Button";
 import type { DashboardConfig } from "../widgets/config";
 import { describe, lineOf } from "./pointer";
+import { draft } from "./state";
 
 interface Props {
   config: DashboardConfig;
@@ -12,27 +13,37 @@ interface Props {
   onEdit: (config: DashboardConfig, key?: string) => void;
 }
 
+function compact(text: string): string | null {
+  try {
+    return JSON.stringify(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
 export function JsonTab({ config, errors, onEdit }: Props) {
-  const text = useSignal(JSON.stringify(config, null, 2));
-  const problem = useSignal("");
+  const text = useSignal(draft.peek()?.text ?? JSON.stringify(config, null, 2));
+  const problem = draft.value?.problem ?? "";
   const area = useRef<HTMLTextAreaElement>(null);
   const mine = useRef(config);
   useEffect(() => {
     if (config === mine.current) return; // typed here
     mine.current = config;
     text.value = JSON.stringify(config, null, 2);
-    problem.value = "";
   }, [config]);
+  useEffect(() => {
+    // Undone to the document that was there before.
+    if (!draft.value && JSON.stringify(mine.current) !== compact(text.peek())) text.value = JSON.stringify(mine.current, null, 2);
+  }, [draft.value]);
   const take = (value: string) => {
     text.value = value;
     try {
       const parsed: unknown = JSON.parse(value);
       if (parsed === null || typeof parsed !== "object" || Array.isArray(parsed)) throw new Error("the document must be an object { … }");
       mine.current = parsed as DashboardConfig;
-      problem.value = "";
       onEdit(mine.current, "json");
     } catch (error) {
-      problem.value = (error as Error).message;
+      draft.value = { text: value, problem: (error as Error).message };
     }
   };
   const jump = (line: number) => {
@@ -51,13 +62,13 @@ export function JsonTab({ config, errors, onEdit }: Props) {
           rows={28}
           spellcheck={false}
           value={text.value}
-          aria-invalid={problem.value !== "" || errors.length > 0}
+          aria-invalid={problem !== "" || errors.length > 0}
           onInput={(event) => take(event.currentTarget.value)}
         />
       </label>
-      {problem.value && (
+      {problem && (
         <p class="field-error" role="alert">
-          Not JSON yet: {problem.value}
+          Not JSON yet: {problem}
         </p>
       )}
       <ul>

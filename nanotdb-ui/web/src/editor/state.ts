@@ -1,5 +1,5 @@
 /** The document being edited: history, errors, saving. */
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { type Answer, ApiError } from "../api/client";
 import { fieldErrors, putDashboard, restoreBackup, type Saved, validateDashboard } from "../api/dashboard";
 import type { FieldError } from "../api/types";
@@ -17,8 +17,13 @@ export const saving = signal(false);
 export const conflict = signal(false);
 export const notice = signal<string | null>(null);
 
+/** Text of the JSON tab that is no document yet, and why. It counts as a change, and cannot be saved. */
+export const draft = signal<{ text: string; problem: string } | null>(null);
+
 export const edited = computed(() => history.value?.present ?? null);
-export const dirty = computed(() => history.value !== null && base.value !== null && history.value.present !== base.value.config);
+export const dirty = computed(
+  () => history.value !== null && base.value !== null && (draft.value !== null || history.value.present !== base.value.config),
+);
 
 export async function open(): Promise<void> {
   if (dirty.peek()) return; // came back to an edit that goes on
@@ -31,7 +36,17 @@ function start(config: DashboardConfig, etag: string | null): void {
   history.value = begin(config);
   errors.value = [];
   conflict.value = false;
+  draft.value = null;
 }
+
+// Saved in another window: an edit that has not begun follows, one that has is told.
+effect(() => {
+  const loaded = dashboard.value;
+  const known = base.peek();
+  if (!loaded || !known || loaded.etag === known.etag || saving.peek()) return;
+  if (dirty.peek()) notice.value = "Someone else saved this dashboard meanwhile. Saving yours will ask which to keep.";
+  else start(loaded.config, loaded.etag);
+});
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 let checks = 0;
@@ -53,12 +68,17 @@ function check(): void {
 export function edit(next: DashboardConfig, key: string | null = null): void {
   if (!history.value) return;
   history.value = change(history.value, next, key);
-  notice.value = null;
+  if (dashboard.peek()?.etag === base.peek()?.etag) notice.value = null;
+  draft.value = null;
   check();
 }
 
 export function step(back: boolean): void {
   if (!history.value) return;
+  if (draft.value) {
+    draft.value = null; // what was typed since the text was a document last
+    return;
+  }
   history.value = back ? undo(history.value) : redo(history.value);
   check();
 }
@@ -66,12 +86,13 @@ export function step(back: boolean): void {
 /** `force`: over what someone else saved. */
 export async function save(force = false): Promise<void> {
   const config = edited.peek();
-  if (config) await store((ifMatch) => putDashboard(config, force ? null : ifMatch), () => config);
+  if (config && !draft.peek()) await store((ifMatch) => putDashboard(config, force ? null : ifMatch), () => config);
 }
 
-/** Makes a backup the document at once. */
-export async function restore(name: string): Promise<void> {
+/** Makes a backup the document at once. What went wrong is the result where there is no document to show it beside. */
+export async function restore(name: string): Promise<string | null> {
   await store((ifMatch) => restoreBackup(name, ifMatch), (saved) => saved.config);
+  return history.peek() ? null : (errors.peek()[0]?.message ?? null);
 }
 
 /** `shown`: the document that is edited from then on. Undo goes on to work past it. */
@@ -83,7 +104,8 @@ async function store(send: (ifMatch: string | null) => Promise<Answer<Saved>>, s
     const { body, etag } = await send(base.peek()?.etag ?? null);
     const config = shown(body);
     base.value = { config, etag };
-    if (history.value && history.value.present !== config) history.value = change(history.value, config, null);
+    if (!history.value) history.value = begin(config);
+    else if (history.value.present !== config) history.value = change(history.value, config, null);
     dashboard.value = { config: body.config, etag };
     errors.value = [];
     warnings.value = [];

@@ -11,7 +11,7 @@ import { catalog } from "../state/catalog";
 import { now } from "../state/clock";
 import { clockStyle, unitStyle } from "../state/prefs";
 import { useAnswer } from "../state/use-answer";
-import { displayOf, formatShown, looksLikeCounter, shown } from "../scale/units";
+import { displayOf, formatSeconds, formatShown, looksLikeCounter, shown } from "../scale/units";
 import { grouped } from "../scale/number";
 import { formatAge } from "../time/duration";
 import { formatDateTime } from "../time/format";
@@ -170,7 +170,7 @@ function Metrics({ name }: { name: string }) {
             number: true,
             cell: ({ i }) => {
               const interval = db.interval_ms[i];
-              return interval === null ? "–" : formatAge(interval);
+              return interval === null ? "–" : interval < 1000 ? formatSeconds(interval / 1000) : formatAge(interval);
             },
           },
         ]}

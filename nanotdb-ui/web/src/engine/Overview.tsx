@@ -51,6 +51,12 @@ function runtimeFacts(runtime: EngineAnswer["runtime"]): [string, string][] {
   });
 }
 
+/** Of what is in the data files: samples in memory take none of their bytes. */
+function perSample({ points, open_points, data_bytes }: EngineAnswer["databases"][number]): string {
+  const stored = (points ?? 0) - open_points;
+  return stored > 0 ? significant(data_bytes / stored, 3) : "–";
+}
+
 export function Overview({ engine }: { engine: EngineAnswer }) {
   return (
     <>
@@ -69,7 +75,7 @@ export function Overview({ engine }: { engine: EngineAnswer }) {
             { name: "Metrics", number: true, cell: (db) => grouped(db.metrics) },
             { name: "Samples", number: true, cell: (db) => (db.points === null ? "–" : grouped(db.points)) },
             { name: "Data", number: true, cell: (db) => bytes(db.data_bytes) },
-            { name: "Bytes per sample", number: true, cell: (db) => (db.points ? significant(db.data_bytes / db.points, 3) : "–") },
+            { name: "Bytes per sample", number: true, cell: perSample },
             { name: "Log", number: true, cell: (db) => bytes(db.wal_bytes) },
             { name: "Partitions", number: true, cell: (db) => grouped(db.partitions) },
             { name: "In memory", number: true, cell: (db) => `${grouped(db.open_points)} in ${db.open_pages} ${db.open_pages === 1 ? "page" : "pages"}` },

@@ -59,7 +59,7 @@ export function Partitions({ db, partitions, onStarted }: { db: string; partitio
                   <span class="quiet">
                     {bytes(file.bytes)}, {file.kind}
                     {file.codec ? `, ${file.codec}` : ""}
-                    {file.pages === null ? "" : `, ${grouped(file.pages)} pages`}
+                    {file.pages === null ? "" : `, ${grouped(file.pages)} ${file.pages === 1 ? "page" : "pages"}`}
                   </span>
                 </div>
               )),
@@ -99,21 +99,21 @@ function Timeline({ partitions }: { partitions: Partition[] }) {
     <figure style={{ margin: "0 0 12px" }}>
       <svg class="timeline" viewBox={`0 0 ${W} 96`} preserveAspectRatio="none" role="img" aria-label={`${list.length} partitions on a time line; the table has the numbers`}>
         <rect class="base" x="0" y="94" width={W} height="2" />
-        {list.map((bar) => (
-          <rect
-            key={bar.key}
-            class={bar.kind}
-            x={bar.x * W + 0.5}
-            width={Math.max(1, bar.width * W - 1)}
-            y={94 - bar.height * 86}
-            height={bar.height * 86}
-          >
-            <title>
-              {bar.key}: {bytes(bar.bytes)}
-              {bar.bytesPerPoint === null ? "" : `, ${significant(bar.bytesPerPoint, 3)} bytes per sample`}
-            </title>
-          </rect>
-        ))}
+        {list.map((bar) => {
+          const [x, width, height] = [bar.x * W + 0.5, Math.max(1, bar.width * W - 1), bar.height * 86];
+          const metric = height * bar.metric;
+          return (
+            <g key={bar.key}>
+              <title>
+                {bar.key}: {bytes(bar.bytes)}
+                {bar.metric > 0 ? `, ${bytes(bar.bytes * bar.metric)} of it in the metric file` : ""}
+                {bar.bytesPerPoint === null ? "" : `, ${significant(bar.bytesPerPoint, 3)} bytes per sample`}
+              </title>
+              <rect x={x} width={width} y={94 - height + metric} height={height - metric} />
+              <rect class="metric" x={x} width={width} y={94 - height} height={metric} />
+            </g>
+          );
+        })}
       </svg>
       <figcaption class="timeline-key quiet">
         <span>{formatDay(from, clockStyle.value, true)}</span>

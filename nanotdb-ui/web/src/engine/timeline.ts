@@ -10,7 +10,12 @@ export interface Bar {
   height: number;
   bytes: number;
   bytesPerPoint: number | null;
-  kind: "raw" | "metric";
+  /** Share of its bytes that is in metric files; the rest is in raw pages. */
+  metric: number;
+}
+
+function sum(files: Partition["files"]): number {
+  return files.reduce((bytes, file) => bytes + file.bytes, 0);
 }
 
 /** Bars by bytes per sample, or by bytes where the samples are not known. Partitions without a time are left out. */
@@ -20,7 +25,7 @@ export function bars(partitions: Partition[]): { from: number; to: number; bars:
   const from = Math.min(...timed.map((p) => p.start_ms));
   const to = Math.max(...timed.map((p) => p.end_ms), from + 1);
   const rows = timed.map((p) => {
-    const bytes = p.files.reduce((sum, file) => sum + file.bytes, 0);
+    const bytes = sum(p.files);
     return { p, bytes, size: p.points ? bytes / p.points : null };
   });
   const counted = rows.every(({ size }) => size !== null);
@@ -36,7 +41,7 @@ export function bars(partitions: Partition[]): { from: number; to: number; bars:
       height: measure(row) / most,
       bytes: row.bytes,
       bytesPerPoint: row.size,
-      kind: row.p.files.some(({ kind }) => kind === "raw") ? "raw" : "metric",
+      metric: sum(row.p.files.filter(({ kind }) => kind === "metric")) / Math.max(1, row.bytes),
     })),
   };
 }

@@ -5,7 +5,7 @@ import { Button } from "../components/Button";
 import { unitStyle } from "../state/prefs";
 import { formatShown, shown } from "../scale/units";
 import { grouped } from "../scale/number";
-import { statsOf } from "../series/stats";
+import { digitsOf, statsOf } from "../series/stats";
 import { type Choice, writeChoices } from "./choices";
 
 /** The numbers of what is seen. Asks for the same series as the chart, so that nothing is got twice. */
@@ -42,8 +42,9 @@ export function Statistics({ specs, choices, span }: { specs: LineSpec[]; choice
               // The newest sample itself, where it is in the range, and not the average of its bucket.
               const newest = state?.series?.last;
               if (stats && !spec.rate && newest && newest.t >= from && newest.t <= to) stats.last = newest.v;
+              const digits = digitsOf(state?.series ?? null, spec.display);
               const text = (value: number | null | undefined) =>
-                value === null || value === undefined ? "–" : formatShown(shown(value, spec.display), spec.display, style);
+                value === null || value === undefined ? "–" : formatShown(shown(value, spec.display), spec.display, style, digits);
               const change = stats && stats.last !== null && stats.first !== null ? (stats.last - stats.first) * spec.display.factor : null;
               return (
                 <tr key={`${spec.label}${i}`}>

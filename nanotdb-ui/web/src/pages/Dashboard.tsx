@@ -5,6 +5,7 @@ import { Icon } from "../components/Icon";
 import { Link } from "../components/Link";
 import { TimeBar } from "../components/TimeBar";
 import { dashboard, dashboardError, loadDashboard } from "../state/dashboard";
+import { status } from "../state/catalog";
 import { openStream } from "../state/feed";
 import { groupOf } from "../state/pages";
 import { path, query } from "../state/router";
@@ -25,6 +26,7 @@ export function Dashboard() {
         <h1>The dashboard could not be read</h1>
         <p>{dashboardError.value}</p>
         <Button onClick={() => void loadDashboard()}>Try again</Button>
+        {!settings.read_only && <Link href={`${settings.base_path.replace(/\/$/, "")}/edit`}>Restore a backup in the editor</Link>}
       </div>
     ) : (
       <>
@@ -58,6 +60,11 @@ export function Dashboard() {
           </Link>
         )}
       </div>
+      {status.value?.metrics === 0 && (
+        <p class="notice">
+          No sample was sent to this server yet. <Link href="/">Home</Link> shows how to send one.
+        </p>
+      )}
       {groups.length > 1 && (
         <nav class="tabs row" aria-label="Groups">
           {groups.map(({ id, label }) => (

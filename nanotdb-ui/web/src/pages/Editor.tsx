@@ -1,6 +1,6 @@
 /** Editing dashboard.json in place. */
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Button } from "../components/Button";
 import { Link } from "../components/Link";
 import { Backups } from "../editor/Backups";
@@ -14,11 +14,14 @@ import * as editor from "../editor/state";
 import { WidgetForm } from "../editor/WidgetForm";
 import { needCatalog } from "../state/catalog";
 import { dashboardError } from "../state/dashboard";
+import { openStream } from "../state/feed";
 import { query, setGuard, setQuery } from "../state/router";
 import { settings } from "../state/server-settings";
 import { groupPath } from "./group-path";
 
 const LEAVE = "There are changes that are not saved. Leave them?";
+const NARROW = "(max-width: 1100px)"; // as in the style sheet
+const NO_JSON = "The text is not JSON yet. Drop what was typed since it was?";
 
 function useGuards(): void {
   useEffect(() => {
@@ -50,9 +53,16 @@ export default function Editor() {
   useGuards();
   const chosen = useSignal<string | null>(null);
   const backups = useSignal(false);
+  const form = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (chosen.value === null) return;
+    // On a narrow screen the form stands above the widgets, on a wide one beside them.
+    if (matchMedia(NARROW).matches) form.current?.scrollIntoView({ block: "start" });
+    else document.querySelector(`.card.chosen`)?.scrollIntoView({ block: "nearest" });
+  }, [chosen.value]);
   useEffect(() => {
     void editor.open();
-    void needCatalog();
+    void needCatalog().then(openStream);
   }, []);
   const config = editor.edited.value;
   const heading = <h1 class="unseen">Edit dashboard</h1>;
@@ -70,6 +80,8 @@ export default function Editor() {
         {heading}
         <p>{dashboardError.value}</p>
         <Button onClick={() => void editor.open()}>Try again</Button>
+        <Button onClick={() => (backups.value = true)}>Backups</Button>
+        {backups.value && <Backups onClose={() => (backups.value = false)} />}
       </div>
     ) : (
       <>
@@ -89,12 +101,19 @@ export default function Editor() {
     editor.edit(addWidget(config, group?.id ?? "overview", id, { type: "line_chart", title: "New chart", series: [] }));
     chosen.value = id;
   };
+  /** Back to where it was opened. */
+  const closeForm = () => {
+    const card = document.querySelector<HTMLElement>(".card.chosen");
+    chosen.value = null;
+    card?.querySelector<HTMLElement>("[aria-pressed]")?.focus();
+    card?.scrollIntoView({ block: "nearest" });
+  };
   const past = editor.history.value;
   return (
     <>
       <div class="bar row">
         <h1>Edit dashboard</h1>
-        <Button icon="undo" label="Undo" disabled={!past?.past.length} onClick={() => editor.step(true)} />
+        <Button icon="undo" label="Undo" disabled={!past?.past.length && !editor.draft.value} onClick={() => editor.step(true)} />
         <Button icon="redo" label="Redo" disabled={!past?.future.length} onClick={() => editor.step(false)} />
         <Button icon="clock" onClick={() => (backups.value = true)}>
           Backups
@@ -102,21 +121,27 @@ export default function Editor() {
         <Button
           icon="api"
           pressed={json}
-          onClick={() => setQuery((params) => (json ? params.delete("view") : params.set("view", "json")), { replace: true })}
+          onClick={() => {
+            if (editor.draft.value && !confirm(NO_JSON)) return;
+            editor.draft.value = null;
+            setQuery((params) => (json ? params.delete("view") : params.set("view", "json")), { replace: true });
+          }}
         >
           JSON
         </Button>
         <Link class="button" href={group ? groupPath(group.id) : settings.base_path}>
           Close
         </Link>
-        <Button kind="primary" disabled={!editor.dirty.value || editor.saving.value} onClick={() => void editor.save()}>
+        <Button kind="primary" disabled={!editor.dirty.value || editor.draft.value !== null || editor.saving.value} onClick={() => void editor.save()}>
           {editor.saving.value ? "Saving …" : "Save"}
         </Button>
       </div>
-      <p role="status" class={errors.length > 0 ? "bad notice" : "quiet notice"}>
-        {errors.length > 0
-          ? `${errors.length} ${errors.length === 1 ? "error" : "errors"}: ${describe(errors[0].path)}: ${errors[0].message}`
-          : (editor.notice.value ?? (editor.dirty.value ? "There are changes that are not saved." : "Everything is saved."))}
+      <p role="status" class={errors.length > 0 || editor.draft.value ? "bad notice" : "quiet notice"}>
+        {editor.draft.value
+          ? "The text is not JSON yet, so that it cannot be saved."
+          : errors.length > 0
+            ? `${errors.length} ${errors.length === 1 ? "error" : "errors"}: ${describe(errors[0].path)}: ${errors[0].message}`
+            : (editor.notice.value ?? (editor.dirty.value ? "There are changes that are not saved." : "Everything is saved."))}
         {editor.warnings.value.map(({ path, message }) => ` ${describe(path)}: ${message}.`)}
       </p>
       {json ? (
@@ -172,10 +197,10 @@ export default function Editor() {
               <Canvas config={config} group={group.id} chosen={chosen.value} errors={errors} onChoose={(id) => (chosen.value = chosen.value === id ? null : id)} onEdit={editor.edit} />
             )}
             {widget && chosen.value !== null && (
-              <aside class="panel" aria-label="Widget">
+              <aside ref={form} class="panel" aria-label="Widget">
                 <header class="row">
                   <h2>{widget.title ?? chosen.value}</h2>
-                  <Button icon="close" label="Close the form" onClick={() => (chosen.value = null)} />
+                  <Button icon="close" label="Close the form" onClick={closeForm} />
                 </header>
                 <WidgetForm
                   key={chosen.value}

@@ -107,7 +107,7 @@ export default function Explore() {
           </div>
         ) : (
           <>
-            <ChartPanel id="explore" title={specs.map(({ label }) => label).join(", ")} specs={compared} span={span} class="tall" />
+            <ChartPanel id="explore" title={specs.map(({ label }) => label).join(", ")} specs={compared} span={span} class="tall" explore={false} />
             <Statistics specs={specs} choices={choices} span={span} />
           </>
         )}

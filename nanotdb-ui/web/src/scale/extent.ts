@@ -1,5 +1,10 @@
-/** The bounds of a value axis for data in [min, max]: room above and below, zero when it is near. */
-export function extent(min: number | null, max: number | null): [number, number] {
+/** The bounds of a value axis for data in [min, max]: room above and below, zero when it is near. No room above `full`. */
+export function extent(min: number | null, max: number | null, full = Infinity): [number, number] {
+  const [low, high] = roomy(min, max);
+  return [low, max !== null && max <= full ? Math.min(high, full) : high];
+}
+
+function roomy(min: number | null, max: number | null): [number, number] {
   if (min === null || max === null || !Number.isFinite(min) || !Number.isFinite(max)) return [0, 1];
   if (min === max) {
     const room = Math.abs(min) * 0.1 || 1;

@@ -10,9 +10,24 @@ export function significant(value: number, digits = 4): string {
   return decimals > 0 ? text.replace(/\.?0+$/, "") : text;
 }
 
-/** Groups of three with a thin space: 717 120. */
+/** Significant digits that values as large as `size` need, to tell those apart that lie `distance` apart. */
+export function digitsFor(size: number, distance: number, least = 4): number {
+  if (!(distance > 0) || !(size > 0) || !Number.isFinite(size)) return least;
+  const magnitude = (value: number) => Math.floor(Math.log10(value) + 1e-9);
+  const step = distance / 10 ** magnitude(distance);
+  const fraction = Math.abs(step - Math.round(step)) > 1e-6 ? 1 : 0; // steps of 2.5
+  return Math.min(15, Math.max(least, magnitude(size) - magnitude(distance) + 1 + fraction));
+}
+
+/** The whole part of a number in groups of three with a thin space. */
+export function inGroups(number: string): string {
+  const [whole, rest] = number.split(/(?=\.)/);
+  return whole.replace(/\B(?=(\d{3})+$)/g, "\u202f") + (rest ?? "");
+}
+
+/** 717 120. */
 export function grouped(value: number): string {
-  return Math.round(value).toString().replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
+  return inGroups(Math.round(value).toString());
 }
 
 const DECIMAL = ["", "k", "M", "G", "T", "P", "E"];

@@ -1,5 +1,5 @@
 /** What a metric measures, guessed from its name, and how its values are shown. */
-import { prefixed, significant } from "./number";
+import { inGroups, prefixed, significant } from "./number";
 
 export type Quantity = "bytes" | "bits" | "percent" | "duration" | "temperature" | "frequency" | "count" | "plain";
 
@@ -21,6 +21,9 @@ export interface UnitStyle {
   /** Show what is stored, with no unit guessed from names. */
   raw: boolean;
 }
+
+/** Units as they are without settings of the browser: those that dashboards are written in. */
+export const WRITTEN: UnitStyle = { bytes: "binary", temperature: "celsius", raw: false };
 
 export const PLAIN: Display = { quantity: "plain", factor: 1, offset: 0, unit: "" };
 
@@ -44,17 +47,21 @@ const RULES: [RegExp, Quantity, number][] = [
 ];
 
 const COUNTER =
-  /(^|[._])(total|reads|writes|reads_merged|writes_merged|\w+_sectors|read_ms|write_ms|io_ms|io_weighted_ms|[rt]x_(bytes|packets|drop|dropped|errors|errs)|pgpgin|pgpgout|pswpin|pswpout)$|^cpu\.(user|nice|system|idle|iowait|irq|softirq|steal)$|_total$/;
+  /(^|[._])(total|reads|writes|reads_merged|writes_merged|\w+_sectors|read_ms|write_ms|io_ms|io_weighted_ms|[rt]x_(bytes|packets|drop|dropped|errors|errs)|pgpgin|pgpgout|pswpin|pswpout)$|^cpu\.(user|nice|system|idle|iowait|irq|softirq|steal)$|_total(_(ns|us|ms|s|sec|seconds))?$/;
+
+/** What a rollup adds to the name of a metric, where the unit stays. */
+const ROLLUP = /\.(avg|mean|min|max|median|first|last|p\d+|trimmed_avg)$/;
 
 /** Whether the name is that of a count that only grows, so that its rate is what people want to see. */
 export function looksLikeCounter(metric: string): boolean {
-  return COUNTER.test(metric) && !/procs_total|(mem|swap|bytes)[._]?total$/.test(metric);
+  const name = metric.replace(ROLLUP, "");
+  return COUNTER.test(name) && !/(procs|inodes)_total|(mem|swap|bytes)[._]?total$/.test(name);
 }
 
 /** How values of `metric` are shown. */
 export function displayOf(metric: string, rate: boolean, style: UnitStyle): Display {
-  if (style.raw) return { ...PLAIN, perSecond: rate };
-  const name = metric.toLowerCase();
+  if (style.raw || metric.endsWith(".count")) return { ...PLAIN, perSecond: rate };
+  const name = metric.toLowerCase().replace(ROLLUP, "");
   const rule = RULES.find(([pattern]) => pattern.test(name));
   if (!rule) return { ...PLAIN, perSecond: rate };
   const [, quantity, factor] = rule;
@@ -71,24 +78,51 @@ export function shown(value: number, display: Display): number {
   return value * display.factor + display.offset;
 }
 
-/** A time in the unit that fits it. */
-export function formatSeconds(seconds: number): string {
-  const size = Math.abs(seconds);
-  if (size === 0) return "0 s";
-  if (size < 1e-6) return `${significant(seconds * 1e9, 3)} ns`;
-  if (size < 1e-3) return `${significant(seconds * 1e6, 3)} µs`;
-  if (size < 1) return `${significant(seconds * 1e3, 3)} ms`;
-  if (size < 120) return `${significant(seconds, 3)} s`;
-  if (size < 7200) return `${significant(seconds / 60, 3)} min`;
-  if (size < 172_800) return `${significant(seconds / 3600, 3)} h`;
-  return `${significant(seconds / 86_400, 3)} d`;
+const LONG: [number, string][] = [
+  [86_400, "d"],
+  [3600, "h"],
+  [60, "m"],
+];
+
+/** `17 d 8 h 40 m`: where one unit would need many digits. */
+function inParts(seconds: number, digits: number): string {
+  const precision = 10 ** (Math.floor(Math.log10(seconds)) - digits + 1);
+  let rest = Math.round(seconds / precision) * precision;
+  const parts: string[] = [];
+  for (const [size, unit] of LONG) {
+    const count = Math.floor(rest / size + 1e-9);
+    if (count > 0) parts.push(`${count} ${unit}`);
+    rest -= count * size;
+  }
+  if (precision < 60 && rest > precision / 2) parts.push(`${significant(rest, 4)} s`);
+  return parts.join(" ");
 }
 
-/** A shown value with its unit. `digits`: significant digits where the dashboard fixes no decimals. */
-export function formatShown(value: number | null | undefined, display: Display, style: UnitStyle, digits = 4): string {
+/** What is stored where `value` is shown. */
+export function stored(value: number, display: Display): number {
+  return (value - display.offset) / (display.factor || 1);
+}
+
+/** A time in the unit that fits it; in several where that takes more than `digits` 4. */
+export function formatSeconds(seconds: number, digits = 3): string {
+  const size = Math.abs(seconds);
+  if (size === 0) return "0 s";
+  if (size < 1e-6) return `${significant(seconds * 1e9, digits)} ns`;
+  if (size < 1e-3) return `${significant(seconds * 1e6, digits)} µs`;
+  if (size < 1) return `${significant(seconds * 1e3, digits)} ms`;
+  if (size < 120) return `${significant(seconds, digits)} s`;
+  if (digits > 4) return (seconds < 0 ? "-" : "") + inParts(size, digits);
+  if (size < 7200) return `${significant(seconds / 60, digits)} min`;
+  if (size < 172_800) return `${significant(seconds / 3600, digits)} h`;
+  return `${significant(seconds / 86_400, digits)} d`;
+}
+
+/** A shown value with its unit. `digits`: significant digits where the dashboard fixes no decimals; what is usual without. */
+export function formatShown(value: number | null | undefined, display: Display, style: UnitStyle, wanted?: number): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const rate = display.perSecond ? "/s" : "";
-  if (display.decimals !== undefined) return `${value.toFixed(display.decimals)}${display.unit}${rate}`;
+  const digits = wanted ?? 4;
+  if (display.decimals !== undefined) return `${value.toFixed(display.decimals).replace(/^-(?=0(\.0*)?$)/, "")}${display.unit}${rate}`;
   switch (display.quantity) {
     case "bytes": {
       const [scaled, prefix] = prefixed(value, style.bytes === "binary" ? 1024 : 1000);
@@ -100,12 +134,15 @@ export function formatShown(value: number | null | undefined, display: Display, 
       return `${significant(scaled, digits)} ${prefix}${display.quantity === "bits" ? "bit" : "Hz"}${rate}`;
     }
     case "duration":
-      return rate ? `${significant(value, digits)} s/s` : formatSeconds(value);
+      return rate ? `${significant(value, digits)} s/s` : formatSeconds(value, wanted);
     case "percent":
     case "temperature":
       return `${significant(value, digits)} ${display.unit}`;
     default: {
-      if (Math.abs(value) < 100_000) return `${significant(value, digits)}${display.unit}${rate}`;
+      const size = Math.abs(value);
+      if (size < 100_000) return `${significant(value, digits)}${display.unit}${rate}`;
+      // With a prefix it would be no shorter.
+      if (digits > 5 && size < 1e15) return `${inGroups(significant(value, digits))}${display.unit}${rate}`;
       const [scaled, prefix] = prefixed(value, 1000);
       return `${significant(scaled, digits)}${prefix ? ` ${prefix}` : ""}${display.unit}${rate}`;
     }

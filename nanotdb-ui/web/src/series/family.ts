@@ -1,5 +1,5 @@
 /** Metrics that belong into one chart of the Home page. */
-import { axisKey, displayOf, looksLikeCounter, type UnitStyle } from "../scale/units";
+import { axisKey, displayOf, looksLikeCounter, WRITTEN } from "../scale/units";
 
 export interface Family {
   id: string;
@@ -9,7 +9,6 @@ export interface Family {
   metrics: string[];
 }
 
-const STYLE: UnitStyle = { bytes: "binary", temperature: "celsius", raw: false };
 /** What people look at first stands first; the rest follows by name. */
 const ORDER = ["cpu", "temp", "mem", "sys", "diskfs", "disk", "net", "io", "proc"];
 /** What is large and says little, and would press all other lines of a chart to its floor. */
@@ -36,7 +35,7 @@ export function families(db: string, metrics: string[]): Family[] {
   for (const metric of metrics) {
     const prefix = metric.split(/[./]/, 1)[0];
     const rate = looksLikeCounter(metric);
-    const display = displayOf(metric, rate, STYLE);
+    const display = displayOf(metric, rate, WRITTEN);
     const last = metric.split(/[./]/).at(-1) ?? metric;
     // Without a known unit only like-named metrics share an axis: a load of 1 beside an uptime would be a flat line.
     const unit = axisKey(display) || (rate ? "/s" : last.replace(/\d+$/, ""));

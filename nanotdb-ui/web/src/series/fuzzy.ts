@@ -15,15 +15,26 @@ export function fuzzyScore(text: string, pattern: string): number | null {
 function wordScore(text: string, word: string): number | null {
   const whole = text.indexOf(word);
   if (whole >= 0) return 100 + (startsPart(text, whole) ? 20 : 0);
+  // From every place of the first letter: the first of them is seldom the one that is meant.
+  let best: number | null = null;
+  for (let start = text.indexOf(word[0]); start >= 0; start = text.indexOf(word[0], start + 1)) {
+    const score = scoreFrom(text, word, start);
+    if (score !== null && (best === null || score > best)) best = score;
+  }
+  return best;
+}
+
+/** Better where letters stand together or begin a part, worse the further they are apart. */
+function scoreFrom(text: string, word: string, start: number): number | null {
   let score = 0;
-  let at = -1;
+  let at = start - 1;
   for (const letter of word) {
     const next = text.indexOf(letter, at + 1);
     if (next < 0) return null;
-    score += next === at + 1 ? 3 : startsPart(text, next) ? 2 : 0;
+    score += (next === at + 1 ? 3 : 0) + (startsPart(text, next) ? 2 : 0);
     at = next;
   }
-  return score;
+  return score - (at - start) / 10;
 }
 
 function startsPart(text: string, at: number): boolean {

@@ -1,4 +1,6 @@
 /** The numbers under a chart. */
+import { digitsFor } from "../scale/number";
+import { type Display, shown } from "../scale/units";
 import { type Series, within } from "./model";
 
 export interface Stats {
@@ -29,4 +31,20 @@ export function statsOf(series: Series, from = -Infinity, to = Infinity): Stats 
   }
   stats.avg = stats.count > 0 ? sum / stats.count : null;
   return stats;
+}
+
+/** Significant digits that show how the values of a series differ, where they are large and lie near each other. */
+export function digitsOf(series: Series | null, display: Display): number | undefined {
+  let [min, max] = [Infinity, -Infinity];
+  for (const v of series?.v ?? []) {
+    if (v === null) continue;
+    if (v < min) min = v;
+    if (v > max) max = v;
+  }
+  if (!(max > min)) return undefined;
+  const [low, high] = [shown(min, display), shown(max, display)];
+  const distance = 10 ** Math.floor(Math.log10(Math.abs(high - low) / 10));
+  const digits = digitsFor(Math.max(Math.abs(low), Math.abs(high)), distance);
+  // Nobody reads twelve digits of GiB; of a number that counts something they may matter.
+  return Math.min(digits, display.quantity === "plain" ? 12 : 6);
 }

@@ -43,9 +43,10 @@ function field(text: string): string {
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** Shown values without float noise: 12 significant digits. */
+/** Shown values without float noise: 12 significant digits. Whole numbers have none. */
 function cell(value: Value): string {
-  return value === null ? "" : String(Number(value.toPrecision(12)));
+  if (value === null) return "";
+  return String(Number.isSafeInteger(value) ? value : Number(value.toPrecision(12)));
 }
 
 /** RFC 4180, times as ISO 8601 in UTC. */

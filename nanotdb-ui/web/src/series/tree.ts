@@ -8,10 +8,14 @@ export interface Tree {
   count: number;
 }
 
+const NUMERIC = new Intl.Collator("en", { numeric: true });
+/** room2 before room10, and what is below a name before longer names. */
+const byName = (a: string, b: string) => NUMERIC.compare(a.replace(/[./]/g, " "), b.replace(/[./]/g, " "));
+
 export function treeOf(metrics: string[]): Tree {
   const root: Tree = { name: "", metric: null, children: [], count: 0 };
   const nodes = new Map<string, Tree>([["", root]]);
-  for (const metric of [...metrics].sort()) {
+  for (const metric of [...metrics].sort(byName)) {
     const parts = metric.split(/(?<=[./])/);
     let key = "";
     let node = root;

@@ -9,8 +9,8 @@ import { staleAfter } from "../series/stale";
 export const catalog = signal<CatalogAnswer | null>(null);
 export const catalogError = signal<string | null>(null);
 export const status = signal<StatusAnswer | null>(null);
-/** Samples per second, counted between two status events. */
-export const ingestRate = signal<number | null>(null);
+/** Samples per second, counted over a minute of status events; those that the server stores of itself are among them. */
+export const countedRate = signal<number | null>(null);
 
 let running: Promise<void> | null = null;
 
@@ -38,13 +38,17 @@ export function needCatalog(): Promise<void> {
   return fresh ? Promise.resolve() : loadCatalog();
 }
 
+const RATE_MS = 60_000;
+let counts: StatusAnswer[] = [];
+
 export function setStatus(next: StatusAnswer): void {
-  const before = status.value;
-  if (before && next.now_ms - before.now_ms > 900) {
-    const samples = next.samples_total - before.samples_total;
-    ingestRate.value = samples >= 0 ? (samples * 1000) / (next.now_ms - before.now_ms) : null;
-  }
   status.value = next;
+  if (next.samples_total < (counts.at(-1)?.samples_total ?? 0)) counts = []; // started anew
+  counts.push(next);
+  while (counts.length > 2 && next.now_ms - counts[1].now_ms >= RATE_MS) counts.shift();
+  const [first] = counts;
+  const ms = next.now_ms - first.now_ms;
+  countedRate.value = ms >= RATE_MS ? ((next.samples_total - first.samples_total) * 1000) / ms : null;
 }
 
 export interface MetricInfo {
@@ -71,9 +75,15 @@ export const allMetrics = computed<MetricInfo[]>(() =>
   ),
 );
 
-/** Samples per second as the usual distances of the metrics promise: what is shown until there is a count. */
-export const promisedRate = computed<number | null>(() => {
+export const internalDatabases = computed(() => new Set((catalog.value?.databases ?? []).flatMap(({ name, internal }) => (internal ? [name] : []))));
+
+/** Samples per second as the usual distances of the metrics promise, of the server's own apart. */
+export const promised = computed(() => {
   const at = catalog.value?.now_ms ?? 0;
-  const fresh = allMetrics.value.filter(({ lastMs, intervalMs }) => intervalMs && lastMs !== null && at - lastMs <= staleAfter(intervalMs));
-  return catalog.value ? fresh.reduce((sum, { intervalMs }) => sum + 1000 / (intervalMs ?? Infinity), 0) : null;
+  const sum = { samples: 0, own: 0 };
+  for (const { lastMs, intervalMs, internal } of allMetrics.value) {
+    if (!intervalMs || lastMs === null || at - lastMs > staleAfter(intervalMs)) continue;
+    sum[internal ? "own" : "samples"] += 1000 / intervalMs;
+  }
+  return sum;
 });

@@ -8,7 +8,7 @@ import { Stream } from "../api/stream";
 import type { BatchAnswer, BatchRequest, Job } from "../api/types";
 import { decoderOf, movedBy, type Series } from "../series/model";
 import { fold, trim } from "../series/fold";
-import { loadCatalog, setStatus } from "./catalog";
+import { internalDatabases, loadCatalog, setStatus } from "./catalog";
 import { serverNow, setServerTime } from "./clock";
 import { link, reportAway, reportLink } from "./connection";
 import { settings } from "./server-settings";
@@ -58,6 +58,13 @@ export const dashboardEtag = signal<string | null>(null);
 
 function keyOf({ db, metric, rate, aggregate, windowMs, span }: SeriesQuery): string {
   return JSON.stringify([db, metric, rate ? 1 : 0, aggregate ?? "", windowMs ?? 0, span]);
+}
+
+/** Time of the newest sample that any of the shown series had, but those that the server makes of itself. */
+export const newestSeen = signal(0);
+
+function saw({ db }: SeriesQuery, t: number | undefined): void {
+  if (t !== undefined && t > newestSeen.peek() && !internalDatabases.peek().has(db)) newestSeen.value = t;
 }
 
 let groups = 0;
@@ -191,6 +198,7 @@ async function show(list: Entry[], body: BatchAnswer, mine: number): Promise<voi
         const [from, to] = entry.query.span ? boundsOf(entry.query.span, body.now_ms) : [0, 0];
         const one = decode(i);
         entry.upTo = body.now_ms;
+        if ("series" in one && !entry.query.span?.back) saw(entry.query, one.series.last?.t);
         entry.state.value =
           "series" in one
             ? { loading: false, series: movedBy(one.series, entry.query.span?.back ?? 0), error: null, from, to }
@@ -217,6 +225,12 @@ export function refresh(): void {
   retryMs = 1000;
   const list = [...entries.values()];
   if (list.length > 0) void load(list);
+}
+
+/** What the server refused, because there was no such metric yet: there are new ones now. */
+function askAgain(): void {
+  const refused = [...entries.values()].filter(({ state }) => state.peek().error !== null && !state.peek().loading);
+  if (refused.length > 0) void load(refused);
 }
 
 // ---- the stream ----
@@ -268,7 +282,10 @@ export function openStream(): void {
       setStatus(next);
       for (const entry of listeners.flat()) entry.upTo = next.now_ms;
     },
-    catalog: () => void loadCatalog(),
+    catalog: () => {
+      void loadCatalog();
+      askAgain();
+    },
     dashboard: (etag) => (dashboardEtag.value = etag),
     job: (next) => (job.value = next),
     reset: refresh,
@@ -310,6 +327,7 @@ function takePoints(rows: number[][]): void {
   batch(() => {
     for (const entry of changed) {
       const old = entry.state.peek();
+      saw(entry.query, old.series?.last?.t);
       if (old.series && entry.query.span && "ms" in entry.query.span) trim(old.series, now - entry.query.span.ms);
       entry.state.value = { ...old };
     }

@@ -21,5 +21,9 @@ export function pageOf(path: string, paths: Paths): PageName {
 /** The group of a dashboard address, null for the first. */
 export function groupOf(path: string, paths: Paths): string | null {
   const rest = trimmed(path).slice(trimmed(paths.base_path).length).replace(/^\//, "");
-  return rest === "" ? null : decodeURIComponent(rest);
+  try {
+    return rest === "" ? null : decodeURIComponent(rest);
+  } catch {
+    return rest; // a % that is none of an escape
+  }
 }

@@ -4,6 +4,13 @@ import { signal } from "@preact/signals";
 export const path = signal(location.pathname);
 export const query = signal(new URLSearchParams(location.search));
 
+/** Whether the entry of the history before this one is this page too, with other parameters. */
+export const stepped = signal(isStep());
+
+function isStep(): boolean {
+  return (history.state as { step?: boolean } | null)?.step === true;
+}
+
 type Guard = () => boolean;
 let guard: Guard | null = null;
 
@@ -18,6 +25,7 @@ function sync(): void {
   path.value = location.pathname;
   query.value = new URLSearchParams(location.search);
   shown = location.pathname + location.search;
+  stepped.value = isStep();
 }
 
 addEventListener("popstate", () => {
@@ -32,8 +40,9 @@ export function navigate(to: string, options: { replace?: boolean } = {}): void 
   const target = new URL(to, location.href);
   if (target.pathname !== location.pathname && guard && !guard()) return;
   if (target.href === location.href) return;
-  history[options.replace ? "replaceState" : "pushState"](null, "", target);
   const moved = target.pathname !== path.value;
+  if (options.replace) history.replaceState(history.state, "", target);
+  else history.pushState({ step: !moved }, "", target);
   sync();
   if (moved) scrollTo(0, 0);
 }

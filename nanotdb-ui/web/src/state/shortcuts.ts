@@ -30,7 +30,6 @@ export const SHORTCUTS: [string, string][] = [
   ["Ctrl wheel, pinch", "zoom; Shift wheel: move"],
 ];
 
-const HOUR = 3_600_000;
 let pending = false;
 
 export function installShortcuts(): void {
@@ -47,10 +46,10 @@ export function installShortcuts(): void {
     };
     if (pending && goes[event.key]) navigate(goes[event.key]);
     else if (event.key === "?") shortcutsOpen.value = true;
-    else if (event.key === "[") panBy(-0.5, HOUR);
-    else if (event.key === "]") panBy(0.5, HOUR);
-    else if (event.key === "i") zoomBy(0.5, HOUR);
-    else if (event.key === "o") zoomBy(2, HOUR);
+    else if (event.key === "[") panBy(-0.5);
+    else if (event.key === "]") panBy(0.5);
+    else if (event.key === "i") zoomBy(0.5);
+    else if (event.key === "o") zoomBy(2);
     else if (event.key === "l") setRange(AUTO);
     else if (event.key === "/") {
       const search = document.querySelector<HTMLInputElement>("input[type=search]");

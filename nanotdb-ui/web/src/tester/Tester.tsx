@@ -21,6 +21,7 @@ interface Outcome {
 }
 
 const MOST = 200_000;
+const STREAM_MS = 3000;
 
 function pretty(text: string): string {
   try {
@@ -30,22 +31,26 @@ function pretty(text: string): string {
   }
 }
 
-/** The answer, but no more than a page can show; a stream would never end. */
+/** The answer, but no more than a page can show; a stream, which would never end, for a few seconds. */
 async function readSome(response: Response): Promise<string> {
   const reader = response.body?.getReader();
   const decoder = new TextDecoder();
+  const stream = response.headers.get("Content-Type")?.startsWith("text/event-stream");
+  let cut = false;
+  const end = () => {
+    cut = true;
+    void reader?.cancel();
+  };
+  const timer = stream ? setTimeout(end, STREAM_MS) : undefined;
   let text = "";
-  const until = Date.now() + 5000;
   while (reader) {
     const { done, value } = await reader.read();
     if (value) text += decoder.decode(value, { stream: true });
-    if (done) break;
-    if (text.length > MOST || (Date.now() > until && response.headers.get("Content-Type")?.startsWith("text/event-stream"))) {
-      await reader.cancel();
-      return `${text.slice(0, MOST)}\n… (cut here)`;
-    }
+    if (text.length > MOST) end();
+    if (done || cut) break;
   }
-  return text;
+  clearTimeout(timer);
+  return cut ? `${text.slice(0, MOST)}\n… (cut here)` : text;
 }
 
 /** What stands in the fields at first: in those that must be filled in an example, of what there is where that is known. */

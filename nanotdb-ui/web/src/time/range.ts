@@ -9,7 +9,20 @@ export type Range =
 
 export const AUTO: Range = { kind: "auto" };
 export const MIN_SPAN_MS = 10;
-const MAX_SPAN_MS = 200 * 365 * 86_400_000;
+/** What lies around it is no time to a server or to a browser's calendar. */
+const MAX_SPAN_MS = 50 * 365 * 86_400_000;
+
+/** Nanoseconds of the server end here, in 1678 and 2261. */
+const LAST_MS = 9.2e12;
+
+function shows(from: number, to: number): boolean {
+  return from > -LAST_MS && to < LAST_MS && to - from === clampSpan(to - from);
+}
+
+/** A length that can be shown. */
+export function clampSpan(ms: number): number {
+  return Math.min(MAX_SPAN_MS, Math.max(MIN_SPAN_MS, ms));
+}
 
 /** A time in the address or typed by hand: Unix milliseconds, ISO text, or "2026-05-01 12:30". */
 export function parseTime(text: string): number | null {
@@ -22,9 +35,9 @@ export function parseTime(text: string): number | null {
 export function readRange(params: URLSearchParams, fallback: Range = AUTO): Range {
   const from = parseTime(params.get("from") ?? "");
   const to = parseTime(params.get("to") ?? "");
-  if (from !== null && to !== null && to - from >= MIN_SPAN_MS) return { kind: "fixed", from, to };
+  if (from !== null && to !== null && shows(from, to)) return { kind: "fixed", from, to };
   const ms = parseDuration(params.get("range") ?? "");
-  return ms === null ? fallback : { kind: "last", ms };
+  return ms === null ? fallback : { kind: "last", ms: clampSpan(ms) };
 }
 
 export function writeRange(params: URLSearchParams, range: Range): void {
@@ -44,7 +57,7 @@ export function bounds(range: Range, now: number, lookbackMs: number): [number, 
 
 /** Narrower (factor below 1) or wider around `centre`, which stays where it is. */
 export function zoomed([from, to]: [number, number], factor: number, centre = (from + to) / 2): [number, number] {
-  const span = Math.min(MAX_SPAN_MS, Math.max(MIN_SPAN_MS, (to - from) * factor));
+  const span = clampSpan((to - from) * factor);
   const share = to > from ? (centre - from) / (to - from) : 0.5;
   return [centre - span * share, centre + span * (1 - share)];
 }

@@ -1,6 +1,6 @@
 import { ChartPanel, type LineSpec } from "../charts/ChartPanel";
 import { unitStyle } from "../state/prefs";
-import { seriesDisplay, sourceOf, windowOf, type WidgetConfig } from "./config";
+import { seriesDisplay, sourceOf, thresholdsOf, windowOf, type WidgetConfig } from "./config";
 import { spanOf, type WidgetProps } from "./Widget";
 
 /** line_chart: lines; aggregate_band: the average with the band between min and max. */
@@ -16,7 +16,7 @@ export function specsOf(widget: WidgetConfig, defaultDb: string): LineSpec[] {
         aggregate: widget.type === "aggregate_band" ? undefined : series.aggregate,
         windowMs: windowOf(widget, series),
         display: seriesDisplay(widget, series, unitStyle.value),
-        thresholds: series.thresholds ?? widget.thresholds,
+        thresholds: thresholdsOf(widget, series, unitStyle.value),
         color: typeof series.color === "string" ? series.color : undefined,
       },
     ];

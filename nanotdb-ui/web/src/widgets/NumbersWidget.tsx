@@ -2,14 +2,14 @@ import { levelOf } from "../charts/model";
 import { statusOf } from "../charts/ChartPanel";
 import { Age } from "../components/Age";
 import { Badge } from "../components/Badge";
-import { Panel, type PanelStatus } from "../components/Panel";
+import { NOTHING_CHOSEN, Panel, type PanelStatus } from "../components/Panel";
 import { now } from "../state/clock";
 import type { SeriesQuery, SeriesState } from "../state/feed";
 import { unitStyle } from "../state/prefs";
 import { useSeries } from "../state/use-series";
 import { formatShown, shown } from "../scale/units";
 import { staleAfter } from "../series/stale";
-import { seriesDisplay, sourceOf } from "./config";
+import { seriesDisplay, sourceOf, thresholdsOf } from "./config";
 import type { WidgetProps } from "./Widget";
 
 function status(states: SeriesState[]): PanelStatus {
@@ -30,7 +30,7 @@ export function NumbersWidget({ id, widget, defaultDb, actions, class: extra }: 
   }));
   const states = useSeries(() => queries, JSON.stringify(queries)).map((state) => state.value);
   return (
-    <Panel id={id} title={widget.title ?? id} status={status(states)} actions={actions} class={`numbers-panel ${extra ?? ""}`}>
+    <Panel id={id} title={widget.title ?? id} status={list.length === 0 ? NOTHING_CHOSEN : status(states)} actions={actions} class={`numbers-panel ${extra ?? ""}`}>
       <ul class={widget.type === "number" ? "numbers single" : "numbers"}>
         {list.map(({ series, source }, i) => {
           const state = states[i];
@@ -38,7 +38,7 @@ export function NumbersWidget({ id, widget, defaultDb, actions, class: extra }: 
           const display = seriesDisplay(widget, series, unitStyle.value);
           const stored = series.rate ? (state?.series?.v.findLast((v) => v !== null) ?? null) : (last?.v ?? null);
           const value = stored === null ? null : shown(stored, display);
-          const level = levelOf(value, series.thresholds ?? widget.thresholds);
+          const level = levelOf(value, thresholdsOf(widget, series, unitStyle.value));
           const old = last !== null && now.value - last.t > staleAfter(state?.series?.intervalMs ?? null);
           return (
             <li key={i} class={`${level}${old ? " old" : ""}`}>

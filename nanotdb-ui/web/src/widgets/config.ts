@@ -1,6 +1,6 @@
 /** dashboard.json as the pages read it. Fields that are not named here are kept when it is saved. */
 import type { Thresholds } from "../charts/model";
-import { type Display, displayOf, type UnitStyle } from "../scale/units";
+import { type Display, displayOf, shown, stored, type UnitStyle, WRITTEN } from "../scale/units";
 import { parseDuration } from "../time/duration";
 
 export interface Transform {
@@ -74,6 +74,21 @@ export function seriesDisplay(widget: WidgetConfig, series: WidgetSeries, style:
   const perSecond = series.rate ?? false;
   // A rate is shown with "/s" after its unit, which may say so itself.
   return { quantity: "plain", factor, offset, unit: perSecond ? unit.replace(/\/s$/, "") : unit, decimals, perSecond };
+}
+
+/** The thresholds of a series in the units its values are shown in: a limit of 80 °C is one of 176 °F. */
+export function thresholdsOf(widget: WidgetConfig, series: WidgetSeries, style: UnitStyle): Thresholds | undefined {
+  const thresholds = series.thresholds ?? widget.thresholds;
+  if (!thresholds) return undefined;
+  const written = seriesDisplay(widget, series, WRITTEN);
+  const present = seriesDisplay(widget, series, style);
+  if (written.factor === present.factor && written.offset === present.offset) return thresholds;
+  const converted = { ...thresholds };
+  for (const name of ["warning", "critical"] as const) {
+    const limit = thresholds[name];
+    if (limit !== undefined) converted[name] = shown(stored(limit, written), present);
+  }
+  return converted;
 }
 
 /** Database and metric of a series; a metric may be written `db/metric`. */

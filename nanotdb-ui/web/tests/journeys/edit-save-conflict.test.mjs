@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { open, until } from "../lib/browser.mjs";
 import { journey } from "../lib/journey.mjs";
 
@@ -46,8 +48,8 @@ journey("edits are saved, errors stand at their fields, a conflict loses nothing
   await page.keyboard.press("Escape");
   await picker.waitFor({ state: "detached" });
 
-  await put({ ...saved, title: "Theirs" });
   await title.fill("Mine");
+  await put({ ...saved, title: "Theirs" });
   await page.getByRole("button", { name: "Save", exact: true }).click();
   await page.getByRole("dialog", { name: "The dashboard was changed meanwhile" }).waitFor();
   assert.equal((await stored()).title, "Theirs");
@@ -61,6 +63,7 @@ journey("edits are saved, errors stand at their fields, a conflict loses nothing
   await page.getByRole("dialog").getByRole("row").nth(2).waitFor();
   await page.getByRole("button", { name: /^Restore the version of/ }).first().click();
   await until("their version", async () => (await stored()).title === "Theirs");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
   await page.keyboard.press("Control+z");
   await page.getByRole("button", { name: "Save", exact: true }).click();
   await until("my version", async () => (await stored()).title === "Test");
@@ -76,4 +79,49 @@ journey("edits are saved, errors stand at their fields, a conflict loses nothing
   assert.match(asked, /not saved/);
   assert.match(page.url(), /\/dashboard\/edit/);
   check();
+});
+
+journey("an editor in which nothing was changed follows what another window saves; one with changes says so", async ({ server, browser }) => {
+  const put = (title) =>
+    fetch(`${server.url}/api/dashboard-config`, {
+      method: "PUT",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ ...DASHBOARD, widgets: { ...DASHBOARD.widgets, busy: { ...DASHBOARD.widgets.busy, title } } }),
+    });
+  await server.import(["demo/cpu.busy_pct 12.5"]);
+  await put("First");
+  const { page, check } = await open(browser, `${server.url}/dashboard/edit`);
+  await page.getByRole("status").getByText("live").waitFor();
+  await page.getByRole("button", { name: "Edit First" }).waitFor();
+  await put("Second");
+  await page.getByRole("button", { name: "Edit Second" }).click();
+  await page.getByText("Everything is saved.").waitFor();
+  await page.getByLabel("Title").fill("Mine");
+  await put("Third");
+  await page.getByText("Someone else saved this dashboard meanwhile.").waitFor();
+  assert.equal(await page.getByLabel("Title").inputValue(), "Mine");
+  check();
+});
+
+journey("a dashboard.json that cannot be read is put right from its backups; a widget without metrics says so", async ({ server, browser }) => {
+  const put = (title) =>
+    fetch(`${server.url}/api/dashboard-config`, {
+      method: "PUT",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ ...DASHBOARD, title }),
+    });
+  await server.import(["demo/cpu.busy_pct 12.5"]);
+  await put("First");
+  await put("Second");
+  writeFileSync(join(server.dir, "dashboard.json"), "{ not json");
+  // The server answers with an error, which browsers log.
+  const { page } = await open(browser, `${server.url}/dashboard`);
+  await page.getByRole("heading", { name: "The dashboard could not be read" }).waitFor();
+  await page.getByRole("link", { name: "Restore a backup in the editor" }).click();
+  await page.getByRole("button", { name: "Backups" }).click();
+  await page.getByRole("button", { name: /^Restore the version of/ }).first().click();
+  await page.getByRole("button", { name: "Edit Busy" }).waitFor();
+  await page.getByText(/^Saved\./).waitFor();
+  await page.getByRole("button", { name: "Widget", exact: true }).click();
+  await page.locator("[data-card=new_chart]").getByText("No metric is chosen yet.").waitFor();
 });

@@ -17,3 +17,17 @@ journey("a killed server is told, what was there stays, and it goes on by itself
   await page.getByRole("region", { name: "room.temp" }).getByText("33.5").first().waitFor({ timeout: 10_000 });
   check();
 });
+
+journey("a page that could not be fetched while the server was away is there when the server is", async ({ server, browser }) => {
+  await server.import(["demo/room.temp 21.5"]);
+  const { page, check } = await open(browser, `${server.url}/`, { awayIsFine: true });
+  await page.getByRole("status").getByText("live").waitFor();
+  await server.kill();
+  await page.getByText("server away").waitFor({ timeout: 20_000 });
+  await page.getByText(/for \d+ s/).waitFor({ timeout: 20_000 });
+  await page.getByRole("link", { name: "Explore" }).click();
+  await page.getByText("This page could not be fetched").waitFor();
+  await server.run();
+  await page.getByPlaceholder("Search metrics").waitFor({ timeout: 30_000 });
+  check();
+});

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { chromium } from "playwright-core";
 
-export async function launch() {
+/** `more`: arguments for Chromium besides the usual. */
+export async function launch(more = []) {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
   if (!existsSync(executablePath)) throw new Error(`${executablePath} is missing: run scripts/setup ui, or name a browser in CHROMIUM`);
   return chromium.launch({
@@ -17,6 +18,7 @@ export async function launch() {
       "--disable-component-update",
       "--disable-sync",
       "--enable-precise-memory-info",
+      ...more,
     ],
   });
 }

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { addGroup, addWidget, moveGroup, moveWidget, newWidgetId, removeGroup, removeWidget, setWidget } from "../../src/editor/edits";
 import { begin, change, redo, undo } from "../../src/editor/history";
 import { describe as words, errorsAt, errorsUnder, lineOf, parsePointer, pointerOf } from "../../src/editor/pointer";
-import { type DashboardConfig, layoutOf, lookbackOf, seriesDisplay, sourceOf, windowOf } from "../../src/widgets/config";
+import { type DashboardConfig, layoutOf, lookbackOf, seriesDisplay, sourceOf, thresholdsOf, windowOf } from "../../src/widgets/config";
 import { groupOf, pageOf } from "../../src/state/pages";
 import { buildRequest, curlOf, missing, quoted } from "../../src/tester/command";
 import { bars } from "../../src/engine/timeline";
@@ -143,6 +143,7 @@ describe("addresses", () => {
   test("groups are read from the address", () => {
     expect(groupOf("/dashboard/my%20group", paths)).toBe("my group");
     expect(groupOf("/dashboard/", paths)).toBeNull();
+    expect(groupOf("/dashboard/100%", paths)).toBe("100%");
   });
 });
 
@@ -181,12 +182,14 @@ describe("partitions on a time line", () => {
     const { from, to, bars: list } = bars([
       { key: "a", start_ms: 0, end_ms: 100, points: 100, files: file(200, "raw"), ...rest },
       { key: "b", start_ms: 100, end_ms: 200, points: 100, files: file(50, "metric"), ...rest },
+      { key: "d", start_ms: 200, end_ms: 300, points: 100, files: [...file(150, "raw"), ...file(50, "metric")], ...rest },
       { key: "c", start_ms: null, end_ms: null, points: 0, files: [], ...rest },
     ]);
-    expect([from, to]).toEqual([0, 200]);
+    expect([from, to]).toEqual([0, 300]);
     expect(list).toMatchObject([
-      { key: "a", x: 0, width: 0.5, height: 1, bytesPerPoint: 2, kind: "raw" },
-      { key: "b", x: 0.5, width: 0.5, height: 0.25, bytesPerPoint: 0.5, kind: "metric" },
+      { key: "a", x: 0, width: 1 / 3, height: 1, bytesPerPoint: 2, metric: 0 },
+      { key: "b", x: 1 / 3, width: 1 / 3, height: 0.25, bytesPerPoint: 0.5, metric: 1 },
+      { key: "d", height: 1, metric: 0.25 },
     ]);
   });
 });
@@ -196,4 +199,17 @@ describe("pinch", () => {
     expect(pinched([0, 1000], [0.25, 0.75], [0, 1])).toEqual([250, 750]);
     expect(pinched([0, 1000], [0.4, 0.6], [0.5, 0.7])).toEqual([-100, 900].map((v) => expect.closeTo(v, 6)));
   });
+});
+
+test("thresholds follow the units of the browser", () => {
+  const style = { bytes: "binary", temperature: "celsius", raw: false } as const;
+  const thresholds = { direction: "above", warning: 70, critical: 80 } as const;
+  const widget = { type: "numbers", thresholds };
+  const cpu = { metric: "temp.cpu" };
+  expect(thresholdsOf(widget, cpu, style)).toEqual(thresholds);
+  expect(thresholdsOf(widget, cpu, { ...style, temperature: "fahrenheit" })).toEqual({ direction: "above", warning: 158, critical: 176 });
+  expect(thresholdsOf(widget, cpu, { ...style, raw: true })).toEqual({ direction: "above", warning: 70000, critical: 80000 });
+  // With a transform the units are the dashboard's own.
+  expect(thresholdsOf(widget, { ...cpu, transform: { factor: 0.001 } }, { ...style, temperature: "fahrenheit" })).toEqual(thresholds);
+  expect(thresholdsOf({ type: "numbers" }, cpu, style)).toBeUndefined();
 });

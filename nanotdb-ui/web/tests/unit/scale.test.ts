@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { extent } from "../../src/scale/extent";
-import { formatBytes, grouped, significant } from "../../src/scale/number";
-import { axisKey, displayOf, formatShown, looksLikeCounter, shown, type UnitStyle } from "../../src/scale/units";
+import { digitsFor, formatBytes, grouped, significant } from "../../src/scale/number";
+import { axisKey, displayOf, formatSeconds, formatShown, looksLikeCounter, shown, type UnitStyle } from "../../src/scale/units";
 
 const STYLE: UnitStyle = { bytes: "binary", temperature: "celsius", raw: false };
 const text = (metric: string, value: number, rate = false, style = STYLE) => {
@@ -41,6 +41,11 @@ describe("units by names", () => {
     ["sys.uptime_sec", 361244, "4.18 d"],
     ["sys.load1", 0.25, "0.25"],
     ["orders", 250000, "250 k"],
+    // Of a rollup.
+    ["temp.cpu.avg", 49173, "49.17 °C"],
+    ["mem.available.max", 2404920, "2.294 GiB"],
+    ["cpu.busy_pct.p95", 12.5, "12.5 %"],
+    ["temp.cpu.count", 360, "360"],
   ])("%s", (metric, value, expected) => expect(text(metric, value)).toBe(expected));
 
   test("rates", () => {
@@ -56,14 +61,15 @@ describe("units by names", () => {
 
   test("a dashboard's decimals are kept", () => {
     expect(formatShown(2.404, { quantity: "plain", factor: 1, offset: 0, unit: " GB", decimals: 1 }, STYLE)).toBe("2.4 GB");
+    expect(formatShown(-0.04, { quantity: "plain", factor: 1, offset: 0, unit: "°", decimals: 1 }, STYLE)).toBe("0.0°");
     expect(formatShown(null, displayOf("x", false, STYLE), STYLE)).toBe("–");
   });
 
   test("counters", () => {
-    for (const name of ["cpu.user", "net.eth0.rx_bytes", "disk.sda.reads", "io.pgpgin", "http_requests_total"]) {
+    for (const name of ["cpu.user", "net.eth0.rx_bytes", "disk.sda.reads", "io.pgpgin", "http_requests_total", "psi.cpu.full_total_us"]) {
       expect(looksLikeCounter(name), name).toBe(true);
     }
-    for (const name of ["cpu.busy_pct", "mem.total", "sys.procs_total", "diskfs.root.bytes_total", "proc.drip.rss_bytes", "mem.swaptotal"]) {
+    for (const name of ["cpu.busy_pct", "mem.total", "sys.procs_total", "diskfs.root.bytes_total", "proc.drip.rss_bytes", "mem.swaptotal", "diskfs.root.inodes_total"]) {
       expect(looksLikeCounter(name), name).toBe(false);
     }
   });
@@ -88,5 +94,41 @@ describe("value axes", () => {
     expect(high).toBeCloseTo(expected[1]);
   });
 
+  test("nothing is above what is full", () => {
+    expect(extent(0, 99, 100)).toEqual([0, 100]);
+    expect(extent(100, 100, 100)).toEqual([90, 100]);
+    expect(extent(0, 120, 100)[1]).toBeGreaterThan(120);
+  });
+
   test("nothing to show is 0 to 1", () => expect(extent(null, null)).toEqual([0, 1]));
+});
+
+describe("values that are large and lie near each other", () => {
+  test.each([
+    [100, 20, 4],
+    [101325.5, 0.1, 7],
+    [101325.5, 0.25, 8],
+    [1_000_000_003, 1, 10],
+    [1_503_600, 600, 5],
+    [0, 0, 4],
+    [1e300, 1, 15],
+  ])("%d by %d takes %d digits", (size, distance, digits) => expect(digitsFor(size, distance)).toBe(digits));
+
+  test("marks of an axis differ", () => {
+    const marks = (metric: string, values: number[], distance: number) => {
+      const display = displayOf(metric, false, STYLE);
+      return values.map((v) => formatShown(v, display, STYLE, digitsFor(Math.max(...values), distance)));
+    };
+    expect(marks("pressure", [101325.1, 101325.2], 0.1)).toEqual(["101\u202f325.1", "101\u202f325.2"]);
+    expect(marks("id", [1_000_000_001, 1_000_000_002], 1)).toEqual(["1\u202f000\u202f000\u202f001", "1\u202f000\u202f000\u202f002"]);
+    expect(marks("orders", [200_000, 250_000], 50_000)).toEqual(["200 k", "250 k"]);
+    expect(marks("sys.uptime_sec", [1_500_000, 1_500_600], 600)).toEqual(["17 d 8 h 40 m", "17 d 8 h 50 m"]);
+    expect(marks("sys.uptime_sec", [90_000, 90_005], 5)).toEqual(["1 d 1 h", "1 d 1 h 5 s"]);
+    expect(marks("probe_ms", [0.007812, 0.007814], 0.000002)).toEqual(["7.812 ms", "7.814 ms"]);
+  });
+
+  test("times in several units", () => {
+    expect(formatSeconds(-90_061, 5)).toBe("-1 d 1 h 1 m 1 s");
+    expect(formatSeconds(86_400 * 3, 6)).toBe("3 d");
+  });
 });

@@ -1,13 +1,16 @@
 import type { BatchAnswer } from "../../src/api/types";
 import { describe, expect, test } from "vitest";
 import { align } from "../../src/series/align";
+import { legendRows } from "../../src/charts/export";
 import { families, shortNames } from "../../src/series/family";
 import { fold, trim } from "../../src/series/fold";
 import { fuzzyScore } from "../../src/series/fuzzy";
 import { gaps } from "../../src/series/gaps";
 import { decoderOf, movedBy, type Series } from "../../src/series/model";
-import { statsOf } from "../../src/series/stats";
+import { comingIn } from "../../src/series/rate";
+import { digitsOf, statsOf } from "../../src/series/stats";
 import { csvOf, tableOf } from "../../src/series/table";
+import { PLAIN } from "../../src/scale/units";
 import { treeOf } from "../../src/series/tree";
 
 function decodeAll(answer: BatchAnswer) {
@@ -179,7 +182,15 @@ describe("finding metrics", () => {
         .map(({ name }) => name);
     expect(rank("busy", ["pi/cpu.bus_y", "pi/cpu.busy_pct", "pi/mem.free"])).toEqual(["pi/cpu.busy_pct", "pi/cpu.bus_y"]);
     expect(rank("rx eth0", ["pi/net.eth0.tx_bytes", "pi/net.eth0.rx_bytes"])).toEqual(["pi/net.eth0.rx_bytes"]);
+    // Not the first letters that fit, but those that fit best.
+    expect(rank("tmp", ["metrics/disk.mmcblk0.busy_pct", "metrics/temp.cpu"])).toEqual(["metrics/temp.cpu", "metrics/disk.mmcblk0.busy_pct"]);
     expect(fuzzyScore("abc", "cab")).toBeNull();
+  });
+
+  test("the tree is in the order of people", () => {
+    const tree = treeOf(["a/room10.temp", "a/room2.temp", "a/room1.temp"]);
+    expect(tree.children[0].children.map(({ name }) => name)).toEqual(["room1.temp", "room2.temp", "room10.temp"]);
+    expect(treeOf(["pi_1h/cpu.a", "pi_1h/cpu.b", "pi/cpu.a", "pi/mem.b"]).children.map(({ name }) => name)).toEqual(["pi/", "pi_1h/cpu."]);
   });
 
   test("the tree joins parts with a single child", () => {
@@ -215,4 +226,35 @@ describe("families of the Home page", () => {
     expect(list.flatMap((family) => family.metrics).sort()).toEqual([...metrics].sort());
     expect(list.map(({ title }) => title)).toEqual(["cpu.busy_pct", "cpu · rate", "mem · bytes", "sys · load", "sys.uptime_sec", "net · bytes · rate"]);
   });
+});
+
+test("what comes in is counted without what the server stores of itself", () => {
+  expect(comingIn(null, 8.3, 3.3, 1.7)).toBe(8.3);
+  // The count is off by a burst of the server's own samples: what the metrics promise is nearer.
+  expect(comingIn(11.2, 8.3, 3.3, 1.7)).toBe(8.3);
+  expect(comingIn(3.4, 0, 3.3, 1.7)).toBe(0);
+  // An import of many samples at once.
+  expect(comingIn(5000, 8.3, 3.3, 1.7)).toBeCloseTo(4996.7);
+});
+
+test("a series of large values near each other says how many digits they need", () => {
+  const of = (...v: number[]) => digitsOf(samples(v.map((_, i) => i * 10), v), PLAIN);
+  expect(of(101325.1, 101325.7)).toBe(8);
+  expect(of(42.1, 42.9)).toBe(4);
+  expect(of(20, 25)).toBe(4);
+  expect(of(7.25, 7.25)).toBeUndefined();
+  expect(digitsOf(null, PLAIN)).toBeUndefined();
+  expect(digitsOf(samples([0, 10], [270e9, 270e9 + 1]), { ...PLAIN, quantity: "bytes" })).toBe(6);
+});
+
+test("whole numbers are written in full", () => {
+  const big = 9_007_199_254_640_991;
+  const table = tableOf([{ label: "id", series: samples([0], [big]), convert: same }], 0, 1);
+  expect(csvOf(table)).toBe(`time,id\r\n1970-01-01T00:00:00.000Z,${big}\r\n`);
+});
+
+test("the names in a picture take as many rows as they need", () => {
+  const rows = legendRows(["aaaa", "bbbb", "c".repeat(200)], 120, (text) => text.length * 7);
+  expect(rows.map(({ row, x }) => [row, x])).toEqual([[0, 0], [0, 66], [1, 0]]);
+  expect(rows[2].text).toMatch(/^c{10,15}…$/);
 });

@@ -31,6 +31,16 @@ describe("durations", () => {
 });
 
 describe("the range in the address", () => {
+  test.each(["from=2026-05-01&to=2026-05-01", "from=-99999999999999&to=0", "from=0&to=9999999999999999", "from=5000000000000&to=1", "range=x"])("%j is none", (text) =>
+    expect(readRange(new URLSearchParams(text))).toEqual({ kind: "auto" }),
+  );
+
+  test("no length is too large to be shown", () => {
+    const range = readRange(new URLSearchParams("range=99999999d"));
+    expect(range.kind === "last" && range.ms).toBeLessThan(60 * 365 * 86_400_000);
+    expect(timeTicks(...bounds(range, 1.8e12, HOUR), 10, UTC).length).toBeGreaterThan(3);
+  });
+
   test.each(["", "range=6h", "from=1777593600000&to=1777597200000"])("%j survives", (text) => {
     const params = new URLSearchParams("other=1");
     writeRange(params, readRange(new URLSearchParams(text)));
