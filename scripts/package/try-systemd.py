@@ -472,7 +472,9 @@ def check_upgrade():
     run("apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", "install", "-y", "--reinstall", *glob.glob(f"/debs/*_{newer}_*.deb"))
     want("drip stays disabled, and stopped", code_of("systemctl", "is-enabled", "drip") != 0 and not is_active("drip"))
     want("nanotdb runs", is_active("nanotdb"))
-    run("systemctl", "enable", "--quiet", "--now", "drip")
+    run("systemctl", "enable", "--quiet", "drip")
+    run("apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", "install", "-y", "--reinstall", *glob.glob(f"/debs/drip_{newer}_*.deb"))
+    want("drip, enabled and stopped, is started", is_active("drip"))
     print(f"{older} -> {newer}: restarted, edits kept; a disabled service stays so")
 
 
@@ -495,19 +497,26 @@ def check_apart():
     wait_active(*UNITS)
 
 
+def fstab(text):
+    pathlib.Path("/etc/fstab").write_text(text)
+    run("systemctl", "daemon-reload")
+    run("systemctl", "reset-failed")
+
+
 def mount_disk():
     """As the page has it for data on another disk, with a file system in memory that looks like a new ext4."""
     ask("/api/v1/import", b"keep/disk 7")
     run("systemctl", "stop", "nanotdb")
-    disk = pathlib.Path("/mnt/new")
+    disk = pathlib.Path("/mnt/disk")
     disk.mkdir()
     run("mount", "-t", "tmpfs", "tmpfs", str(disk))
     (disk / "lost+found").mkdir(0o700)
     run("cp", "-a", "/var/lib/nanotdb/.", str(disk))
-    run("mount", "--bind", str(disk), "/var/lib/nanotdb")
-    run("umount", str(disk))
-    disk.rmdir()
+    fstab("none /var/lib/nanotdb no-such-type defaults 0 0\n")
+    want("no start without the disk", code_of("systemctl", "start", "nanotdb") != 0 and not is_active("nanotdb"))
+    fstab(f"{disk} /var/lib/nanotdb none bind 0 0\n")
     run("systemctl", "start", "nanotdb")
+    want("the disk is mounted for it", os.path.ismount("/var/lib/nanotdb"))
     want("its samples are there", list(samples("keep", "disk").values()) == ["7"])
     want("nanocli verify has nothing to say", code_of("runuser", "-u", "nanotdb", "--", "nanocli", "verify", "--root", "/var/lib/nanotdb") == 0)
     print("data on a disk mounted at /var/lib/nanotdb: served")
@@ -515,7 +524,9 @@ def mount_disk():
 
 def unmount_disk():
     want("the disk is mounted still, and empty", os.path.ismount("/var/lib/nanotdb") and not os.listdir("/var/lib/nanotdb"))
-    run("umount", "/var/lib/nanotdb")
+    run("umount", "/var/lib/nanotdb", "/mnt/disk")
+    os.rmdir("/mnt/disk")
+    fstab("")
 
 
 def check_remove():
