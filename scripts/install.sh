@@ -212,7 +212,8 @@ install_all() {
 
 remove() {
   if [ -e "$destdir$1" ] || [ -L "$destdir$1" ]; then
-    rm -rf "$destdir${1:?}"
+    # A disk mounted there is emptied; what it is mounted at stays.
+    rm -rf "$destdir${1:?}" || mountpoint -q "$destdir$1" || die "$destdir$1 could not be removed"
     say "  $destdir$1"
   fi
 }

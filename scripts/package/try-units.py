@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the services of nanotdb and drip as systemd would, from the units that are installed, where systemd does not run.
 
-    try-units.py [--root DIR] [--sandbox] [--marker new|old]
+    try-units.py [--root DIR] [--sandbox | --own-network] [--marker new|old]
 
 Starts each unit's ExecStart with a NOTIFY_SOCKET that is answered, and wants READY=1, WATCHDOG=1, a sample of drip in
 nanotdb, and after SIGTERM STOPPING=1 and exit code 0.
@@ -10,6 +10,7 @@ nanotdb, and after SIGTERM STOPPING=1 and exit code 0.
              of 8428. Without it, those of this machine (or chroot) are run, unchanged.
 --sandbox    with what the units say of users, capabilities, system calls, address families and writable directories.
              Needs root, systemd-analyze and Python's seccomp module; uses a network of its own.
+--own-network  that alone, of what --sandbox does: in an emulator there is no confinement
 --marker     new: import a sample of our own; old: want that sample of an earlier run.
 """
 
@@ -268,10 +269,11 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--root", type=pathlib.Path)
     arguments.add_argument("--sandbox", action="store_true")
+    arguments.add_argument("--own-network", action="store_true")
     arguments.add_argument("--marker", choices=["new", "old"])
     options = arguments.parse_args()
     root = (options.root or pathlib.Path("/")).resolve()
-    if options.sandbox:
+    if options.sandbox or options.own_network:
         own_network()
     port = port_of(root, options.root is not None)
     running = []
