@@ -87,7 +87,7 @@ impl Cycles {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let close = close_after(self.interval);
         self.gatherer.prime(close, &self.stats).await;
-        systemd::ready();
+        systemd::ready(&format!("collecting every {:?}", self.interval));
         let mut watchdog = Watchdog::new();
         let mut schedule = Schedule::new(self.interval);
         loop {

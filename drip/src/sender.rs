@@ -266,12 +266,16 @@ impl Sender {
         match self.away.take() {
             Some(away) => {
                 let gone = Duration::from_secs(away.since.elapsed().as_secs());
-                log(format_args!("{server} answers again after {gone:?}; {sent} cycles were sent late{rest}"));
+                log(format_args!("{server} answers again after {gone:?}; sent late: {}{rest}", cycles(sent)));
             }
-            None => log(format_args!("{sent} cycles of an earlier run were sent{rest}")),
+            None => log(format_args!("sent {} of an earlier run{rest}", cycles(sent))),
         }
         systemd::status(&format!("sending to {server}"));
     }
+}
+
+fn cycles(count: u64) -> String {
+    if count == 1 { "1 cycle".to_owned() } else { format!("{count} cycles") }
 }
 
 /// Two halves of what was refused as a whole. A single cycle is cut only if it is too large; the error is how many

@@ -3,9 +3,9 @@
 use sd_notify::NotifyState;
 use std::time::Duration;
 
-/// Cycles begin.
-pub(crate) fn ready() {
-    send(&[NotifyState::Ready]);
+/// Cycles begin; a line for `systemctl status`.
+pub(crate) fn ready(text: &str) {
+    send(&[NotifyState::Ready, NotifyState::Status(text)]);
 }
 
 /// The process is about to end.
