@@ -16,10 +16,11 @@ use crate::plugin::{Partition, Partitioner};
 use crate::storage::vfs::{OpenMode, Vfs};
 use crate::storage::{MetricFile, OpenPage, RawFile, WalFile, keep_damaged};
 use crate::{Error, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 /// Name of the manifest within a database's directory.
 pub(crate) const MANIFEST_FILE: &str = "manifest.toml";
@@ -141,8 +142,10 @@ impl Database {
     /// Opens a database for reading only. Sees what is on disk now, rows in the WAL included.
     pub fn open_read_only(name: &str, directory: &Path, environment: Environment) -> Result<Self> {
         let mut gone = None;
-        for _ in 0..READ_ATTEMPTS {
-            match Self::try_read_only(name, directory, &environment) {
+        let mut known = KnownFiles::new();
+        for attempt in 0..READ_ATTEMPTS {
+            std::thread::sleep(wait_before(attempt));
+            match Self::try_read_only(name, directory, &environment, &mut known) {
                 // A server renamed or removed it between two steps of this.
                 Err(error) if error.is_missing_file() => gone = Some(error),
                 Err(error) => return Err(error),
@@ -158,9 +161,14 @@ impl Database {
     }
 
     /// `None` when files changed meanwhile.
-    fn try_read_only(name: &str, directory: &Path, environment: &Environment) -> Result<Option<Self>> {
+    fn try_read_only(
+        name: &str,
+        directory: &Path,
+        environment: &Environment,
+        known: &mut KnownFiles,
+    ) -> Result<Option<Self>> {
         let mut parts = Parts::read(name, directory, environment.clone())?;
-        parts.index_everything()?;
+        parts.index_everything(known)?;
         let (wal, next) = (directory.join(wal_name(name)), directory.join(next_wal_name(name)));
         let Some(Wals { wal, next }) = read_wals(&*environment.vfs, &wal, &next)? else { return Ok(None) };
         // When no page was flushed meanwhile, each row is in the files just indexed, or in these WALs, or in both at
@@ -176,6 +184,14 @@ impl Database {
         parts.forget_superseded(disk_end);
         Ok(Some(parts.finish(None, None)))
     }
+}
+
+/// What a reader indexed in an attempt before this one: starting over reads what came since, not everything.
+type KnownFiles = HashMap<PathBuf, Arc<RawFile>>;
+
+/// At first a reader tries again at once, later it lets the server get on: ten seconds in all.
+pub(crate) fn wait_before(attempt: usize) -> Duration {
+    Duration::from_millis(attempt.saturating_sub(READ_ATTEMPTS / 10).min(60) as u64)
 }
 
 /// The WALs of a database as they were at one moment; `None` for a file that was not there.
@@ -477,11 +493,14 @@ impl Parts {
         }
     }
 
-    fn index_everything(&mut self) -> Result<()> {
+    fn index_everything(&mut self, known: &mut KnownFiles) -> Result<()> {
         let vfs = Arc::clone(&self.environment.vfs);
         for (partition, files) in &mut self.state.files {
             for file in files.files.values_mut() {
-                file.index = Some(Arc::new(RawFile::index(&*vfs, &file.path, *partition)?));
+                let before = known.get(&file.path).map(|index| &**index);
+                let index = Arc::new(RawFile::index_on(&*vfs, &file.path, *partition, before)?);
+                known.insert(file.path.clone(), Arc::clone(&index));
+                file.index = Some(index);
             }
         }
         Ok(())

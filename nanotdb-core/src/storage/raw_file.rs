@@ -78,6 +78,11 @@ pub struct RawFile {
 impl RawFile {
     /// Walks the headers of the file of `partition`. A missing file has no frames.
     pub fn index(vfs: &dyn Vfs, path: &Path, partition: Partition) -> Result<Self> {
+        Self::index_on(vfs, path, partition, None)
+    }
+
+    /// The same; what `known`, an earlier index, has of this very file is not read again.
+    pub fn index_on(vfs: &dyn Vfs, path: &Path, partition: Partition, known: Option<&Self>) -> Result<Self> {
         let io = |e| Error::io("read", path, e);
         // Before it is opened: the id of a file that was replaced in between is found to be wrong later.
         let id = vfs.entry(path).map_err(io)?.map_or(0, |entry| entry.id);
@@ -90,7 +95,12 @@ impl RawFile {
         };
         let file_len = file.len().map_err(io)?;
         let mut this = Self { path: path.to_owned(), len: file_len, id, ..Self::default() };
-        this.walk(&*file, 0, partition).map_err(io)?;
+        let is_same = |known: &&Self| known.id == id && known.len <= file_len && known.damaged.is_empty();
+        let known_to = known.filter(is_same).map_or(0, |known| {
+            this.frames.clone_from(&known.frames);
+            known.len
+        });
+        this.walk(&*file, known_to, partition).map_err(io)?;
         Ok(this)
     }
 
