@@ -8,6 +8,7 @@ mod common;
 
 mod crash;
 mod damage;
+mod edges;
 mod faults;
 mod history;
 mod naive;
