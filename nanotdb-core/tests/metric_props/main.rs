@@ -16,3 +16,4 @@ mod newest;
 mod repartition;
 mod support;
 mod threads;
+mod twice;
