@@ -6,16 +6,20 @@ mod common;
 
 use common::bench::{Bench, Line, SECOND, content_of, float, int, send};
 use common::files::golden;
+use common::hooked::{HookedVfs, Hooks};
 use common::oracle::{ROOT, START as T, config};
+use common::rng::Rng;
 use common::{Content, assert_same, expected};
 use nanotdb_core::config::FsyncPolicy;
-use nanotdb_core::engine::Engine;
+use nanotdb_core::engine::{Engine, EngineOptions};
 use nanotdb_core::maintenance::verify::verify;
 use nanotdb_core::model::{Sample, Value};
 use nanotdb_core::storage::vfs::sim::SimVfs;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// What is done to a file.
 #[derive(Debug, Clone, Copy)]
@@ -283,6 +287,84 @@ fn every_damage_of_a_data_file_loses_one_page_at_most() {
             assert!(in_copy || disk.file(name).get(at) == damaged.get(at), "{context}: the damaged bytes are gone");
         }
     }
+}
+
+/// What is read and written of data files, which may not be more than so much.
+struct Counted {
+    most: u64,
+    read: AtomicU64,
+    /// Bytes of the largest buffer.
+    largest: AtomicUsize,
+}
+
+impl Counted {
+    fn largest(&self, path: &Path, len: usize) -> bool {
+        let is_data = path.file_name().unwrap().to_str().unwrap().starts_with("data-");
+        if is_data {
+            self.largest.fetch_max(len, Ordering::Relaxed);
+        }
+        is_data
+    }
+}
+
+impl Hooks for Counted {
+    fn read(&self, path: &Path, len: usize) {
+        if self.largest(path, len) {
+            let read = self.read.fetch_add(len as u64, Ordering::Relaxed);
+            assert!(read <= self.most, "more than {} bytes are read", self.most);
+        }
+    }
+
+    fn write(&self, path: &Path, len: usize) {
+        self.largest(path, len);
+    }
+}
+
+/// In a partition without ends nearly half of all random bytes look like the header of a page, of up to 2 MB.
+#[test]
+fn garbage_costs_a_few_times_its_length_and_little_memory() {
+    const GARBAGE: usize = 10_000_000;
+    let mut bench = Bench::new(FsyncPolicy::Segment, 1_000);
+    bench.config.manifest_defaults.retention.partition = "forever".into();
+    let name = "home/data-forever.dat";
+    let engine = bench.open();
+    let mut groups = Vec::new();
+    let mut ends = Vec::new();
+    for page in 0..3 {
+        let group: Vec<Line> = (0..300).map(|at| ("home", "a", int(page), T + i64::from(page * 300 + at))).collect();
+        send(&engine, &group);
+        engine.flush().unwrap();
+        ends.push(bench.file(name).len());
+        groups.extend(group);
+    }
+    engine.close().unwrap();
+    let whole = bench.file(name);
+    let mut rng = Rng(11);
+    let mut garbage = || (0..GARBAGE / 8).flat_map(|_| rng.next().to_le_bytes()).collect::<Vec<u8>>();
+    let (first, last) = (garbage(), garbage());
+    // Behind the first page, and at the end.
+    let damaged = [&whole[..ends[0]], &first, &whole[ends[0]..], &last].concat();
+    bench.vfs.put(&bench.path(name), &damaged).unwrap();
+
+    // To look for pages, to read what may have been one, and to copy what was none.
+    let most = 8 * damaged.len() as u64;
+    let hooks = Arc::new(Counted { most, read: AtomicU64::new(0), largest: AtomicUsize::new(0) });
+    let vfs = Arc::new(HookedVfs { inner: bench.vfs.process(), hooks: Arc::clone(&hooks) });
+    let engine = Engine::open_with(Path::new(ROOT), bench.config.clone(), EngineOptions { vfs, ..bench.options() });
+    let engine = engine.unwrap();
+    assert_same(&read(&engine, "home").0, &content_of(&groups), "with garbage");
+    groups.push(("home", "a", int(7), T + 20 * SECOND));
+    send(&engine, &groups[groups.len() - 1..]);
+    engine.flush().unwrap();
+    assert_same(&read(&engine, "home").0, &content_of(&groups), "written to");
+    engine.close().unwrap();
+    let largest = hooks.largest.load(Ordering::Relaxed);
+    assert!(largest <= 3 << 20, "{largest} bytes at once");
+    let kept = kept(&bench.vfs, &bench.path(name));
+    let at = ends[0];
+    assert_eq!(kept.keys().copied().collect::<Vec<_>>(), [at as u64, (damaged.len() - last.len()) as u64]);
+    assert!(kept.values().eq([&first, &last]), "the copies are not what was there");
+    assert_eq!(bench.file(name)[..at + first.len()], damaged[..at + first.len()], "damage in the middle stays there");
 }
 
 /// catalog.json and manifest.toml have no checksum: a database opens, or is reported with the file's name; the other is served, and

@@ -271,6 +271,8 @@ proptest! {
                 // A bare block is marked by nothing: whatever wrote it, S2 reads it.
                 let id = if !wide && codec.is_s2_block() { page::S2_CODEC_ID } else { codec.id() };
                 prop_assert_eq!(Envelope::decode(&payload, n).unwrap().codec_id, id);
+                let beginning = &payload[..payload.len().min(Envelope::MAX_LEN)];
+                prop_assert!(Envelope::may_begin(beginning, n) && !Envelope::may_begin(beginning, n - 1));
                 decoded.decode(&payload, n, registry()).unwrap();
                 decoded.check_header(timestamps[0], timestamps[ids.len() - 1]).unwrap();
                 prop_assert!(decoded.check_header(timestamps[0] - 1, timestamps[ids.len() - 1]).is_err());
@@ -344,6 +346,9 @@ fn a_page_cannot_ask_for_more_than_its_rows_take() {
     assert!(decoded.decode(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0], 1, registry()).is_err());
     let unknown = decoded.decode(&[0, 1, 0xff, 0xfe, 14, 0], 1, registry()).unwrap_err();
     assert!(unknown.incompatible && unknown.to_string().contains("65279"), "{unknown}");
+    // What a later program wrote is no garbage.
+    assert!(Envelope::may_begin(&[0, 1, 0xff, 0xfe, 14, 0], 1));
+    assert!(Envelope::may_begin(&[0, 2], 1) && !Envelope::may_begin(&[0, 200], 1));
 }
 
 #[test]

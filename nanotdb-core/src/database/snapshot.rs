@@ -5,8 +5,8 @@ use super::{Database, MetricFiles};
 use crate::Result;
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Partition;
-use crate::storage::vfs::Vfs;
-use crate::storage::{MetricCache, OpenPage, RawFile, keep_damaged};
+use crate::storage::vfs::{Vfs, VfsFile};
+use crate::storage::{MetricCache, OpenPage, RawFile, keep_damaged_part};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -195,14 +195,12 @@ impl Database {
 /// Copies damaged bytes beside the file once they are found. A full disk does not keep a query from its answer.
 fn keep_damage(vfs: &dyn Vfs, index: &RawFile) {
     for damage in &index.damaged {
-        let len = usize::try_from(damage.to.saturating_sub(damage.from)).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; len];
-        let read = vfs
-            .open(&index.path, crate::storage::vfs::OpenMode::Read)
-            .and_then(|file| file.read_exact_at(&mut bytes, damage.from));
-        let kept = read.is_ok() && keep_damaged(vfs, &index.path, damage.from, &bytes).is_ok();
+        let bytes = damage.to.saturating_sub(damage.from);
+        let file = vfs.open(&index.path, crate::storage::vfs::OpenMode::Read);
+        let keep = |file: Box<dyn VfsFile>| keep_damaged_part(vfs, (&*file, &index.path), damage.from..damage.to);
+        let kept = file.is_ok_and(|file| keep(file).is_ok());
         tracing::error!(
-            file = %index.path.display(), offset = damage.from, bytes = len, reason = damage.reason, kept,
+            file = %index.path.display(), offset = damage.from, bytes, reason = damage.reason, kept,
             "damaged bytes in a data file; the frames around them stay readable"
         );
     }

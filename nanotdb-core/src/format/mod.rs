@@ -45,11 +45,14 @@ pub fn put_uvarint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// Bytes of the longest LEB128 integer of 64 bits.
+pub const MAX_UVARINT_LEN: usize = 10;
+
 /// Reads a LEB128 unsigned integer from the front: value and length, or `None` when it is cut short or longer than ten bytes.
 #[inline]
 pub fn get_uvarint(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0u64;
-    for (i, byte) in bytes.iter().take(10).enumerate() {
+    for (i, byte) in bytes.iter().take(MAX_UVARINT_LEN).enumerate() {
         let shift = u32::try_from(i).ok()?.checked_mul(7)?;
         let part = u64::from(byte & 0x7f);
         if shift == 63 && part > 1 {

@@ -12,7 +12,7 @@
 //! +------+-------------+--------------+----------------------+------+
 //! ```
 
-use super::{DecodeError, get_u16, get_uvarint, put_uvarint};
+use super::{DecodeError, MAX_UVARINT_LEN, get_u16, get_uvarint, put_uvarint};
 use crate::model::{MetricId, Timestamp, Value, ValueType};
 use crate::plugin::Codec;
 use crate::plugin::registry::Registry;
@@ -28,6 +28,8 @@ pub const S2_CODEC_ID: u16 = 1;
 const ENVELOPE_MARK: u8 = 0;
 const ENVELOPE_VERSION: u8 = 1;
 const ENVELOPE_FIXED: usize = 4;
+/// Versions behind ours that are taken for pages of a later program, rather than for garbage.
+const LATER_VERSIONS: u8 = 3;
 
 /// Rows to encode, as columns of equal length in timestamp order. Values are row bits ([`Value::to_bits`]).
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +87,22 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// Bytes of the longest.
+    pub const MAX_LEN: usize = ENVELOPE_FIXED + MAX_UVARINT_LEN;
+
+    /// Whether a payload of `rows` rows may begin with these bytes: its first [`Envelope::MAX_LEN`], or all that it has.
+    /// Of random bytes one in twenty thousand may.
+    pub fn may_begin(payload: &[u8], rows: u16) -> bool {
+        match payload {
+            [ENVELOPE_MARK, version, ..] if *version != ENVELOPE_VERSION => {
+                version.checked_sub(ENVELOPE_VERSION).is_some_and(|later| later <= LATER_VERSIONS)
+            }
+            [ENVELOPE_MARK, ..] => Self::decode(payload, rows).is_ok(),
+            // A bare block says its decoded length first.
+            _ => get_uvarint(payload).is_some_and(|(len, _)| len == u64::from(rows).saturating_mul(NARROW_ROW as u64)),
+        }
+    }
+
     /// Reads and checks the envelope of a payload of `rows` rows.
     pub fn decode(payload: &[u8], rows: u16) -> Result<Self, DecodeError> {
         let rows = usize::from(rows);

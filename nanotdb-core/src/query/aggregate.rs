@@ -40,8 +40,8 @@ impl<F: FnMut(usize, Timestamp, &[Option<f64>]) -> ControlFlow<()>> AggregateSin
 /// one thread aggregates.
 const MOST_RESULTS: i64 = 1 << 16;
 
-/// Aggregates `metrics` in `from..=to` by windows, the last of which ends at `end` or before; id 0 is a metric without
-/// samples.
+/// Aggregates `metrics` in `from..=to` by windows, the last of which ends at `end` or before; `end` is not before `to`. Id 0 is
+/// a metric without samples.
 pub fn aggregate(
     database: &Database,
     metrics: &[MetricId],

@@ -13,10 +13,10 @@ const UNWANTED: u16 = u16::MAX;
 #[derive(Debug)]
 pub struct Gatherer {
     metrics: Vec<MetricId>,
-    /// Index into `metrics` by id; empty when there are few.
+    /// Index into `positions` by id; empty when there are few.
     slots: Vec<u16>,
     rows: Vec<Rows>,
-    /// By metric; the first alone is used when there are few.
+    /// One for each metric, however often it is asked for; the first alone is used when there are few.
     positions: Vec<Vec<u32>>,
 }
 
@@ -24,16 +24,18 @@ impl Gatherer {
     /// For these metrics.
     pub fn new(metrics: &[(MetricId, ValueType)]) -> Self {
         let mut slots = Vec::new();
+        let mut used = 0u16;
         if metrics.len() > FEW {
             slots.resize(usize::from(u16::MAX) + 1, UNWANTED);
-            for (slot, (id, _)) in metrics.iter().enumerate() {
-                if let (Some(entry), Ok(slot)) = (slots.get_mut(usize::from(*id)), u16::try_from(slot)) {
-                    *entry = slot;
+            for (id, _) in metrics {
+                if let Some(entry) = slots.get_mut(usize::from(*id)).filter(|entry| **entry == UNWANTED) {
+                    *entry = used;
+                    used = used.saturating_add(1);
                 }
             }
         }
         let rows = metrics.iter().map(|(_, value_type)| Rows::new(*value_type)).collect();
-        let positions = vec![Vec::new(); if slots.is_empty() { 1 } else { metrics.len() }];
+        let positions = vec![Vec::new(); usize::from(used).max(1)];
         Self { metrics: metrics.iter().map(|(id, _)| *id).collect(), slots, rows, positions }
     }
 
@@ -50,14 +52,18 @@ impl Gatherer {
         } else {
             self.positions.iter_mut().for_each(Vec::clear);
             let ids = page.ids().get(range.clone()).unwrap_or_default();
+            let slots = &self.slots;
+            let slot_of = |id: MetricId| usize::from(slots.get(usize::from(id)).copied().unwrap_or(UNWANTED));
             for (at, id) in (range.start as u32..).zip(ids) {
-                let slot = self.slots.get(usize::from(u16::from_le_bytes(*id))).copied().unwrap_or(UNWANTED);
-                if let Some(positions) = self.positions.get_mut(usize::from(slot)) {
+                let slot = slot_of(u16::from_le_bytes(*id));
+                if let Some(positions) = self.positions.get_mut(slot) {
                     positions.push(at);
                 }
             }
-            for (positions, rows) in self.positions.iter().zip(&mut self.rows) {
-                copy(page, positions, rows);
+            for (id, rows) in self.metrics.iter().zip(&mut self.rows) {
+                if let Some(positions) = self.positions.get(slot_of(*id)) {
+                    copy(page, positions, rows);
+                }
             }
         }
         &self.rows

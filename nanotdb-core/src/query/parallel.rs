@@ -121,6 +121,8 @@ impl<T> Shared<T> {
         work: &(dyn Fn(usize, &mut Proceed<'_>) -> T + Sync),
         consumer: &mut dyn Consumer<T>,
     ) -> Result<ControlFlow<()>> {
+        // The scope waits for helpers, and they wait for this thread.
+        let _stop = StopOnPanic(self);
         for wanted in 0..self.pieces {
             let result = loop {
                 let mut progress = self.lock();
@@ -181,7 +183,15 @@ pub(super) fn in_order<T: Send>(
     work: &(dyn Fn(usize, &mut Proceed<'_>) -> T + Sync),
     consumer: &mut dyn Consumer<T>,
 ) -> Result<ControlFlow<()>> {
-    let helpers = Helpers::take(pieces.saturating_sub(1));
+    in_order_with(Helpers::take(pieces.saturating_sub(1)), pieces, work, consumer)
+}
+
+fn in_order_with<T: Send>(
+    helpers: Helpers,
+    pieces: usize,
+    work: &(dyn Fn(usize, &mut Proceed<'_>) -> T + Sync),
+    consumer: &mut dyn Consumer<T>,
+) -> Result<ControlFlow<()>> {
     let shared = Shared {
         pieces,
         ahead: AHEAD.saturating_mul(helpers.0.saturating_add(1)),
@@ -279,6 +289,60 @@ mod tests {
         };
         assert!(in_order(60, &work, &mut slow).unwrap().is_continue());
         assert!(slow.0 <= AHEAD * (MOST_HELPERS + 1) + 1, "{} ahead", slow.0);
+    }
+
+    /// What a panic leaves behind: it comes out, and the helpers are free again. Elsewhere, so that a test that would
+    /// hang fails.
+    fn panics(work: fn(usize, &mut Proceed<'_>) -> usize, consumer: impl Consumer<usize> + Send + 'static) {
+        BUSY.fetch_add(2, Ordering::AcqRel);
+        let (send, done) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            let mut consumer = consumer;
+            let run = || in_order_with(Helpers(2), 100, &work, &mut consumer);
+            let _ = send.send(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
+        });
+        assert_eq!(done.recv_timeout(std::time::Duration::from_secs(20)), Ok(true), "it hangs, or there was no panic");
+        // Other tests of this process have helpers, too, for a while.
+        let free = (0..2_000).any(|_| {
+            thread::sleep(std::time::Duration::from_millis(10));
+            BUSY.load(Ordering::Acquire) == 0
+        });
+        assert!(free, "{} helpers are never free again", BUSY.load(Ordering::Acquire));
+    }
+
+    #[test]
+    fn a_panic_of_whoever_takes_results_ends_the_work() {
+        struct Panics;
+        impl Consumer<usize> for Panics {
+            fn proceed(&mut self) -> ControlFlow<()> {
+                ControlFlow::Continue(())
+            }
+            fn take(&mut self, result: usize) -> Result<ControlFlow<()>> {
+                // Until then the helpers are as far ahead as they may be, and wait.
+                thread::sleep(std::time::Duration::from_millis(20));
+                assert_ne!(result, 3, "as the test wants it");
+                Ok(ControlFlow::Continue(()))
+            }
+        }
+        panics(|at, _| at, Panics);
+    }
+
+    #[test]
+    fn a_panic_of_the_work_ends_the_work() {
+        let on_this_thread = |at: usize, _: &mut Proceed<'_>| {
+            let is_helper = thread::current().name() == Some("nanotdb-query");
+            thread::sleep(std::time::Duration::from_millis(5));
+            assert!(is_helper, "as the test wants it");
+            at
+        };
+        panics(on_this_thread, Seen::default());
+        let on_another = |at: usize, _: &mut Proceed<'_>| {
+            let is_helper = thread::current().name() == Some("nanotdb-query");
+            thread::sleep(std::time::Duration::from_millis(5));
+            assert!(!is_helper, "as the test wants it");
+            at
+        };
+        panics(on_another, Seen::default());
     }
 
     #[test]

@@ -72,7 +72,8 @@ pub(super) fn cut(
     let each = places.len().div_ceil(PER_THREAD.saturating_mul(threads)).clamp(1, grain.most.max(1));
     let mut cuts: Vec<Timestamp> =
         places.into_iter().step_by(each).filter_map(|at| next_edge(at, grain.width)).collect();
-    cuts.retain(|at| *at > from && *at <= to);
+    // Not at `to` either: the sample there belongs to the last window, which would be in two pieces then.
+    cuts.retain(|at| *at > from && *at < to);
     cuts.dedup();
     if cuts.is_empty() {
         return whole();

@@ -24,20 +24,33 @@ pub(crate) fn copy_between(source: &dyn Vfs, from: &Path, target: &dyn Vfs, to: 
 
 /// Copies bytes to the same place of another file. Returns how many: fewer than asked for when the source ends before.
 pub(crate) fn copy_range(
+    source: (&dyn VfsFile, &Path),
+    target: (&dyn VfsFile, &Path),
+    range: Range<u64>,
+) -> Result<u64> {
+    let offset = range.start;
+    copy_range_to(source, target, range, offset)
+}
+
+/// The same, to another place.
+pub(crate) fn copy_range_to(
     (source, from): (&dyn VfsFile, &Path),
     (target, to): (&dyn VfsFile, &Path),
     range: Range<u64>,
+    offset: u64,
 ) -> Result<u64> {
-    let mut buffer = vec![0; CHUNK];
+    let at_once = |at: u64| usize::try_from(range.end.saturating_sub(at)).unwrap_or(CHUNK).min(CHUNK);
+    let mut buffer = vec![0; at_once(range.start)];
     let mut at = range.start;
     while at < range.end {
-        let wanted = usize::try_from(range.end.saturating_sub(at)).unwrap_or(CHUNK).min(CHUNK);
+        let wanted = at_once(at);
         let buffer = buffer.get_mut(..wanted).unwrap_or_default();
         let count = source.read_at(buffer, at).map_err(|e| Error::io("read", from, e))?;
         if count == 0 {
             break;
         }
-        target.write_all_at(buffer.get(..count).unwrap_or_default(), at).map_err(|e| Error::io("write", to, e))?;
+        let place = offset.saturating_add(at.saturating_sub(range.start));
+        target.write_all_at(buffer.get(..count).unwrap_or_default(), place).map_err(|e| Error::io("write", to, e))?;
         at = at.saturating_add(count as u64);
     }
     Ok(at.saturating_sub(range.start))

@@ -19,22 +19,44 @@ pub use raw_file::{FrameEntry, RawFile, TailPolicy};
 pub use wal_file::WalFile;
 
 use crate::{Error, Result};
+use std::ops::Range;
 use std::path::Path;
-use vfs::{OpenMode, Vfs};
+use vfs::{OpenMode, Vfs, VfsFile};
 
 /// Puts bytes that could not be decoded beside their file, as `<file>.damaged-<offset>`, durably. An existing copy is kept.
 pub fn keep_damaged(vfs: &dyn Vfs, file: &Path, offset: u64, bytes: &[u8]) -> Result<()> {
+    keep(vfs, file, offset, bytes.len() as u64, |copy, path| {
+        copy.write_all_at(bytes, 0).map_err(|e| Error::io("keep damaged bytes in", path, e))
+    })
+}
+
+/// The same with a part of an open file, however large.
+pub(crate) fn keep_damaged_part(vfs: &dyn Vfs, from: (&dyn VfsFile, &Path), range: Range<u64>) -> Result<()> {
+    let len = range.end.saturating_sub(range.start);
+    keep(vfs, from.1, range.start, len, |copy, path| {
+        if copy::copy_range_to(from, (copy, path), range, 0)? == len {
+            return Ok(());
+        }
+        Err(Error::io("read", from.1, std::io::ErrorKind::UnexpectedEof.into()))
+    })
+}
+
+fn keep(
+    vfs: &dyn Vfs,
+    file: &Path,
+    offset: u64,
+    len: u64,
+    write: impl FnOnce(&dyn VfsFile, &Path) -> Result<()>,
+) -> Result<()> {
     let mut name = file.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".damaged-{offset}"));
     let path = file.with_file_name(name);
-    let write = || {
-        if vfs.entry(&path)?.is_some_and(|e| e.len == bytes.len() as u64) {
-            return Ok(());
-        }
-        let copy = vfs.open(&path, OpenMode::Truncate)?;
-        copy.write_all_at(bytes, 0)?;
-        copy.sync()?;
-        vfs.sync_dir(path.parent().unwrap_or(Path::new(".")))
-    };
-    write().map_err(|e| Error::io("keep damaged bytes in", &path, e))
+    let io = |e| Error::io("keep damaged bytes in", &path, e);
+    if vfs.entry(&path).map_err(io)?.is_some_and(|e| e.len == len) {
+        return Ok(());
+    }
+    let copy = vfs.open(&path, OpenMode::Truncate).map_err(io)?;
+    write(&*copy, &path)?;
+    copy.sync().map_err(io)?;
+    vfs.sync_dir(path.parent().unwrap_or(Path::new("."))).map_err(io)
 }

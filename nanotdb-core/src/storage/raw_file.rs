@@ -3,7 +3,7 @@
 use super::open_page::{OpenPage, SortedRows};
 use super::vfs::{OpenMode, Vfs, VfsFile};
 use crate::format::frame::{self, CRC_LEN, FIXED_HEADER_LEN, FrameHeader, MAX_HEADER_LEN};
-use crate::format::page::{DecodedPage, MAX_ROWS};
+use crate::format::page::{DecodedPage, Envelope, MAX_ROWS};
 use crate::model::Timestamp;
 use crate::plugin::Partition;
 use crate::plugin::registry::registry;
@@ -197,13 +197,11 @@ impl RawFile {
         let io = |e| Error::io("repair", &self.path, e);
         for damage in &self.damaged {
             let file = vfs.open(&self.path, OpenMode::Write).map_err(io)?;
-            let len = usize::try_from(damage.to.saturating_sub(damage.from)).unwrap_or(usize::MAX);
-            let mut bytes = vec![0; len];
-            file.read_exact_at(&mut bytes, damage.from).map_err(io)?;
-            super::keep_damaged(vfs, &self.path, damage.from, &bytes)?;
+            let bytes = damage.to.saturating_sub(damage.from);
+            super::keep_damaged_part(vfs, (&*file, &self.path), damage.from..damage.to)?;
             if damage.torn_tail {
                 tracing::warn!(
-                    file = %self.path.display(), offset = damage.from, bytes = len, reason = damage.reason,
+                    file = %self.path.display(), offset = damage.from, bytes, reason = damage.reason,
                     "cut off a torn frame at the end of a data file"
                 );
                 file.set_len(damage.from).map_err(io)?;
@@ -211,7 +209,7 @@ impl RawFile {
                 self.len = damage.from;
             } else {
                 tracing::error!(
-                    file = %self.path.display(), offset = damage.from, bytes = len, reason = damage.reason,
+                    file = %self.path.display(), offset = damage.from, bytes, reason = damage.reason,
                     "damaged bytes in a data file; the frames around them stay readable"
                 );
             }
@@ -292,25 +290,29 @@ fn next_whole_frame(
     partition: Partition,
 ) -> std::io::Result<Option<u64>> {
     const WINDOW: usize = 1 << 16;
+    const HEAD: usize = MAX_HEADER_LEN + Envelope::MAX_LEN;
     let mut window = vec![0; WINDOW];
     let mut payload = Vec::new();
     let mut base = from.saturating_add(1);
     while base < file_len {
-        let available = usize::try_from(file_len.saturating_sub(base)).unwrap_or(usize::MAX).min(WINDOW);
-        let bytes = window.get_mut(..available).unwrap_or_default();
-        file.read_exact_at(bytes, base)?;
-        for i in 0..available {
+        let left = file_len.saturating_sub(base);
+        let available = usize::try_from(left).unwrap_or(usize::MAX).min(WINDOW);
+        let window = window.get_mut(..available).unwrap_or_default();
+        file.read_exact_at(window, base)?;
+        // A head that runs over the window's end comes with the next window.
+        let count = if available as u64 == left { available } else { available.saturating_sub(HEAD - 1) };
+        for i in 0..count {
             let at = base.saturating_add(i as u64);
-            let candidate = match FrameHeader::decode(bytes.get(i..).unwrap_or_default()) {
-                Ok(Some(header)) => header,
-                // The header runs over the window's end: read it on its own.
-                Ok(None) => match read_header(file, at, file_len, partition)? {
-                    Ok(header) => header,
-                    Err(_) => continue,
-                },
-                Err(_) => continue,
-            };
+            let bytes = window.get(i..).unwrap_or_default();
+            let Ok(Some(candidate)) = FrameHeader::decode(bytes) else { continue };
             if !within(&candidate, partition) || at.saturating_add(candidate.frame_len()) > file_len {
+                continue;
+            }
+            // Many bytes look like a header, in a partition without ends nearly half of all. Few of them look like a
+            // page: only what does is read as one.
+            let beginning = bytes.get(usize::from(candidate.header_len)..).unwrap_or_default();
+            let beginning = beginning.get(..candidate.payload_len as usize).unwrap_or(beginning);
+            if !Envelope::may_begin(beginning, candidate.rows) {
                 continue;
             }
             payload.resize((candidate.payload_len as usize).saturating_add(CRC_LEN), 0);
@@ -319,7 +321,7 @@ fn next_whole_frame(
                 return Ok(Some(at));
             }
         }
-        base = base.saturating_add(available as u64);
+        base = base.saturating_add(count as u64);
     }
     Ok(None)
 }

@@ -11,6 +11,12 @@ pub trait Hooks: Send + Sync {
     /// Before a file is opened.
     fn open(&self, _path: &Path, _mode: OpenMode) {}
 
+    /// Before so many bytes are read into one buffer.
+    fn read(&self, _path: &Path, _len: usize) {}
+
+    /// Before so many bytes are written out of one buffer.
+    fn write(&self, _path: &Path, _len: usize) {}
+
     /// Before blocks are set aside.
     fn reserve(&self, _path: &Path, _offset: u64, _len: u64) -> io::Result<()> {
         Ok(())
@@ -36,10 +42,12 @@ struct HookedFile<H> {
 
 impl<H: Hooks> VfsFile for HookedFile<H> {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.hooks.read(&self.path, buf.len());
         self.inner.read_at(buf, offset)
     }
 
     fn write_all_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {
+        self.hooks.write(&self.path, buf.len());
         self.inner.write_all_at(buf, offset)
     }
 

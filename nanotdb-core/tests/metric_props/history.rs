@@ -359,7 +359,7 @@ impl History {
         let every = registry().aggregators();
         let by_statistics: Vec<_> = every.iter().copied().filter(|a| a.uses_statistics()).collect();
         for aggregators in [every.to_vec(), by_statistics] {
-            let mut found = BTreeMap::<usize, Vec<(i64, Vec<Option<f64>>)>>::new();
+            let mut found = BTreeMap::<usize, Vec<naive::Window>>::new();
             let mut add = |metric: usize, end: i64, row: &[Option<f64>]| {
                 found.entry(metric).or_default().push((end, row.to_vec()));
                 ControlFlow::Continue(())
@@ -372,16 +372,7 @@ impl History {
                 let expected = naive::windows(rows, from, to, width);
                 let found = found.remove(&metric).unwrap_or_default();
                 let context = format!("{context}: {name} in windows of {width} from {from} to {to}");
-                let ends = |found: &[(i64, Vec<Option<f64>>)]| found.iter().map(|(end, _)| *end).collect::<Vec<_>>();
-                assert_eq!(ends(&found), expected.keys().copied().collect::<Vec<_>>(), "{context}");
-                for ((end, row), values) in found.iter().zip(expected.values()) {
-                    for (aggregator, result) in aggregators.iter().zip(row) {
-                        let (wanted, tolerance) = naive::aggregate(aggregator.name(), values);
-                        let result = result.unwrap();
-                        let same = result == wanted || (result - wanted).abs() <= tolerance;
-                        assert!(same, "{context}: {} until {end}: {result} is not {wanted}", aggregator.name());
-                    }
-                }
+                naive::check_windows(&aggregators, &found, &expected, &context);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Aggregates as their documentation defines them, over a plain list.
 
 use nanotdb_core::model::{Sample, Timestamp, Value};
+use nanotdb_core::plugin::Aggregator;
 use std::collections::BTreeMap;
 
 pub fn number(value: Value) -> f64 {
@@ -21,6 +22,28 @@ pub fn windows(rows: &[Sample], from: Timestamp, to: Timestamp, width: i64) -> B
         windows.entry(end).or_default().push(number(row.value));
     }
     windows
+}
+
+/// A window as a query gives it: its end, and a result per aggregate.
+pub type Window = (Timestamp, Vec<Option<f64>>);
+
+/// These are the windows of one metric.
+pub fn check_windows(
+    aggregators: &[&'static dyn Aggregator],
+    found: &[Window],
+    expected: &BTreeMap<Timestamp, Vec<f64>>,
+    context: &str,
+) {
+    let ends: Vec<_> = found.iter().map(|(end, _)| *end).collect();
+    assert_eq!(ends, expected.keys().copied().collect::<Vec<_>>(), "{context}");
+    for ((end, row), values) in found.iter().zip(expected.values()) {
+        for (aggregator, result) in aggregators.iter().zip(row) {
+            let (wanted, tolerance) = aggregate(aggregator.name(), values);
+            let result = result.unwrap();
+            let same = result == wanted || (result - wanted).abs() <= tolerance;
+            assert!(same, "{context}: {} until {end}: {result} is not {wanted}", aggregator.name());
+        }
+    }
 }
 
 /// The result, and by how much another order of summing may differ from it.

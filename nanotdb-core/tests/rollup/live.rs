@@ -140,6 +140,27 @@ fn late_samples_are_counted_after_a_restart_too() {
     assert_eq!(engine.rollup_counters().late_samples, 1);
 }
 
+/// Buckets of all jobs are counted in one pass, in which a metric is then several times.
+#[test]
+fn late_samples_are_counted_for_each_of_two_jobs() {
+    let bench = Bench::new(13);
+    let second = "[[rollups.jobs]]\nid = \"again\"\nsource_pattern = \"*\"\ndestination_db = \"pi_again\"\n";
+    bench.manifest("pi", &format!("{HOURLY}{second}"));
+    let engine = bench.open();
+    let metrics = ["a", "b", "c"];
+    metrics.iter().for_each(|metric| write(&engine, metric, START + MINUTE, 1.0));
+    bench.advance_to(START + HOUR + 5 * MINUTE);
+    assert_eq!(engine.tick().errors(), Vec::<&str>::new());
+    metrics.iter().for_each(|metric| write(&engine, metric, START + 2 * MINUTE, 2.0));
+    write(&engine, "a", START + 3 * MINUTE, 3.0);
+    // In pages, not in memory.
+    engine.flush().unwrap();
+    let mut late = engine.roll_up().unwrap().sources.remove(0).late;
+    late.sort_by(|a, b| a.job.cmp(&b.job));
+    let found: Vec<_> = late.iter().map(|late| (late.job.as_str(), late.metrics, late.samples)).collect();
+    assert_eq!(found, [("again", 3, 4), ("all", 3, 4)]);
+}
+
 #[test]
 fn a_clock_that_leaps_and_steps_back_neither_doubles_nor_loses_a_bucket() {
     let bench = Bench::new(5);
