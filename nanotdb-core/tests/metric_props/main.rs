@@ -13,5 +13,6 @@ mod history;
 mod naive;
 mod newest;
 mod repartition;
+mod rounds;
 mod support;
 mod threads;
