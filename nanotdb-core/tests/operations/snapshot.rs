@@ -3,6 +3,7 @@
 use crate::common::assert_same;
 use crate::common::bench::{Bench, Line, SECOND, content_of, float, int, send};
 use crate::common::files;
+use crate::common::hooked::{HookedVfs, Hooks};
 use crate::common::oracle::{ROOT, START, config, content};
 use crate::common::rng::Rng;
 use crate::support::{ACTIONS, DAY, FORMATS, build, first_rows, late_rows, options, sealed, store};
@@ -10,11 +11,12 @@ use nanotdb_core::config::{FsyncPolicy, MetricFileFormat, RawIngestAction};
 use nanotdb_core::engine::{Batch, Engine, EngineOptions};
 use nanotdb_core::maintenance::snapshot::{SnapshotReport, SnapshotRequest, snapshot};
 use nanotdb_core::model::{Number, Value};
-use nanotdb_core::storage::vfs::Vfs;
-use nanotdb_core::storage::vfs::sim::{CrashModel, Fault};
+use nanotdb_core::storage::vfs::sim::{CrashModel, Fault, SimVfs};
+use nanotdb_core::storage::vfs::{OpenMode, Vfs};
 use nanotdb_core::{Error, Result};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 fn take(bench: &Bench, out: &str) -> Result<SnapshotReport> {
@@ -180,6 +182,34 @@ fn damage_of_the_source_is_copied_and_told() {
     let files: Vec<_> = report.problems.iter().map(|p| p.file.clone()).collect();
     assert_eq!(files, [Path::new("/copy/pi/data-2026-05-20.dat")]);
     assert_eq!(bench.vfs.snapshot()[Path::new("/copy/pi/data-2026-05-20.dat")], bench.vfs.snapshot()[&path]);
+}
+
+/// What an editor puts beside a file while it saves it.
+struct Editor(SimVfs);
+
+impl Hooks for Editor {
+    fn open(&self, path: &Path, _: OpenMode) {
+        if path.ends_with("root/engine.toml~") {
+            self.0.remove_file(path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_file_of_the_root_that_is_gone_again_is_left_out() {
+    let bench = sealed(SimVfs::new(1), 10);
+    let engine = bench.open();
+    store(&engine, &first_rows());
+    for name in ["engine.toml~", "note.txt"] {
+        bench.vfs.put(&bench.path(name), b"x").unwrap();
+    }
+    let hooks = Arc::new(Editor(bench.vfs.process()));
+    let options = EngineOptions { vfs: Arc::new(HookedVfs { inner: bench.vfs.process(), hooks }), ..bench.options() };
+    let request = SnapshotRequest { root: Path::new(ROOT), out: Path::new("/copy"), database: None, copy_all: false };
+    let report = snapshot(request, bench.config.clone(), &options, &mut |_, _| {}).unwrap();
+    assert_eq!(report.problems, []);
+    let names: Vec<_> = bench.vfs.read_dir(Path::new("/copy")).unwrap().into_iter().map(|e| e.name).collect();
+    assert_eq!(names, ["note.txt", "pi"]);
 }
 
 const METRICS: [&str; 3] = ["a", "b", "c"];
