@@ -20,7 +20,7 @@ use super::verify::{Problem, verify};
 use crate::config::{EngineConfig, Manifest};
 use crate::database::journal::{JOURNAL_FILE, Journal};
 use crate::database::{Database, MANIFEST_FILE, ScanReport, Wals, next_wal_name, read_wals, wal_name};
-use crate::engine::{Engine, EngineOptions, names_on_disk};
+use crate::engine::{Engine, EngineOptions, databases_on_disk, directory_on_disk};
 use crate::storage::Archive;
 use crate::storage::archive::END;
 use crate::storage::copy::copy_range;
@@ -91,14 +91,14 @@ pub fn snapshot(
     progress: &mut dyn FnMut(&str, &str),
 ) -> Result<SnapshotReport> {
     let vfs = &*options.vfs;
-    let mut names = names_on_disk(vfs, request.root)?;
+    let mut databases = databases_on_disk(vfs, request.root)?;
     if let Some(wanted) = request.database {
-        only(&mut names, wanted, request.root)?;
+        only(&mut databases, wanted, request.root)?;
     }
     let target = Target::create(vfs, request.root, request.out)?;
     let mut copies = Vec::new();
-    for name in names {
-        copies.push(DatabaseCopy::begin(vfs, &request, target.path(), name, &config.manifest_defaults)?);
+    for database in databases {
+        copies.push(DatabaseCopy::begin(vfs, &request, target.path(), database, &config.manifest_defaults)?);
     }
     let mut report = SnapshotReport::default();
     for copy in copies {
@@ -211,6 +211,7 @@ struct Copied {
 
 struct DatabaseCopy<'a> {
     vfs: &'a dyn Vfs,
+    root: &'a Path,
     from: PathBuf,
     to: PathBuf,
     name: String,
@@ -223,12 +224,12 @@ impl<'a> DatabaseCopy<'a> {
     /// Makes the directory and copies what must be older than every sample.
     fn begin(
         vfs: &'a dyn Vfs,
-        request: &SnapshotRequest<'_>,
+        request: &SnapshotRequest<'a>,
         target: &Path,
-        name: String,
+        (name, from): (String, PathBuf),
         defaults: &Manifest,
     ) -> Result<Self> {
-        let (from, to) = (request.root.join(&name), target.join(&name));
+        let to = target.join(&name);
         vfs.create_dir_all(&to).map_err(|e| Error::io("create", &to, e))?;
         // One that cannot be read is copied as it is, and found by the check.
         let manifest = Manifest::load(vfs, &from.join(MANIFEST_FILE), defaults).map(|loaded| loaded.value);
@@ -246,7 +247,8 @@ impl<'a> DatabaseCopy<'a> {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(Error::io("read", path, e)),
         }
-        Ok(Self { vfs, from, to, name, copy_all: request.copy_all, checkpoint_file, copied: BTreeMap::new() })
+        let SnapshotRequest { root, copy_all, .. } = *request;
+        Ok(Self { vfs, root, from, to, name, copy_all, checkpoint_file, copied: BTreeMap::new() })
     }
 
     fn run(mut self, progress: &mut dyn FnMut(&str, &str)) -> Result<SnapshotDatabase> {
@@ -273,7 +275,19 @@ impl<'a> DatabaseCopy<'a> {
     }
 
     /// `None` when something changed while it was looked at.
-    fn moment(&self) -> Result<Option<Moment>> {
+    fn moment(&mut self) -> Result<Option<Moment>> {
+        match self.look() {
+            // Another database takes its place, or has.
+            Err(error) if error.is_missing_file() => {
+                let gone = || Error::NotFound(format!("database {:?} was removed while it was copied", self.name));
+                self.from = directory_on_disk(self.vfs, self.root, &self.name)?.ok_or_else(gone)?;
+                Ok(None)
+            }
+            looked => looked,
+        }
+    }
+
+    fn look(&self) -> Result<Option<Moment>> {
         let files = self.listing()?;
         let mut small = Vec::new();
         for (name, _) in files.iter().filter(|(_, file)| file.kind == Kind::Small) {
