@@ -5,8 +5,9 @@
 //! were read, so that no page was flushed and nothing was replaced in between. Then the files are copied as they were at
 //! that moment, however long it takes:
 //!
-//! - `data-*` grow at their end only: the part that was there is copied. What replaces or removes one gives another file that name
-//!   or none, which is seen, and the next moment is taken; what was copied of files that are still the same stays.
+//! - `data-*` grow at their end only: the part that was there is copied. They are opened with the moment, so that it does not matter
+//!   what becomes of their names. Of those that are too many for that the names are followed: what replaces or removes one gives another
+//!   file that name or none, which is seen, and the next moment is taken; what was copied of files that are still the same stays.
 //! - `metric-*` and `raw-*` are never changed in place (they come and go by rename and removal), so they get a second name instead
 //!   of a copy where the file system can. A `data-*` must not: late samples are appended to it.
 //! - `archive-*` grow over the mark at their end, and are cut again when that fails: of them the entries are copied that were
@@ -25,7 +26,7 @@ use crate::storage::Archive;
 use crate::storage::archive::END;
 use crate::storage::copy::copy_range;
 use crate::storage::lock::LOCK_FILE;
-use crate::storage::vfs::{DirEntry, OpenMode, Vfs};
+use crate::storage::vfs::{DirEntry, OpenMode, Vfs, VfsFile};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ use std::time::Duration;
 
 /// Largest file that is no data: catalog, manifest, checkpoints.
 const MAX_SMALL_FILE: u64 = 256 << 20;
+/// Most files that are held open at a time: a process may often have no more than 1,024.
+const MOST_HELD: usize = 256;
 /// How long is waited, in all, for a moment at which no file changes. What is copied meanwhile does not count.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest wait before the next attempt; the first is a millisecond, and each is twice the one before.
@@ -204,7 +207,8 @@ struct Moment {
 
 /// What is in the copy of a file.
 struct Copied {
-    id: u64,
+    /// `None` when it is not known to be the same as any file, so that it is copied anew.
+    id: Option<u64>,
     len: u64,
     is_link: bool,
 }
@@ -218,6 +222,9 @@ struct DatabaseCopy<'a> {
     copy_all: bool,
     checkpoint_file: String,
     copied: BTreeMap<String, Copied>,
+    /// Files of the last moment that are copied, with their identities. While they are open, no other file can get those: not
+    /// every file system tells when a file was made, and then it has the number of its inode alone, which is used again.
+    held: BTreeMap<String, (u64, Box<dyn VfsFile>)>,
 }
 
 impl<'a> DatabaseCopy<'a> {
@@ -248,7 +255,17 @@ impl<'a> DatabaseCopy<'a> {
             Err(e) => return Err(Error::io("read", path, e)),
         }
         let SnapshotRequest { root, copy_all, .. } = *request;
-        Ok(Self { vfs, root, from, to, name, copy_all, checkpoint_file, copied: BTreeMap::new() })
+        Ok(Self {
+            vfs,
+            root,
+            from,
+            to,
+            name,
+            copy_all,
+            checkpoint_file,
+            copied: BTreeMap::new(),
+            held: BTreeMap::new(),
+        })
     }
 
     fn run(mut self, progress: &mut dyn FnMut(&str, &str)) -> Result<SnapshotDatabase> {
@@ -287,8 +304,9 @@ impl<'a> DatabaseCopy<'a> {
         }
     }
 
-    fn look(&self) -> Result<Option<Moment>> {
+    fn look(&mut self) -> Result<Option<Moment>> {
         let files = self.listing()?;
+        self.hold(&files);
         let mut small = Vec::new();
         for (name, _) in files.iter().filter(|(_, file)| file.kind == Kind::Small) {
             let path = self.from.join(name);
@@ -302,6 +320,27 @@ impl<'a> DatabaseCopy<'a> {
         let wals = read_wals(self.vfs, &path(wal_name(&self.name)), &path(next_wal_name(&self.name)))?;
         let Some(wals) = wals else { return Ok(None) };
         Ok((files == self.listing()?).then_some(Moment { files, small, wals }))
+    }
+
+    /// Opens the files that are copied; the younger ones, if they are too many. One that cannot be opened is opened again when it is
+    /// copied, and by then the error counts.
+    fn hold(&mut self, files: &BTreeMap<String, Listed>) {
+        let of_kind = |is_wanted: fn(Kind) -> bool| files.iter().rev().filter(move |(_, file)| is_wanted(file.kind));
+        let immutable = of_kind(|kind| kind == Kind::Immutable).filter(|_| self.copy_all);
+        let wanted = of_kind(|kind| matches!(kind, Kind::Appended | Kind::Archive)).chain(immutable);
+        let mut before = std::mem::take(&mut self.held);
+        let held = wanted.take(MOST_HELD).filter_map(|(name, file)| {
+            let known = before.remove(name).filter(|(id, _)| *id == file.id).map(|(_, handle)| handle);
+            let handle = known.or_else(|| self.vfs.open(&self.from.join(name), OpenMode::Read).ok())?;
+            Some((name.clone(), (file.id, handle)))
+        });
+        self.held = held.collect();
+        // What is closed now may leave its identity to another file.
+        for (name, copied) in &mut self.copied {
+            if files.get(name).map(|file| file.id) != copied.id {
+                copied.id = None;
+            }
+        }
     }
 
     fn listing(&self) -> Result<BTreeMap<String, Listed>> {
@@ -350,7 +389,7 @@ impl<'a> DatabaseCopy<'a> {
 
     fn file(&mut self, name: &str, file: &Listed) -> Result<bool> {
         let (from, to) = (self.from.join(name), self.to.join(name));
-        let known = self.copied.get(name).filter(|copied| copied.id == file.id && copied.len <= file.len);
+        let known = self.copied.get(name).filter(|copied| copied.id == Some(file.id) && copied.len <= file.len);
         if known.is_some_and(|copied| copied.is_link || copied.len == file.len) {
             return Ok(true);
         }
@@ -360,7 +399,7 @@ impl<'a> DatabaseCopy<'a> {
         if file.kind == Kind::Immutable && !self.copy_all {
             match self.vfs.hard_link(&from, &to) {
                 Ok(()) => {
-                    let copied = Copied { id: file.id, len: file.len, is_link: true };
+                    let copied = Copied { id: Some(file.id), len: file.len, is_link: true };
                     self.copied.insert(name.to_owned(), copied);
                     let linked = self.vfs.entry(&from).map_err(|e| Error::io("look up", &from, e))?;
                     return Ok(linked.is_some_and(|linked| linked.id == file.id));
@@ -375,24 +414,34 @@ impl<'a> DatabaseCopy<'a> {
 
     fn copy(&mut self, name: &str, file: &Listed) -> Result<bool> {
         let (from, to) = (self.from.join(name), self.to.join(name));
-        let source = match self.vfs.open(&from, OpenMode::Read) {
-            Ok(source) => source,
-            Err(e) if is_gone(&e) => return Ok(false),
-            Err(e) => return Err(Error::io("open", from, e)),
+        let held = self.held.get(name).filter(|(id, _)| *id == file.id).map(|(_, handle)| &**handle);
+        let opened = match held {
+            Some(_) => None,
+            None => match self.vfs.open(&from, OpenMode::Read) {
+                Ok(source) => Some(source),
+                Err(e) if is_gone(&e) => return Ok(false),
+                Err(e) => return Err(Error::io("open", from, e)),
+            },
         };
+        let Some(source) = held.or(opened.as_deref()) else { return Ok(false) };
         let done = self.copied.get(name).map_or(0, |copied| copied.len);
         let mode = if done == 0 { OpenMode::Truncate } else { OpenMode::Write };
         let target = self.vfs.open(&to, mode).map_err(|e| Error::io("create", &to, e))?;
-        let count = copy_range((&*source, &from), (&*target, &to), done..file.len)?;
+        let count = copy_range((source, &from), (&*target, &to), done..file.len)?;
         if file.kind == Kind::Archive {
             target.write_all_at(&END, file.len).map_err(|e| Error::io("write", &to, e))?;
         }
-        // The handle is of the file that was meant when that one had the name before and has it still: no other gets its id.
-        let now = self.vfs.entry(&from).map_err(|e| Error::io("look up", &from, e))?;
-        let is_same = now.is_some_and(|now| now.id == file.id) && count == file.len.saturating_sub(done);
+        // What was opened only now is the file that was meant when that one had the name before and has it still.
+        let is_meant = match held {
+            Some(_) => true,
+            None => {
+                let now = self.vfs.entry(&from).map_err(|e| Error::io("look up", &from, e))?;
+                now.is_some_and(|now| now.id == file.id)
+            }
+        };
+        let is_same = is_meant && count == file.len.saturating_sub(done);
         target.sync().map_err(|e| Error::io("fsync", &to, e))?;
-        // What is not the same gets an id that nothing has, so that it is copied anew.
-        let id = if is_same { file.id } else { !file.id };
+        let id = is_same.then_some(file.id);
         self.copied.insert(name.to_owned(), Copied { id, len: file.len, is_link: false });
         Ok(is_same)
     }

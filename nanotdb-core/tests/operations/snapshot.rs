@@ -2,6 +2,7 @@
 
 use crate::common::assert_same;
 use crate::common::bench::{Bench, Line, SECOND, content_of, float, int, send};
+use crate::common::changing::Changing;
 use crate::common::files;
 use crate::common::hooked::{HookedVfs, Hooks};
 use crate::common::oracle::{ROOT, START, config, content};
@@ -182,6 +183,45 @@ fn damage_of_the_source_is_copied_and_told() {
     let files: Vec<_> = report.problems.iter().map(|p| p.file.clone()).collect();
     assert_eq!(files, [Path::new("/copy/pi/data-2026-05-20.dat")]);
     assert_eq!(bench.vfs.snapshot()[Path::new("/copy/pi/data-2026-05-20.dat")], bench.vfs.snapshot()[&path]);
+}
+
+/// Raw files that go and come again with more rows than before, on a file system that tells them from each other only while they
+/// are there.
+#[test]
+fn a_file_that_is_made_again_is_not_taken_for_the_former_one() {
+    let bench = sealed(SimVfs::new(1), 10);
+    let engine = bench.open();
+    let mut lines = first_rows();
+    store(&engine, &lines);
+    let mut states = vec![(bench.vfs.fork(0), content_of(&lines))];
+    let mut add = |lines: &[Line]| states.push((bench.vfs.fork(0), content_of(lines)));
+    for round in 0..3 {
+        build(&engine, options(MetricFileFormat::V3, RawIngestAction::Delete)).unwrap();
+        add(&lines);
+        let late: Vec<Line> = (0..40 + 40 * round).flat_map(|at| late_rows(round * 200 + at)).collect();
+        store(&engine, &late);
+        lines.extend(late);
+        add(&lines);
+    }
+    let request = |out| SnapshotRequest { root: Path::new(ROOT), out, database: None, copy_all: true };
+    let out = Path::new("/copies/copy");
+    for seed in 0..600 {
+        let mut rng = Rng(seed);
+        let mut three = [0; 3].map(|_| rng.below(states.len() as u64) as usize);
+        three.sort_unstable();
+        let mut calls = [0; 2].map(|_| rng.below(60) as usize);
+        calls.sort_unstable();
+        let context = format!("seed {seed}: {three:?} after {calls:?} calls");
+        let at = |n: usize| states[three[n]].0.clone();
+        let disk = Changing::reusing(vec![(0, at(0)), (calls[0], at(1)), (calls[1], at(2))]);
+        let options = EngineOptions { vfs: Arc::new(disk.clone()), ..bench.options() };
+        let report = snapshot(request(out), bench.config.clone(), &options, &mut |_, _| {})
+            .unwrap_or_else(|e| panic!("{context}: {e}"));
+        assert_eq!(report.problems, [], "{context}");
+        let options = EngineOptions { vfs: Arc::new(disk.copy.clone()), ..options };
+        let found = content(&Engine::open_with(out, bench.config.clone(), options).unwrap());
+        assert!(states.iter().any(|(_, expected)| found == *expected), "{context}: {found:?}");
+    }
 }
 
 /// What an editor puts beside a file while it saves it.
