@@ -41,17 +41,20 @@ impl Database {
         })
     }
 
-    /// Whether nothing came to a partition since [`Database::note_built`].
+    /// Whether nothing came to a partition since what was told to [`Database::note_built`].
     pub(crate) fn is_built(&self, partition: Partition) -> bool {
         let state = self.read_state();
         state.built.get(&partition).is_some_and(|len| *len == raw_len(&state, partition))
     }
 
-    /// Remembers that there is nothing to build for a partition as its raw files are now.
-    pub(crate) fn note_built(&self, partition: Partition) {
-        let mut state = self.write_state();
-        let len = raw_len(&state, partition);
-        state.built.insert(partition, len);
+    /// Bytes of a partition's raw files, as far as this process has looked at them.
+    pub(crate) fn raw_len(&self, partition: Partition) -> u64 {
+        raw_len(&self.read_state(), partition)
+    }
+
+    /// Remembers that there is nothing to build for a partition while its raw files have so many bytes.
+    pub(crate) fn note_built(&self, partition: Partition, raw_len: u64) {
+        self.write_state().built.insert(partition, raw_len);
     }
 
     /// Rows that are in no data file yet.

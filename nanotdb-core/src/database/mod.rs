@@ -25,7 +25,7 @@ mod writer;
 
 pub(crate) use expire::part_of;
 pub(crate) use flush::{next_wal_name, wal_name};
-pub(crate) use open::{MANIFEST_FILE, READ_ATTEMPTS, Wals, read_wals};
+pub(crate) use open::{MANIFEST_FILE, Wals, read_wals};
 
 pub use batch::{Batch, BatchOutcome, Rejection};
 pub use compact::{CompactedFile, Compaction};

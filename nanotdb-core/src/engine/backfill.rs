@@ -123,6 +123,8 @@ impl Inner {
             None => return Err(Error::NotFound(format!("no job writes to {name:?}"))),
         };
         old.check_writable()?;
+        // A partition that is on its way out goes first. After it, retention waits.
+        drop(old.lock_builds());
         let feeds = self.runner().feeds(name, &|source| self.database(source), &*self.environment.clock)?;
         let made = made_of(&feeds);
         check_metrics(&old, &|metric| made.contains(metric))?;
@@ -153,8 +155,12 @@ impl Inner {
             Ok((filled, until))
         })();
         let finished = built.and_then(|(filled, until)| {
-            replace::complete(vfs, old.directory(), &directory)?;
-            let cleared = self.data_files(&old)?;
+            let cleared = {
+                // Whoever was about to move a partition into an archive before the rebuild began, does so now or later.
+                let _archives_stay = old.lock_builds();
+                replace::complete(vfs, old.directory(), &directory)?;
+                self.data_files(&old)?
+            };
             drop(old);
             self.check_open()?;
             self.replace(name, &|old| check_metrics(old, &|metric| made.contains(metric)))?;

@@ -2,20 +2,21 @@
 
 use super::flusher::Flusher;
 use super::maintenance::Maintenance;
+use super::on_disk::{databases_on_disk, directory_on_disk};
 use super::replace::{self, Replacing};
 use super::rollup::Rollups;
 use super::stats::StatsWriter;
 use super::trusted_clock::TrustedClock;
 use super::{Engine, EngineOptions, Inner};
 use crate::config::EngineConfig;
-use crate::database::{Database, Environment, MANIFEST_FILE, wal_name};
+use crate::database::{Database, Environment, MANIFEST_FILE};
 use crate::model::name;
 use crate::plugin::registry::registry;
 use crate::storage::vfs::Vfs;
 use crate::storage::{DirectoryLock, MetricCache};
 use crate::{Error, Result};
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -74,15 +75,10 @@ impl Engine {
         };
         let mut databases = HashMap::new();
         let mut failed = BTreeMap::new();
-        let named = names_on_disk(&*options.vfs, root)?.into_iter().map(|name| (name.clone(), root.join(name)));
-        let stranded = match lock {
-            Some(_) => Vec::new(),
-            None => replace::stranded(&*options.vfs, root)?,
-        };
-        for (name, directory) in named.chain(stranded) {
+        for (name, directory) in databases_on_disk(&*options.vfs, root)? {
             let opened = match lock {
                 Some(_) => Database::open(&name, &directory, environment.clone()),
-                None => Database::open_read_only(&name, &directory, environment.clone()),
+                None => open_beside_server(root, &name, directory, &environment),
             };
             match opened {
                 Ok(database) => {
@@ -237,6 +233,20 @@ impl Drop for Inner {
     }
 }
 
+/// Opens a database for reading, wherever a server that replaces it meanwhile has put it.
+fn open_beside_server(root: &Path, name: &str, directory: PathBuf, environment: &Environment) -> Result<Database> {
+    let mut directory = directory;
+    loop {
+        match Database::open_read_only(name, &directory, environment.clone()) {
+            Err(error) => match directory_on_disk(&*environment.vfs, root, name)? {
+                Some(other) if other != directory => directory = other,
+                _ => return Err(error),
+            },
+            opened => return opened,
+        }
+    }
+}
+
 /// manifest.toml of a database that is to be created, unless there is one.
 fn write_new_manifest(vfs: &dyn Vfs, directory: &Path, text: &dyn Fn() -> String) -> Result<()> {
     let path = directory.join(MANIFEST_FILE);
@@ -280,27 +290,4 @@ fn first_error(outcomes: impl Iterator<Item = Result<()>>) -> Result<()> {
         first = first.and(outcome);
     }
     first
-}
-
-/// Directories of the root that hold a database.
-pub(crate) fn names_on_disk(vfs: &dyn Vfs, root: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in vfs.read_dir(root).map_err(|e| Error::io("list", root, e))? {
-        if !entry.is_dir || name::check_database_name(entry.name.as_bytes()).is_err() {
-            continue;
-        }
-        let directory = root.join(&entry.name);
-        let wal = wal_name(&entry.name);
-        let is_ours = |file: &str| {
-            file == "manifest.toml"
-                || file == "catalog.json"
-                || file == wal
-                || (["data-", "raw-", "metric-"].iter().any(|kind| file.starts_with(kind)) && file.ends_with(".dat"))
-        };
-        let files = vfs.read_dir(&directory).map_err(|e| Error::io("list", &directory, e))?;
-        if files.iter().any(|f| is_ours(&f.name)) {
-            names.push(entry.name);
-        }
-    }
-    Ok(names)
 }

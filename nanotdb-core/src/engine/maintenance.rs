@@ -8,7 +8,7 @@
 use super::build::Builder;
 use super::workers::Workers;
 use super::{BuildOptions, BuildReport, Engine, Inner};
-use crate::config::FsyncPolicy;
+use crate::config::{FsyncPolicy, RawIngestAction};
 use crate::database::{Database, Removed};
 use crate::model::Timestamp;
 use crate::plugin::Partition;
@@ -471,8 +471,19 @@ impl Inner {
             if go_on(0).is_break() {
                 break;
             }
+            // What a flush adds from here on is of the next round: the build may have missed it.
+            let mut raw_len = database.raw_len(partition);
             match Builder(database).build(partition, options, &mut go_on) {
-                Ok(report) => built.extend(report),
+                Ok(None) => {}
+                Ok(Some(report)) => {
+                    let is_done = report.raw_ingest_action == options.raw_ingest_action;
+                    raw_len = if report.raw_ingest_action == RawIngestAction::Delete { 0 } else { report.raw_bytes };
+                    built.push(report);
+                    // Rows came, or a flush was under way: the raw files are for the next round.
+                    if !is_done {
+                        continue;
+                    }
+                }
                 Err(error @ Error::Cancelled(_)) => return Err(error),
                 // Damage does not go away by itself: it is tried again when rows come.
                 Err(error @ (Error::BadInput(_) | Error::Corrupt { .. } | Error::Incompatible { .. })) => {
@@ -483,7 +494,7 @@ impl Inner {
                     continue;
                 }
             }
-            database.note_built(partition);
+            database.note_built(partition, raw_len);
         }
         first
     }

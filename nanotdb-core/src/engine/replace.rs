@@ -210,7 +210,7 @@ fn finish(vfs: &dyn Vfs, root: &Path, name: &str) -> Result<()> {
 }
 
 /// Finishes or throws away what a crash interrupted. The caller holds the root's lock.
-pub(super) fn recover(vfs: &dyn Vfs, root: &Path) -> Result<()> {
+pub(crate) fn recover(vfs: &dyn Vfs, root: &Path) -> Result<()> {
     let entries = vfs.read_dir(root).map_err(|e| Error::io("list", root, e))?;
     let names = |prefix: &'static str| {
         let directories = entries.iter().filter(|entry| entry.is_dir);
@@ -236,20 +236,13 @@ pub(super) fn recover(vfs: &dyn Vfs, root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Databases that are between two places because of a crash, with the directory in which they are complete: for readers,
-/// who mend nothing.
-pub(super) fn stranded(vfs: &dyn Vfs, root: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let mut found: Vec<(String, PathBuf)> = Vec::new();
-    for prefix in [READY, OLD] {
-        for entry in vfs.read_dir(root).map_err(|e| Error::io("list", root, e))? {
-            let Some(name) = entry.name.strip_prefix(prefix).filter(|_| entry.is_dir) else { continue };
-            let is_new = check_database_name(name.as_bytes()).is_ok() && found.iter().all(|(known, _)| known != name);
-            if is_new && !exists(vfs, &root.join(name))? {
-                found.push((name.to_owned(), root.join(&entry.name)));
-            }
-        }
-    }
-    Ok(found)
+/// The database that a directory may stand for while none has its name, before it those that rather do.
+pub(super) fn stands_for(directory: &str) -> Option<(usize, &str)> {
+    let mut prefixes = [READY, OLD].iter().enumerate();
+    prefixes.find_map(|(place, prefix)| {
+        let name = directory.strip_prefix(prefix)?;
+        check_database_name(name.as_bytes()).is_ok().then_some((place, name))
+    })
 }
 
 /// Copies every file that is not made anew (manifest.toml, checkpoints, archives and what else there is), and forces

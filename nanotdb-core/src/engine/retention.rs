@@ -116,6 +116,9 @@ impl Inner {
     }
 
     fn held(&self, database: &Database, partition: Partition) -> Option<String> {
+        if self.runner().is_rebuilding(database.name()) {
+            return Some("a backfill computes the database anew".to_owned());
+        }
         self.held_by_rollups(database, partition).or_else(|| {
             let gates = self.gates.read().unwrap_or_else(PoisonError::into_inner);
             gates.iter().find_map(|gate| gate(database.name(), partition))

@@ -6,7 +6,7 @@
 use crate::clock::Clock;
 use crate::config::{EngineConfig, Manifest};
 use crate::database::{Database, Environment, MANIFEST_FILE, next_wal_name, wal_name};
-use crate::engine::{EngineOptions, names_on_disk};
+use crate::engine::{EngineOptions, databases_on_disk, recover_replacements};
 use crate::format::catalog;
 use crate::model::name::check_database_name;
 use crate::storage::copy::remove_tree;
@@ -33,6 +33,8 @@ impl LockedRoot {
     pub fn open(root: &Path, config: EngineConfig, options: &EngineOptions) -> Result<Self> {
         let vfs = Arc::clone(&options.vfs);
         let lock = DirectoryLock::acquire(&*vfs, root)?;
+        // A database between two names would later take the place of one that is made here.
+        recover_replacements(&*vfs, root)?;
         for entry in vfs.read_dir(root).map_err(|e| Error::io("list", root, e))? {
             if entry.is_dir && HIDDEN.iter().any(|prefix| entry.name.starts_with(prefix)) {
                 remove_tree(&*vfs, &root.join(entry.name))?;
@@ -57,8 +59,7 @@ impl LockedRoot {
 
     fn existing(&self, name: &str) -> Result<PathBuf> {
         let path = self.path(name)?;
-        let mut names = names_on_disk(&*self.vfs, &self.root)?;
-        super::target::only(&mut names, name, &self.root)?;
+        super::target::only(&mut databases_on_disk(&*self.vfs, &self.root)?, name, &self.root)?;
         Ok(path)
     }
 
@@ -127,8 +128,8 @@ impl LockedRoot {
 /// Where a database is named: in rollups of the manifests of others, and in engine.toml. One text per place.
 pub fn references(vfs: &dyn Vfs, root: &Path, config: &EngineConfig, name: &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for other in names_on_disk(vfs, root)?.iter().filter(|other| *other != name) {
-        let path = root.join(other).join(MANIFEST_FILE);
+    for (_, directory) in databases_on_disk(vfs, root)?.iter().filter(|(other, _)| other != name) {
+        let path = directory.join(MANIFEST_FILE);
         // One that cannot be read is another matter: `manifest check` tells.
         let Ok(loaded) = Manifest::load(vfs, &path, &config.manifest_defaults) else { continue };
         let rollups = &loaded.value.rollups;

@@ -2,7 +2,7 @@
 
 use crate::config::{EngineConfig, Loaded, Manifest, RetentionAction, RollupJob};
 use crate::database::MANIFEST_FILE;
-use crate::engine::names_on_disk;
+use crate::engine::databases_on_disk;
 use crate::maintenance::inspect;
 use crate::plugin::registry::registry;
 use crate::rollup;
@@ -50,9 +50,9 @@ impl ManifestReport {
 /// Checks engine.toml and the manifest of every database, or of one. Reads only.
 pub fn check(vfs: &dyn Vfs, root: &Path, database: Option<&str>) -> Result<ManifestReport> {
     let mut report = ManifestReport::default();
-    let mut names = names_on_disk(vfs, root)?;
+    let mut databases = databases_on_disk(vfs, root)?;
     if let Some(wanted) = database {
-        super::target::only(&mut names, wanted, root)?;
+        super::target::only(&mut databases, wanted, root)?;
     }
     let path = root.join("engine.toml");
     let mut config = EngineConfig::default();
@@ -66,8 +66,7 @@ pub fn check(vfs: &dyn Vfs, root: &Path, database: Option<&str>) -> Result<Manif
         }
     }
     let mut feeds = BTreeMap::new();
-    for name in names {
-        let directory = root.join(&name);
+    for (name, directory) in databases {
         let path = directory.join(MANIFEST_FILE);
         let Some(text) = read(vfs, &path, &mut report)? else {
             report.findings.push(Finding {

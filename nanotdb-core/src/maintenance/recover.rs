@@ -21,7 +21,7 @@ use super::verify::{Problem, verify};
 use super::window::{self, Window};
 use crate::config::{EngineConfig, Manifest};
 use crate::database::{Database, MANIFEST_FILE};
-use crate::engine::{Engine, EngineOptions, names_on_disk};
+use crate::engine::{Engine, EngineOptions, databases_on_disk};
 use crate::format::catalog;
 use crate::format::page::{MAX_ROWS, NARROW_ROW};
 use crate::model::{MetricId, Timestamp};
@@ -112,16 +112,16 @@ pub fn recover(
     progress: &mut dyn FnMut(&str, u64),
 ) -> Result<RecoverReport> {
     let overlay = Arc::new(Overlay::new(Arc::clone(&options.vfs)));
-    let mut names = names_on_disk(&*overlay, request.root)?;
+    let mut databases = databases_on_disk(&*overlay, request.root)?;
     if let Some(wanted) = request.database {
-        super::target::only(&mut names, wanted, request.root)?;
+        super::target::only(&mut databases, wanted, request.root)?;
     }
     let vfs = &*options.vfs;
     let target = Target::create(vfs, request.root, request.out)?;
     let mut report = RecoverReport::default();
     let mut found = Vec::new();
-    for name in names {
-        found.push(Found::look(&overlay, request.root, name, &config.manifest_defaults, &mut report)?);
+    for (name, directory) in databases {
+        found.push(Found::look(&overlay, name, directory, &config.manifest_defaults, &mut report)?);
     }
     let reading = EngineOptions { vfs: Arc::clone(&overlay) as Arc<dyn Vfs>, background: false, ..options.clone() };
     let source = Engine::open_read_only_with(request.root, config.clone(), reading)?;
@@ -133,7 +133,7 @@ pub fn recover(
                 salvage.database(&opened, database, progress)?;
             }
             Err(e) => {
-                report.lost.push(Damage::of(&request.root.join(&database.name), None, e.to_string()));
+                report.lost.push(Damage::of(&database.directory, None, e.to_string()));
             }
         }
     }
@@ -179,6 +179,7 @@ type CheckFile<'c> = dyn Fn(&[u8], &Path) -> std::result::Result<(), String> + '
 /// A database whose catalog and manifest can be read now, on the overlay.
 struct Found {
     name: String,
+    directory: PathBuf,
     /// manifest.toml as it will be.
     manifest: Vec<u8>,
     entries: Vec<catalog::CatalogEntry>,
@@ -188,12 +189,11 @@ struct Found {
 impl Found {
     fn look(
         overlay: &Overlay,
-        root: &Path,
         name: String,
+        directory: PathBuf,
         defaults: &Manifest,
         report: &mut RecoverReport,
     ) -> Result<Self> {
-        let directory = root.join(&name);
         let path = directory.join(MANIFEST_FILE);
         let manifest = match Manifest::load(overlay, &path, defaults) {
             Ok(loaded) => loaded.value.check_plugins(&path),
@@ -229,7 +229,7 @@ impl Found {
             report.lost.push(Damage::of(&path, None, what));
         }
         overlay.replace(path, catalog::encode(entries.iter().map(|e| (e.name.as_str(), e.id, e.value_type))));
-        Ok(Self { name, manifest: bytes, entries, unnamed })
+        Ok(Self { name, directory, manifest: bytes, entries, unnamed })
     }
 }
 

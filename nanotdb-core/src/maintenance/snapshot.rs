@@ -5,10 +5,13 @@
 //! were read, so that no page was flushed and nothing was replaced in between. Then the files are copied as they were at
 //! that moment, however long it takes:
 //!
-//! - `data-*` grow at their end only: the part that was there is copied. What replaces or removes one gives another file that name
-//!   or none, which is seen, and the next moment is taken; what was copied of files that are still the same stays.
+//! - `data-*` grow at their end only: the part that was there is copied. They are opened with the moment, so that it does not matter
+//!   what becomes of their names. Of those that are too many for that the names are followed: what replaces or removes one gives another
+//!   file that name or none, which is seen, and the next moment is taken; what was copied of files that are still the same stays.
 //! - `metric-*` and `raw-*` are never changed in place (they come and go by rename and removal), so they get a second name instead
 //!   of a copy where the file system can. A `data-*` must not: late samples are appended to it.
+//! - `archive-*` grow over the mark at their end, and are cut again when that fails: of them the entries are copied that were
+//!   there, and a mark of the copy's own comes behind. While a partition is being appended, the journal says where they end.
 //! - Everything else is copied: an operator's editor may write it in place.
 //!
 //! What says how far something got is read before that something: checkpoints of rollups before any samples.
@@ -16,17 +19,27 @@
 use super::target::{Target, only, put};
 use super::verify::{Problem, verify};
 use crate::config::{EngineConfig, Manifest};
-use crate::database::{Database, MANIFEST_FILE, READ_ATTEMPTS, ScanReport, Wals, next_wal_name, read_wals, wal_name};
-use crate::engine::{Engine, EngineOptions, names_on_disk};
+use crate::database::journal::{JOURNAL_FILE, Journal};
+use crate::database::{Database, MANIFEST_FILE, ScanReport, Wals, next_wal_name, read_wals, wal_name};
+use crate::engine::{Engine, EngineOptions, databases_on_disk, directory_on_disk};
+use crate::storage::Archive;
+use crate::storage::archive::END;
 use crate::storage::copy::copy_range;
 use crate::storage::lock::LOCK_FILE;
-use crate::storage::vfs::{DirEntry, OpenMode, Vfs};
+use crate::storage::vfs::{DirEntry, OpenMode, Vfs, VfsFile};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Largest file that is no data: catalog, manifest, checkpoints.
 const MAX_SMALL_FILE: u64 = 256 << 20;
+/// Most files that are held open at a time: a process may often have no more than 1,024.
+const MOST_HELD: usize = 256;
+/// How long is waited, in all, for a moment at which no file changes. What is copied meanwhile does not count.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait before the next attempt; the first is a millisecond, and each is twice the one before.
+const LONGEST_WAIT: Duration = Duration::from_millis(200);
 
 /// A snapshot.
 #[derive(Debug, Clone, Copy)]
@@ -81,14 +94,14 @@ pub fn snapshot(
     progress: &mut dyn FnMut(&str, &str),
 ) -> Result<SnapshotReport> {
     let vfs = &*options.vfs;
-    let mut names = names_on_disk(vfs, request.root)?;
+    let mut databases = databases_on_disk(vfs, request.root)?;
     if let Some(wanted) = request.database {
-        only(&mut names, wanted, request.root)?;
+        only(&mut databases, wanted, request.root)?;
     }
     let target = Target::create(vfs, request.root, request.out)?;
     let mut copies = Vec::new();
-    for name in names {
-        copies.push(DatabaseCopy::begin(vfs, &request, target.path(), name, &config.manifest_defaults)?);
+    for database in databases {
+        copies.push(DatabaseCopy::begin(vfs, &request, target.path(), database, &config.manifest_defaults)?);
     }
     let mut report = SnapshotReport::default();
     for copy in copies {
@@ -109,8 +122,12 @@ fn root_files(vfs: &dyn Vfs, root: &Path, to: &Path) -> Result<()> {
     for entry in vfs.read_dir(root).map_err(|e| Error::io("list", root, e))? {
         if !entry.is_dir && entry.name != LOCK_FILE && !is_temporary(&entry.name) {
             let from = root.join(&entry.name);
-            let bytes = vfs.read(&from, MAX_SMALL_FILE).map_err(|e| Error::io("read", &from, e))?;
-            put(vfs, &to.join(&entry.name), &bytes)?;
+            match vfs.read(&from, MAX_SMALL_FILE) {
+                Ok(bytes) => put(vfs, &to.join(&entry.name), &bytes)?,
+                // An editor's, perhaps: it was there when the root was listed.
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                Err(e) => return Err(Error::io("read", from, e)),
+            }
         }
     }
     Ok(())
@@ -155,6 +172,8 @@ enum Kind {
     Immutable,
     /// Grows at its end, or is replaced.
     Appended,
+    /// The same, but for the mark at its end, which is no part of its length here.
+    Archive,
     /// Read whole with the moment.
     Small,
 }
@@ -163,46 +182,61 @@ fn kind_of(name: &str) -> Kind {
     let is = |prefix: &str, suffix: &str| name.starts_with(prefix) && name.ends_with(suffix);
     match name {
         _ if is("metric-", ".dat") || is("raw-", ".dat") => Kind::Immutable,
-        _ if is("data-", ".dat") || is("archive-", ".tar") || name.contains(".damaged-") => Kind::Appended,
+        _ if is("archive-", ".tar") => Kind::Archive,
+        _ if is("data-", ".dat") || name.contains(".damaged-") => Kind::Appended,
         _ => Kind::Small,
     }
+}
+
+/// A file of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Listed {
+    id: u64,
+    /// Bytes of it that are copied.
+    len: u64,
+    kind: Kind,
 }
 
 /// What a database is made of at one moment.
 struct Moment {
     /// Every file but WALs and checkpoints.
-    files: BTreeMap<String, DirEntry>,
+    files: BTreeMap<String, Listed>,
     small: Vec<(String, Vec<u8>)>,
     wals: Wals,
 }
 
 /// What is in the copy of a file.
 struct Copied {
-    id: u64,
+    /// `None` when it is not known to be the same as any file, so that it is copied anew.
+    id: Option<u64>,
     len: u64,
     is_link: bool,
 }
 
 struct DatabaseCopy<'a> {
     vfs: &'a dyn Vfs,
+    root: &'a Path,
     from: PathBuf,
     to: PathBuf,
     name: String,
     copy_all: bool,
     checkpoint_file: String,
     copied: BTreeMap<String, Copied>,
+    /// Files of the last moment that are copied, with their identities. While they are open, no other file can get those: not
+    /// every file system tells when a file was made, and then it has the number of its inode alone, which is used again.
+    held: BTreeMap<String, (u64, Box<dyn VfsFile>)>,
 }
 
 impl<'a> DatabaseCopy<'a> {
     /// Makes the directory and copies what must be older than every sample.
     fn begin(
         vfs: &'a dyn Vfs,
-        request: &SnapshotRequest<'_>,
+        request: &SnapshotRequest<'a>,
         target: &Path,
-        name: String,
+        (name, from): (String, PathBuf),
         defaults: &Manifest,
     ) -> Result<Self> {
-        let (from, to) = (request.root.join(&name), target.join(&name));
+        let to = target.join(&name);
         vfs.create_dir_all(&to).map_err(|e| Error::io("create", &to, e))?;
         // One that cannot be read is copied as it is, and found by the check.
         let manifest = Manifest::load(vfs, &from.join(MANIFEST_FILE), defaults).map(|loaded| loaded.value);
@@ -220,28 +254,61 @@ impl<'a> DatabaseCopy<'a> {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(Error::io("read", path, e)),
         }
-        Ok(Self { vfs, from, to, name, copy_all: request.copy_all, checkpoint_file, copied: BTreeMap::new() })
-    }
-
-    fn run(mut self, progress: &mut dyn FnMut(&str, &str)) -> Result<SnapshotDatabase> {
-        for _ in 0..READ_ATTEMPTS {
-            let Some(moment) = self.moment()? else { continue };
-            if self.files(&moment, progress)? {
-                return self.finish(moment);
-            }
-        }
-        Err(Error::Io {
-            op: "copy",
-            path: self.from,
-            source: std::io::Error::other("files change faster than they can be copied; try again"),
+        let SnapshotRequest { root, copy_all, .. } = *request;
+        Ok(Self {
+            vfs,
+            root,
+            from,
+            to,
+            name,
+            copy_all,
+            checkpoint_file,
+            copied: BTreeMap::new(),
+            held: BTreeMap::new(),
         })
     }
 
+    fn run(mut self, progress: &mut dyn FnMut(&str, &str)) -> Result<SnapshotDatabase> {
+        let (mut wait, mut waited, mut attempts) = (Duration::from_millis(1), Duration::ZERO, 1u32);
+        loop {
+            if let Some(moment) = self.moment()?
+                && self.files(&moment, progress)?
+            {
+                return self.finish(moment);
+            }
+            if waited >= PATIENCE {
+                let reason = format!(
+                    "each of {attempts} times that its files were looked at, some of them were replaced or grew meanwhile; try again \
+                     when less is written to database {:?}, or when no metric files are built for it",
+                    self.name
+                );
+                return Err(Error::Io { op: "copy", path: self.from, source: std::io::Error::other(reason) });
+            }
+            std::thread::sleep(wait);
+            waited = waited.saturating_add(wait);
+            wait = wait.saturating_mul(2).min(LONGEST_WAIT);
+            attempts = attempts.saturating_add(1);
+        }
+    }
+
     /// `None` when something changed while it was looked at.
-    fn moment(&self) -> Result<Option<Moment>> {
+    fn moment(&mut self) -> Result<Option<Moment>> {
+        match self.look() {
+            // Another database takes its place, or has.
+            Err(error) if error.is_missing_file() => {
+                let gone = || Error::NotFound(format!("database {:?} was removed while it was copied", self.name));
+                self.from = directory_on_disk(self.vfs, self.root, &self.name)?.ok_or_else(gone)?;
+                Ok(None)
+            }
+            looked => looked,
+        }
+    }
+
+    fn look(&mut self) -> Result<Option<Moment>> {
         let files = self.listing()?;
+        self.hold(&files);
         let mut small = Vec::new();
-        for name in files.keys().filter(|name| kind_of(name) == Kind::Small) {
+        for (name, _) in files.iter().filter(|(_, file)| file.kind == Kind::Small) {
             let path = self.from.join(name);
             match self.vfs.read(&path, MAX_SMALL_FILE) {
                 Ok(bytes) => small.push((name.clone(), bytes)),
@@ -255,76 +322,127 @@ impl<'a> DatabaseCopy<'a> {
         Ok((files == self.listing()?).then_some(Moment { files, small, wals }))
     }
 
-    fn listing(&self) -> Result<BTreeMap<String, DirEntry>> {
+    /// Opens the files that are copied; the younger ones, if they are too many. One that cannot be opened is opened again when it is
+    /// copied, and by then the error counts.
+    fn hold(&mut self, files: &BTreeMap<String, Listed>) {
+        let of_kind = |is_wanted: fn(Kind) -> bool| files.iter().rev().filter(move |(_, file)| is_wanted(file.kind));
+        let immutable = of_kind(|kind| kind == Kind::Immutable).filter(|_| self.copy_all);
+        let wanted = of_kind(|kind| matches!(kind, Kind::Appended | Kind::Archive)).chain(immutable);
+        let mut before = std::mem::take(&mut self.held);
+        let held = wanted.take(MOST_HELD).filter_map(|(name, file)| {
+            let known = before.remove(name).filter(|(id, _)| *id == file.id).map(|(_, handle)| handle);
+            let handle = known.or_else(|| self.vfs.open(&self.from.join(name), OpenMode::Read).ok())?;
+            Some((name.clone(), (file.id, handle)))
+        });
+        self.held = held.collect();
+        // What is closed now may leave its identity to another file.
+        for (name, copied) in &mut self.copied {
+            if files.get(name).map(|file| file.id) != copied.id {
+                copied.id = None;
+            }
+        }
+    }
+
+    fn listing(&self) -> Result<BTreeMap<String, Listed>> {
         let entries = self.vfs.read_dir(&self.from).map_err(|e| Error::io("list", &self.from, e))?;
         let (wal, next) = (wal_name(&self.name), next_wal_name(&self.name));
         let is_wanted = |entry: &DirEntry| {
             let name = entry.name.as_str();
             !entry.is_dir && !is_temporary(name) && name != wal && name != next && name != self.checkpoint_file
         };
-        Ok(entries.into_iter().filter(is_wanted).map(|entry| (entry.name.clone(), entry)).collect())
+        let files = entries.into_iter().filter(is_wanted).map(|DirEntry { name, id, len, .. }| {
+            let kind = kind_of(&name);
+            (name, Listed { id, len, kind })
+        });
+        let mut files: BTreeMap<String, Listed> = files.collect();
+        let journal = match files.contains_key(JOURNAL_FILE) {
+            true => Journal::read(self.vfs, &self.from)?,
+            false => None,
+        };
+        for (name, file) in files.iter_mut().filter(|(_, file)| file.kind == Kind::Archive) {
+            let end = match &journal {
+                Some(Journal::Append { archive, end }) if archive == name => Some(*end),
+                _ => Archive::read(self.vfs, &self.from.join(name)).ok().map(|archive| archive.end),
+            };
+            match end {
+                Some(end) => file.len = end,
+                // Nothing is ever appended to one that is damaged.
+                None => file.kind = Kind::Appended,
+            }
+        }
+        Ok(files)
     }
 
-    /// Brings the copy to what the files were at that moment; `false` when one of them is there no more.
+    /// Brings the copy to what the files were at that moment; `false` when one of them is there no more. Those that get a
+    /// second name come first: the others take their time, in which a build may replace them.
     fn files(&mut self, moment: &Moment, progress: &mut dyn FnMut(&str, &str)) -> Result<bool> {
-        for (name, entry) in &moment.files {
-            let is_there = match kind_of(name) {
-                Kind::Small => continue,
-                kind => {
-                    progress(&self.name, name);
-                    self.file(name, entry, kind)?
-                }
-            };
-            if !is_there {
+        let of_kind = |is_wanted: fn(Kind) -> bool| moment.files.iter().filter(move |(_, file)| is_wanted(file.kind));
+        let immutable = of_kind(|kind| kind == Kind::Immutable);
+        for (name, file) in immutable.chain(of_kind(|kind| matches!(kind, Kind::Appended | Kind::Archive))) {
+            progress(&self.name, name);
+            if !self.file(name, file)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn file(&mut self, name: &str, entry: &DirEntry, kind: Kind) -> Result<bool> {
+    fn file(&mut self, name: &str, file: &Listed) -> Result<bool> {
         let (from, to) = (self.from.join(name), self.to.join(name));
-        let known = self.copied.get(name).filter(|copied| copied.id == entry.id && copied.len <= entry.len);
-        if known.is_some_and(|copied| copied.is_link || copied.len == entry.len) {
+        let known = self.copied.get(name).filter(|copied| copied.id == Some(file.id) && copied.len <= file.len);
+        if known.is_some_and(|copied| copied.is_link || copied.len == file.len) {
             return Ok(true);
         }
         if known.is_none() && self.copied.remove(name).is_some() {
             self.vfs.remove_file(&to).map_err(|e| Error::io("remove", &to, e))?;
         }
-        if kind == Kind::Immutable && !self.copy_all {
+        if file.kind == Kind::Immutable && !self.copy_all {
             match self.vfs.hard_link(&from, &to) {
                 Ok(()) => {
-                    let copied = Copied { id: entry.id, len: entry.len, is_link: true };
+                    let copied = Copied { id: Some(file.id), len: file.len, is_link: true };
                     self.copied.insert(name.to_owned(), copied);
                     let linked = self.vfs.entry(&from).map_err(|e| Error::io("look up", &from, e))?;
-                    return Ok(linked.is_some_and(|linked| linked.id == entry.id));
+                    return Ok(linked.is_some_and(|linked| linked.id == file.id));
                 }
                 Err(e) if is_gone(&e) => return Ok(false),
                 // Another file system, or one that cannot: a copy does as well.
                 Err(e) => tracing::debug!(file = %from.display(), error = %e, "copied instead of linked"),
             }
         }
-        self.copy(name, entry)
+        self.copy(name, file)
     }
 
-    fn copy(&mut self, name: &str, entry: &DirEntry) -> Result<bool> {
+    fn copy(&mut self, name: &str, file: &Listed) -> Result<bool> {
         let (from, to) = (self.from.join(name), self.to.join(name));
-        let source = match self.vfs.open(&from, OpenMode::Read) {
-            Ok(source) => source,
-            Err(e) if is_gone(&e) => return Ok(false),
-            Err(e) => return Err(Error::io("open", from, e)),
+        let held = self.held.get(name).filter(|(id, _)| *id == file.id).map(|(_, handle)| &**handle);
+        let opened = match held {
+            Some(_) => None,
+            None => match self.vfs.open(&from, OpenMode::Read) {
+                Ok(source) => Some(source),
+                Err(e) if is_gone(&e) => return Ok(false),
+                Err(e) => return Err(Error::io("open", from, e)),
+            },
         };
+        let Some(source) = held.or(opened.as_deref()) else { return Ok(false) };
         let done = self.copied.get(name).map_or(0, |copied| copied.len);
         let mode = if done == 0 { OpenMode::Truncate } else { OpenMode::Write };
         let target = self.vfs.open(&to, mode).map_err(|e| Error::io("create", &to, e))?;
-        let count = copy_range((&*source, &from), (&*target, &to), done..entry.len)?;
-        // The handle is of the file that was meant when that one had the name before and has it still: no other gets its id.
-        let now = self.vfs.entry(&from).map_err(|e| Error::io("look up", &from, e))?;
-        let is_same = now.is_some_and(|now| now.id == entry.id) && count == entry.len.saturating_sub(done);
+        let count = copy_range((source, &from), (&*target, &to), done..file.len)?;
+        if file.kind == Kind::Archive {
+            target.write_all_at(&END, file.len).map_err(|e| Error::io("write", &to, e))?;
+        }
+        // What was opened only now is the file that was meant when that one had the name before and has it still.
+        let is_meant = match held {
+            Some(_) => true,
+            None => {
+                let now = self.vfs.entry(&from).map_err(|e| Error::io("look up", &from, e))?;
+                now.is_some_and(|now| now.id == file.id)
+            }
+        };
+        let is_same = is_meant && count == file.len.saturating_sub(done);
         target.sync().map_err(|e| Error::io("fsync", &to, e))?;
-        // What is not the same gets an id that nothing has, so that it is copied anew.
-        let id = if is_same { entry.id } else { !entry.id };
-        self.copied.insert(name.to_owned(), Copied { id, len: entry.len, is_link: false });
+        let id = is_same.then_some(file.id);
+        self.copied.insert(name.to_owned(), Copied { id, len: file.len, is_link: false });
         Ok(is_same)
     }
 
@@ -344,6 +462,9 @@ impl<'a> DatabaseCopy<'a> {
             };
             *files = files.saturating_add(1);
             *bytes = bytes.saturating_add(copied.len);
+            if moment.files.get(name).is_some_and(|file| file.kind == Kind::Archive) {
+                *bytes = bytes.saturating_add(END.len() as u64);
+            }
             if copied.is_link {
                 // Whoever wrote it may not have forced it to the device.
                 let path = self.to.join(name);

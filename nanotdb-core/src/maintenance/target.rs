@@ -22,13 +22,14 @@ pub(super) fn check_target(vfs: &dyn Vfs, root: &Path, out: &Path) -> Result<()>
     }
 }
 
-/// Leaves one name. [`Error::NotFound`] when it is not among them.
-pub(super) fn only(names: &mut Vec<String>, wanted: &str, root: &Path) -> Result<()> {
-    if !names.iter().any(|name| name == wanted) {
+/// Leaves one database. [`Error::NotFound`] when it is not among them.
+pub(super) fn only(databases: &mut Vec<(String, PathBuf)>, wanted: &str, root: &Path) -> Result<()> {
+    if !databases.iter().any(|(name, _)| name == wanted) {
+        let names: Vec<_> = databases.iter().map(|(name, _)| name.as_str()).collect();
         let known = if names.is_empty() { "no databases".to_owned() } else { names.join(", ") };
         return Err(Error::NotFound(format!("no database {wanted:?} in {}: it holds {known}", root.display())));
     }
-    names.retain(|name| name == wanted);
+    databases.retain(|(name, _)| name == wanted);
     Ok(())
 }
 

@@ -164,9 +164,14 @@ impl Runner {
         units.collect()
     }
 
-    /// Nothing is written to a destination until [`Runner::end_rebuild`].
+    /// Nothing is written to a destination, and nothing expires from it, until [`Runner::end_rebuild`].
     pub(crate) fn begin_rebuild(&mut self, destination: &str) {
         self.rebuilding.insert(destination.to_owned());
+    }
+
+    /// Whether it is between the two.
+    pub(crate) fn is_rebuilding(&self, destination: &str) -> bool {
+        self.rebuilding.contains(destination)
     }
 
     /// Jobs write to it again.
@@ -300,7 +305,8 @@ impl Filler<'_> {
         Ok(())
     }
 
-    /// What the destination's retention has removed is not brought back.
+    /// What the destination's retention has removed is not brought back. What it has not, however old, is all that there is:
+    /// it believes another clock than this one, and may be held.
     fn horizon(&self, job: &Job) -> Timestamp {
         let retention = &self.old.manifest().retention;
         if retention.retention_action == RetentionAction::Keep {
@@ -308,7 +314,8 @@ impl Filler<'_> {
         }
         let days = i64::from(retention.retention_days).saturating_mul(86_400_000_000_000);
         let expired = self.old.partition_at(self.now.saturating_sub(days)).start;
-        floor(expired, job.interval)
+        let oldest = self.old.partitions().first().map_or(expired, |(oldest, _)| oldest.start);
+        floor(expired.min(oldest), job.interval)
     }
 
     /// Results before this time are taken over as they are: their source is not there any more. A bucket that is cut by

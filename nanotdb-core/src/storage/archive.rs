@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Bytes of a tar block.
 const BLOCK: u64 = 512;
 /// What ends a tar file: two blocks of zeros.
-const END: [u8; 2 * BLOCK as usize] = [0; 2 * BLOCK as usize];
+pub(crate) const END: [u8; 2 * BLOCK as usize] = [0; 2 * BLOCK as usize];
 /// Bytes that are copied at once.
 const CHUNK: usize = 1 << 18;
 const NANOS: i64 = 1_000_000_000;

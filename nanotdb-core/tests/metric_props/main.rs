@@ -15,6 +15,7 @@ mod history;
 mod naive;
 mod newest;
 mod repartition;
+mod rounds;
 mod support;
 mod threads;
 mod twice;

@@ -6,6 +6,7 @@ use crate::common::{Content, assert_same, bench::content_of};
 use nanotdb_core::Result;
 use nanotdb_core::config::{FsyncPolicy, Manifest};
 use nanotdb_core::maintenance::databases::LockedRoot;
+use nanotdb_core::storage::vfs::Vfs;
 use nanotdb_core::storage::vfs::sim::CrashModel;
 use std::path::Path;
 
@@ -81,6 +82,18 @@ fn a_rename_dies_at_every_operation() {
     let (bench, lines) = killed();
     let before = content_of(&lines);
     die_everywhere(&|root| root.rename_database("old", "new"), &before, &renamed(&before), &bench);
+}
+
+/// As a server leaves it that dies while it replaces a database.
+#[test]
+fn a_database_between_two_names_is_put_in_its_place_first() {
+    let (bench, lines) = killed();
+    bench.vfs.rename(&bench.path("old"), &bench.path(".ready-old")).unwrap();
+    let root = locked(&bench).unwrap();
+    assert!(root.create("old", &Manifest::default()).is_err());
+    root.rename_database("old", "new").unwrap();
+    drop(root);
+    assert_same(&content(&bench.open()), &renamed(&content_of(&lines)), "renamed");
 }
 
 #[test]

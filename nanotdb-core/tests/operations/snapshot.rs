@@ -2,7 +2,9 @@
 
 use crate::common::assert_same;
 use crate::common::bench::{Bench, Line, SECOND, content_of, float, int, send};
+use crate::common::changing::Changing;
 use crate::common::files;
+use crate::common::hooked::{HookedVfs, Hooks};
 use crate::common::oracle::{ROOT, START, config, content};
 use crate::common::rng::Rng;
 use crate::support::{ACTIONS, DAY, FORMATS, build, first_rows, late_rows, options, sealed, store};
@@ -10,11 +12,12 @@ use nanotdb_core::config::{FsyncPolicy, MetricFileFormat, RawIngestAction};
 use nanotdb_core::engine::{Batch, Engine, EngineOptions};
 use nanotdb_core::maintenance::snapshot::{SnapshotReport, SnapshotRequest, snapshot};
 use nanotdb_core::model::{Number, Value};
-use nanotdb_core::storage::vfs::Vfs;
-use nanotdb_core::storage::vfs::sim::{CrashModel, Fault};
+use nanotdb_core::storage::vfs::sim::{CrashModel, Fault, SimVfs};
+use nanotdb_core::storage::vfs::{OpenMode, Vfs};
 use nanotdb_core::{Error, Result};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 fn take(bench: &Bench, out: &str) -> Result<SnapshotReport> {
@@ -180,6 +183,73 @@ fn damage_of_the_source_is_copied_and_told() {
     let files: Vec<_> = report.problems.iter().map(|p| p.file.clone()).collect();
     assert_eq!(files, [Path::new("/copy/pi/data-2026-05-20.dat")]);
     assert_eq!(bench.vfs.snapshot()[Path::new("/copy/pi/data-2026-05-20.dat")], bench.vfs.snapshot()[&path]);
+}
+
+/// Raw files that go and come again with more rows than before, on a file system that tells them from each other only while they
+/// are there.
+#[test]
+fn a_file_that_is_made_again_is_not_taken_for_the_former_one() {
+    let bench = sealed(SimVfs::new(1), 10);
+    let engine = bench.open();
+    let mut lines = first_rows();
+    store(&engine, &lines);
+    let mut states = vec![(bench.vfs.fork(0), content_of(&lines))];
+    let mut add = |lines: &[Line]| states.push((bench.vfs.fork(0), content_of(lines)));
+    for round in 0..3 {
+        build(&engine, options(MetricFileFormat::V3, RawIngestAction::Delete)).unwrap();
+        add(&lines);
+        let late: Vec<Line> = (0..40 + 40 * round).flat_map(|at| late_rows(round * 200 + at)).collect();
+        store(&engine, &late);
+        lines.extend(late);
+        add(&lines);
+    }
+    let request = |out| SnapshotRequest { root: Path::new(ROOT), out, database: None, copy_all: true };
+    let out = Path::new("/copies/copy");
+    for seed in 0..600 {
+        let mut rng = Rng(seed);
+        let mut three = [0; 3].map(|_| rng.below(states.len() as u64) as usize);
+        three.sort_unstable();
+        let mut calls = [0; 2].map(|_| rng.below(60) as usize);
+        calls.sort_unstable();
+        let context = format!("seed {seed}: {three:?} after {calls:?} calls");
+        let at = |n: usize| states[three[n]].0.clone();
+        let disk = Changing::reusing(vec![(0, at(0)), (calls[0], at(1)), (calls[1], at(2))]);
+        let options = EngineOptions { vfs: Arc::new(disk.clone()), ..bench.options() };
+        let report = snapshot(request(out), bench.config.clone(), &options, &mut |_, _| {})
+            .unwrap_or_else(|e| panic!("{context}: {e}"));
+        assert_eq!(report.problems, [], "{context}");
+        let options = EngineOptions { vfs: Arc::new(disk.copy.clone()), ..options };
+        let found = content(&Engine::open_with(out, bench.config.clone(), options).unwrap());
+        assert!(states.iter().any(|(_, expected)| found == *expected), "{context}: {found:?}");
+    }
+}
+
+/// What an editor puts beside a file while it saves it.
+struct Editor(SimVfs);
+
+impl Hooks for Editor {
+    fn open(&self, path: &Path, _: OpenMode) {
+        if path.ends_with("root/engine.toml~") {
+            self.0.remove_file(path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_file_of_the_root_that_is_gone_again_is_left_out() {
+    let bench = sealed(SimVfs::new(1), 10);
+    let engine = bench.open();
+    store(&engine, &first_rows());
+    for name in ["engine.toml~", "note.txt"] {
+        bench.vfs.put(&bench.path(name), b"x").unwrap();
+    }
+    let hooks = Arc::new(Editor(bench.vfs.process()));
+    let options = EngineOptions { vfs: Arc::new(HookedVfs { inner: bench.vfs.process(), hooks }), ..bench.options() };
+    let request = SnapshotRequest { root: Path::new(ROOT), out: Path::new("/copy"), database: None, copy_all: false };
+    let report = snapshot(request, bench.config.clone(), &options, &mut |_, _| {}).unwrap();
+    assert_eq!(report.problems, []);
+    let names: Vec<_> = bench.vfs.read_dir(Path::new("/copy")).unwrap().into_iter().map(|e| e.name).collect();
+    assert_eq!(names, ["note.txt", "pi"]);
 }
 
 const METRICS: [&str; 3] = ["a", "b", "c"];

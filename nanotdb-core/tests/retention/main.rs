@@ -14,6 +14,7 @@ mod archive;
 mod crash;
 mod decade;
 mod props;
+mod snapshots;
 mod support;
 mod sweep;
 mod threads;

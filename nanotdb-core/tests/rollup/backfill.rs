@@ -1,13 +1,16 @@
 //! Destinations computed anew: late samples, cascades, what is left alone, what is taken over, writes and queries meanwhile.
 
+use crate::common::hooked::{HookedVfs, Hooks};
 use crate::common::read;
 use crate::support::{Bench, DAY, HOUR, MINUTE, SECOND, START, Spec, check};
 use nanotdb_core::Error;
 use nanotdb_core::engine::{Engine, EngineOptions};
+use nanotdb_core::maintenance::archive::list;
 use nanotdb_core::maintenance::verify::verify;
 use nanotdb_core::model::{Sample, Value};
 use nanotdb_core::rollup::BackfillReport;
-use nanotdb_core::storage::vfs::Vfs;
+use nanotdb_core::storage::vfs::sim::SimVfs;
+use nanotdb_core::storage::vfs::{OpenMode, Vfs};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -295,4 +298,160 @@ fn a_real_disk_too() {
     let mut names: Vec<_> = std::fs::read_dir(scratch.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, [".lock", "pi", "pi_1d", "pi_1h"]);
+}
+
+/// pi, hourly into pi_1h, which archives its days after one; nothing is rolled up from there.
+fn archiving(bench: &Bench) {
+    bench.manifest("pi", &job("1h", "*", "pi_1h"));
+    let retention = "[retention]\npartition = \"day\"\nretention_days = 1\nretention_action = \"archive\"\n";
+    bench.manifest("pi_1h", retention);
+}
+
+const HELD: &str = "held by the test";
+
+/// While `is_held`, nothing of pi_1h is archived.
+fn hold(engine: &Engine, is_held: &Arc<AtomicBool>) {
+    let is_held = Arc::clone(is_held);
+    let is_wanted = move |database: &str| database == "pi_1h" && is_held.load(Ordering::Acquire);
+    engine.add_retention_gate(Box::new(move |database, _| is_wanted(database).then(|| HELD.to_owned())));
+}
+
+/// Days of pi_1h that are archived, each of which must be there once.
+fn archived_days(engine: &Engine) -> Vec<String> {
+    let archives = list(engine, "pi_1h").unwrap();
+    let partitions = archives.into_iter().flat_map(|archive| {
+        assert_eq!(archive.problem, None);
+        archive.partitions
+    });
+    partitions
+        .map(|partition| {
+            assert_eq!(partition.generation, 1, "{} was archived twice", partition.partition);
+            partition.partition
+        })
+        .collect()
+}
+
+/// Retention is late after a restart, when it does not believe the clock yet, and may be held: what it has left is not lost.
+#[test]
+fn expired_results_that_are_still_there_stay() {
+    for source_is_gone in [false, true] {
+        let bench = Bench::new(12);
+        archiving(&bench);
+        let engine = bench.open();
+        let is_held = Arc::new(AtomicBool::new(true));
+        hold(&engine, &is_held);
+        three_days(&bench, &engine);
+        engine.close().unwrap();
+        if source_is_gone {
+            bench.vfs.remove_file(&bench.root.join("pi/data-2026-05-22.dat")).unwrap();
+        }
+        let engine = bench.open();
+        hold(&engine, &is_held);
+        let before = read(&engine, "pi_1h", "a.avg");
+        assert_eq!(before.len(), 3 * 24);
+        let report = backfill(&engine, None).unwrap();
+        assert_eq!(report.skipped, []);
+        assert_eq!(read(&engine, "pi_1h", "a.avg"), before, "{source_is_gone}");
+        is_held.store(false, Ordering::Release);
+        engine.trust_clock().unwrap();
+        assert_eq!(engine.tick().errors(), Vec::<&str>::new());
+        assert_eq!(archived_days(&engine), ["2026-05-22", "2026-05-23"]);
+        assert_eq!(read(&engine, "pi_1h", "a.avg"), before[2 * 24..], "{source_is_gone}");
+        // What is archived does not come back.
+        backfill(&engine, None).unwrap();
+        assert_eq!(read(&engine, "pi_1h", "a.avg"), before[2 * 24..], "{source_is_gone}");
+        assert_eq!(archived_days(&engine), ["2026-05-22", "2026-05-23"]);
+    }
+}
+
+#[test]
+fn nothing_is_archived_twice_when_it_expires_during_a_backfill() {
+    let bench = Bench::new(13);
+    archiving(&bench);
+    let engine = bench.open();
+    let is_held = Arc::new(AtomicBool::new(true));
+    hold(&engine, &is_held);
+    three_days(&bench, &engine);
+    engine.trust_clock().unwrap();
+    is_held.store(false, Ordering::Release);
+    let mut rounds = 0;
+    let progress = &mut |_: &nanotdb_core::engine::BackfillStep| {
+        let report = engine.maintain("pi_1h").unwrap();
+        assert_eq!(report.errors(), Vec::<&str>::new());
+        rounds += 1;
+        ControlFlow::Continue(())
+    };
+    engine.backfill_rollups(None, progress).unwrap();
+    assert!(rounds > 0);
+    assert_eq!(engine.tick().errors(), Vec::<&str>::new());
+    assert_eq!(archived_days(&engine), ["2026-05-22", "2026-05-23"]);
+    assert_eq!(read(&engine, "pi_1h", "a.avg").len(), 24);
+}
+
+/// An archive that is being written to while other files of the database are copied.
+struct Appending {
+    appends: AtomicI64,
+    /// Whether a sweep is writing to it, and whether one ever was.
+    state: std::sync::Mutex<(bool, bool)>,
+    changed: std::sync::Condvar,
+    overlaps: AtomicBool,
+}
+
+impl Appending {
+    fn set(&self, state: (bool, bool)) {
+        *self.state.lock().unwrap() = state;
+        self.changed.notify_all();
+    }
+}
+
+impl Hooks for Appending {
+    fn open(&self, path: &Path, mode: OpenMode) {
+        let path = path.to_string_lossy();
+        // The second day: the archive is there already.
+        let is_append = path.contains("/pi_1h/archive-") && mode == OpenMode::Create;
+        if is_append && self.appends.fetch_add(1, Ordering::AcqRel) == 1 {
+            self.set((true, true));
+            // Long enough for a backfill that does not wait.
+            std::thread::sleep(std::time::Duration::from_millis(400));
+            self.set((false, true));
+        }
+        if path.contains("/.rebuild-pi_1h/archive-") && self.state.lock().unwrap().0 {
+            self.overlaps.store(true, Ordering::Release);
+        }
+    }
+}
+
+#[test]
+fn no_archive_is_copied_while_it_is_written_to() {
+    let bench = Bench::new(14);
+    archiving(&bench);
+    let hooks = Arc::new(Appending {
+        appends: AtomicI64::new(0),
+        state: std::sync::Mutex::default(),
+        changed: std::sync::Condvar::new(),
+        overlaps: AtomicBool::new(false),
+    });
+    let vfs = Arc::new(HookedVfs::<Appending> { inner: SimVfs::process(&bench.vfs), hooks: Arc::clone(&hooks) });
+    let options = EngineOptions { vfs, ..bench.options() };
+    let engine = Engine::open_with(&bench.root, bench.config.clone(), options).unwrap();
+    let is_held = Arc::new(AtomicBool::new(true));
+    hold(&engine, &is_held);
+    three_days(&bench, &engine);
+    engine.trust_clock().unwrap();
+    is_held.store(false, Ordering::Release);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let report = engine.maintain("pi_1h").unwrap();
+            assert_eq!(report.errors(), Vec::<&str>::new());
+        });
+        let state = hooks.state.lock().unwrap();
+        drop(hooks.changed.wait_while(state, |(_, ever)| !*ever).unwrap());
+        assert_eq!(backfill(&engine, None).unwrap().skipped, []);
+    });
+    assert!(!hooks.overlaps.load(Ordering::Acquire), "copied in the middle of it");
+    assert_eq!(engine.tick().errors(), Vec::<&str>::new());
+    assert_eq!(archived_days(&engine), ["2026-05-22", "2026-05-23"]);
+    assert_eq!(read(&engine, "pi_1h", "a.avg").len(), 24);
+    engine.close().unwrap();
+    assert_eq!(verify(&bench.root, None, bench.config.clone(), bench.options()).unwrap().problems, []);
 }

@@ -1,5 +1,6 @@
 //! Dying at every operation, by kill and by power loss: of runs with their flushes and checkpoints, and of a backfill.
 
+use crate::common::changing::Changing;
 use crate::common::oracle::Death;
 use crate::common::read;
 use crate::common::rng::Rng;
@@ -7,12 +8,15 @@ use crate::support::{Bench, DAY, HOUR, MINUTE, START, Spec, check};
 use nanotdb_core::clock::{Clock, ManualClock};
 use nanotdb_core::config::FsyncPolicy;
 use nanotdb_core::engine::{Engine, EngineOptions};
+use nanotdb_core::maintenance::recover::{RecoverRequest, recover};
+use nanotdb_core::maintenance::snapshot::{SnapshotRequest, snapshot};
 use nanotdb_core::maintenance::verify::verify;
 use nanotdb_core::model::{Sample, Value};
 use nanotdb_core::storage::vfs::Vfs;
 use nanotdb_core::storage::vfs::sim::{CrashModel, Fault, SimVfs};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 const AGGREGATES: [&str; 2] = ["avg", "count"];
@@ -270,6 +274,90 @@ fn dying_at_every_operation_of_a_backfill_leaves_the_old_or_the_new() {
         assert_eq!(report.problems, [], "{context}");
     });
     assert_eq!(seen, [true, true]);
+}
+
+/// The disk before every operation of a backfill, and what its databases hold before and after it.
+fn replacing(bench: &Bench) -> (Vec<SimVfs>, [Content; 2], [Content; 2]) {
+    let engine = before_backfill(bench);
+    let contents = || ["pi_1h", "pi_1d"].map(|database| content(&engine, database));
+    let old = contents();
+    bench.vfs.record_forks(true);
+    backfill(&engine).unwrap();
+    let new = contents();
+    let mut forks = bench.vfs.take_forks();
+    forks.push(bench.vfs.fork(1));
+    (forks, old, new)
+}
+
+fn check_replaced(engine: &Engine, old: &[Content; 2], new: &[Content; 2], context: &str) {
+    assert_eq!(engine.health(), [], "{context}");
+    assert_eq!(engine.database_names(true), ["pi", "pi_1d", "pi_1h"], "{context}");
+    for ((database, old), new) in ["pi_1h", "pi_1d"].iter().zip(old).zip(new) {
+        let found = content(engine, database);
+        assert!(found == *old || found == *new, "{context}: {database} is neither: {found:?}");
+    }
+}
+
+#[test]
+fn a_copy_of_a_root_holds_a_database_that_is_between_two_names() {
+    let bench = bench(5);
+    let (forks, old, new) = replacing(&bench);
+    for fork in forks {
+        let context = format!("operation {}", fork.operation_count());
+        let (root, out) = (bench.root.as_path(), Path::new("/copies/snapshot"));
+        let options = EngineOptions { vfs: Arc::new(fork.process()), ..bench.options() };
+        let request = SnapshotRequest { root, out, database: None, copy_all: false };
+        let report = snapshot(request, bench.config.clone(), &options, &mut |_, _| {}).unwrap();
+        assert_eq!(report.problems, [], "{context}");
+        let engine = Engine::open_with(out, bench.config.clone(), options.clone()).unwrap();
+        check_replaced(&engine, &old, &new, &format!("{context}: snapshot"));
+        let out = Path::new("/copies/recovered");
+        let request = RecoverRequest { root, out, database: None };
+        let report = recover(request, bench.config.clone(), &options, &mut |_, _| {}).unwrap();
+        assert_eq!((report.problems, report.lost), (vec![], vec![]), "{context}");
+        let engine = Engine::open_with(out, bench.config.clone(), options.clone()).unwrap();
+        check_replaced(&engine, &old, &new, &format!("{context}: recovered"));
+        let request = SnapshotRequest { root, out: Path::new("/copies/one"), database: Some("pi_1h"), copy_all: false };
+        snapshot(request, bench.config.clone(), &options, &mut |_, _| {}).unwrap();
+    }
+}
+
+#[test]
+fn a_replacement_under_a_reader_takes_no_database_from_it() {
+    let bench = bench(6);
+    let (forks, old, new) = replacing(&bench);
+    let names = |disk: &SimVfs| disk.read_dir(&bench.root).unwrap().into_iter().map(|e| e.name).collect::<Vec<_>>();
+    // One of each state in which the root is.
+    let mut states: Vec<SimVfs> = Vec::new();
+    for fork in forks {
+        if states.last().is_none_or(|last| names(last) != names(&fork)) {
+            states.push(fork);
+        }
+    }
+    assert!(states.len() > 8, "{}", states.len());
+    for (at, pair) in states.windows(2).enumerate() {
+        for calls in 1.. {
+            let context = format!("state {at}, the next one after {calls} calls");
+            let disk = Changing::new(vec![(0, pair[0].clone()), (calls, pair[1].clone())]);
+            let options = EngineOptions { vfs: Arc::new(disk.clone()), ..bench.options() };
+            let reader = Engine::open_read_only_with(&bench.root, bench.config.clone(), options.clone()).unwrap();
+            assert_eq!(reader.health(), [], "{context}");
+            assert_eq!(reader.database_names(true), ["pi", "pi_1d", "pi_1h"], "{context}");
+            let disk = Changing::new(vec![(0, pair[0].clone()), (calls, pair[1].clone())]);
+            let options = EngineOptions { vfs: Arc::new(disk.clone()), ..options };
+            let out = Path::new("/copies/copy");
+            let request = SnapshotRequest { root: &bench.root, out, database: None, copy_all: false };
+            let report = snapshot(request, bench.config.clone(), &options, &mut |_, _| {})
+                .unwrap_or_else(|e| panic!("{context}: {e}"));
+            assert_eq!(report.problems, [], "{context}");
+            let options = EngineOptions { vfs: Arc::new(disk.copy.clone()), ..options };
+            let engine = Engine::open_with(out, bench.config.clone(), options).unwrap();
+            check_replaced(&engine, &old, &new, &context);
+            if disk.calls.load(std::sync::atomic::Ordering::SeqCst) < calls {
+                break;
+            }
+        }
+    }
 }
 
 /// EIO and ENOSPC at every operation: an error, and the old or the new, now and after a restart; nothing is lost.

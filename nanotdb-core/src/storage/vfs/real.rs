@@ -103,11 +103,13 @@ impl Vfs for RealVfs {
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
-            // Follows symbolic links; an entry that vanished meanwhile is left out.
-            let Ok(metadata) = fs::metadata(entry.path()) else {
-                continue;
-            };
-            entries.push(entry_of(name, &metadata));
+            // Follows symbolic links. Only what vanished meanwhile is left out: a file that a device in trouble says nothing
+            // of is there all the same, and a database without it would look whole.
+            match fs::metadata(entry.path()) {
+                Ok(metadata) => entries.push(entry_of(name, &metadata)),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(e),
+            }
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
@@ -139,5 +141,24 @@ impl Vfs for RealVfs {
         file.set_len(0)?;
         write!(file, "{}", std::process::id())?;
         Ok(Box::new(RealLock(file)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_listing_leaves_out_what_is_gone_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("data"), b"x").unwrap();
+        symlink("nowhere", path("gone")).unwrap();
+        let names: Vec<_> = RealVfs.read_dir(directory.path()).unwrap().into_iter().map(|e| e.name).collect();
+        assert_eq!(names, ["data"]);
+        // Its metadata cannot be had for another reason: too many links.
+        symlink("loop", path("loop")).unwrap();
+        RealVfs.read_dir(directory.path()).unwrap_err();
     }
 }
