@@ -92,17 +92,13 @@ fn check_database(vfs: &dyn Vfs, database: &Database, report: &mut VerifyReport)
     let mut types: HashMap<MetricId, ValueType> = catalog.iter().map(|e| (e.id, e.value_type)).collect();
     for wal in inspect::wal_files(vfs, directory, &catalog)? {
         report.wal_records = report.wal_records.saturating_add(wal.summary.records);
-        for damage in &wal.summary.damaged {
+        // Not a torn last write: that is what a crash, or a server that is writing right now, leaves; recovery cuts it off.
+        for damage in wal.summary.lost() {
             report.problems.push(Problem {
                 file: wal.path.clone(),
                 offset: Some(damage.from),
                 what: format!("{} damaged bytes: {}", damage.to.saturating_sub(damage.from), damage.reason),
             });
-        }
-        // A torn last write is what a crash, or a server that is writing right now, leaves; recovery cuts it off.
-        if let Some(tail) = wal.summary.tail.as_ref().filter(|t| !t.torn) {
-            let what = tail.reason.clone();
-            report.problems.push(Problem { file: wal.path.clone(), offset: Some(tail.from), what });
         }
         for record in wal.records.iter().filter(|r| r.new_metric) {
             // A metric that is announced again is one that widened; the catalog may know that before an old record does.
