@@ -611,6 +611,7 @@ impl Parts {
             wal_size: WalSize::default(),
             cutoff: AtomicI64::new(Timestamp::MIN),
             poisoned: Mutex::new(None),
+            full: Mutex::new(None),
         }
     }
 }
