@@ -131,6 +131,7 @@ pub(super) fn check_files(
     for path in metric_files::metric_files(vfs, directory)?.into_iter().filter(|path| !is_hidden(path, hidden)) {
         built.extend(metric::check(vfs, &path, types, report)?);
     }
+    metric::check_sources(vfs, directory, report)?;
     let raw = inspect::data_files(vfs, directory)?.into_iter().filter(|path| !is_hidden(path, hidden));
     check_raw_files(vfs, raw.collect(), database, types, &built, report)
 }
