@@ -123,7 +123,7 @@ pub trait Vfs: Send + Sync {
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
     /// Takes an exclusive advisory lock on a file, made if missing. `WouldBlock` when another process (or handle) has it.
-    /// The file then holds the decimal process id of the owner.
+    /// The file then holds the decimal process id of the owner, unless there is no space for it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>>;
 
     /// Reads a whole file of at most `limit` bytes; a longer one is `InvalidData`.

@@ -137,7 +137,11 @@ impl Vfs for RealVfs {
             Err(TryLockError::Error(e)) => return Err(e),
         }
         file.set_len(0)?;
-        write!(file, "{}", std::process::id())?;
+        match write!(file, "{}", std::process::id()) {
+            // The lock holds without.
+            Err(e) if !matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => return Err(e),
+            _ => {}
+        }
         Ok(Box::new(RealLock(file)))
     }
 }
