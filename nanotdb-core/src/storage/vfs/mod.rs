@@ -113,7 +113,7 @@ pub trait Vfs: Send + Sync {
     /// Makes a directory and its parents.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
 
-    /// Lists a directory, sorted by name.
+    /// Lists the files and directories of a directory, sorted by name. What is neither, as a pipe, is left out.
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
 
     /// What is at `path`, or `None`.

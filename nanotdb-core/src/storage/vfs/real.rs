@@ -107,7 +107,10 @@ impl Vfs for RealVfs {
             let Ok(metadata) = fs::metadata(entry.path()) else {
                 continue;
             };
-            entries.push(entry_of(name, &metadata));
+            // A pipe or a device is no file of a database: to open one may wait for ever.
+            if metadata.is_file() || metadata.is_dir() {
+                entries.push(entry_of(name, &metadata));
+            }
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
@@ -143,5 +146,23 @@ impl Vfs for RealVfs {
             _ => {}
         }
         Ok(Box::new(RealLock(file)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever opened it would wait for somebody who writes into it.
+    #[test]
+    fn a_pipe_is_no_file_of_a_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let made = std::process::Command::new("mkfifo").arg(directory.path().join("data-2026-05-22.dat")).status();
+        assert!(made.unwrap().success());
+        fs::write(directory.path().join("data-2026-05-23.dat"), b"x").unwrap();
+        fs::create_dir(directory.path().join("home")).unwrap();
+        std::os::unix::fs::symlink("data-2026-05-23.dat", directory.path().join("link")).unwrap();
+        let names: Vec<_> = RealVfs.read_dir(directory.path()).unwrap().into_iter().map(|entry| entry.name).collect();
+        assert_eq!(names, ["data-2026-05-23.dat", "home", "link"]);
     }
 }
