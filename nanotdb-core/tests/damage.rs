@@ -131,10 +131,12 @@ fn every_damage_of_our_wal_loses_one_batch_at_most() {
         damage.apply(&disk.vfs, &file);
         let damaged = disk.file("home/home.wal");
         let reader = disk.open_read_only();
-        let (seen, _) = read(&reader, "home");
+        let (seen, warnings) = read(&reader, "home");
         let engine = disk.open();
-        let (found, _) = read(&engine, "home");
+        let (found, mended) = read(&engine, "home");
         let context = format!("{damage:?}");
+        assert_eq!(mended, Vec::<String>::new(), "{context}: what a start found is in its log, and behind it");
+        assert!(warnings.iter().all(|w| w.contains("/home.wal: ")), "{context}: {warnings:?}");
         assert_eq!(seen, found, "{context}: a reader and recovery disagree");
         match damage {
             Damage::Bit(bit) => {
@@ -143,6 +145,7 @@ fn every_damage_of_our_wal_loses_one_batch_at_most() {
                 // Damage with whole batches behind it is never thrown away. (At the end it may look like a torn write.)
                 if (bit / 8) < ends[ends.len() - 2] as u64 {
                     assert_eq!(copies, 1, "{context}");
+                    assert!(!warnings.is_empty(), "{context}: a reader says nothing of it");
                 }
             }
             // A prefix of whole batches: the first two groups were one write, but two batches.
@@ -152,6 +155,7 @@ fn every_damage_of_our_wal_loses_one_batch_at_most() {
                 let prefix = content_of(&groups[..complete].concat());
                 let with_first = content_of(groups[0]);
                 assert!(found == prefix || (complete == 0 && found == with_first), "{context}: {found:?}");
+                assert_eq!(warnings, Vec::<String>::new(), "{context}: a torn last write is no damage");
             }
         }
         check_neighbour(&engine, &context);

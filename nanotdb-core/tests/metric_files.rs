@@ -7,7 +7,8 @@ mod common;
 use common::files::{copy_directory, golden};
 use common::{Content, assert_same, expected, read_all};
 use nanotdb_core::config::{EngineConfig, MetricFileFormat, RawIngestAction};
-use nanotdb_core::engine::{BuildOptions, BuildReport, Engine, Selection};
+use nanotdb_core::engine::{BuildOptions, BuildReport, Engine, EngineOptions, Selection};
+use nanotdb_core::maintenance::verify::verify;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -117,4 +118,33 @@ fn a_file_of_version_3_leaves_nothing_of_the_one_before_it() {
     assert!(!build(&engine, MetricFileFormat::V3, RawIngestAction::Keep).is_empty());
     assert_eq!(files(scratch.path(), "built-"), 0);
     assert_same(&pi(&engine), &expected("clean-day"), "built twice");
+}
+
+/// Queries do without it; `verify` reads every byte.
+#[test]
+fn verify_finds_damage_of_what_is_written_beside_a_metric_file() {
+    let scratch = tempfile::tempdir().unwrap();
+    copy_directory(&golden().join("clean-day/root"), scratch.path());
+    let engine = Engine::open(scratch.path(), EngineConfig::default()).unwrap();
+    assert!(!build(&engine, MetricFileFormat::V2, RawIngestAction::Keep).is_empty());
+    engine.close().unwrap();
+    let problems = || verify(scratch.path(), None, EngineConfig::default(), EngineOptions::default()).unwrap().problems;
+    assert_eq!(problems(), []);
+    let directory = std::fs::read_dir(scratch.path().join("pi")).unwrap().map(|entry| entry.unwrap().path());
+    let beside = directory.filter(|path| path.extension().is_some_and(|e| e == "sources")).collect::<Vec<_>>();
+    let [path] = &beside[..] else { panic!("{beside:?}") };
+    let whole = std::fs::read(path).unwrap();
+    let flipped = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0xff;
+        bytes
+    };
+    let middle = whole.len() / 2;
+    for bytes in [flipped(0), flipped(middle), flipped(whole.len() - 1), whole[..middle].to_vec(), Vec::new()] {
+        std::fs::write(path, &bytes).unwrap();
+        let problems = problems();
+        assert!(problems.len() == 1 && problems[0].file == *path, "{bytes:?}: {problems:?}");
+        let engine = Engine::open_read_only(scratch.path(), EngineConfig::default()).unwrap();
+        assert_same(&pi(&engine), &expected("clean-day"), "with a damaged record");
+    }
 }

@@ -171,14 +171,25 @@ fn initialise(vfs: &dyn Vfs, location: &Location) -> Result<()> {
 
 fn write_default(vfs: &dyn Vfs, location: &Location) -> Result<()> {
     let path = &location.config;
-    let write = || {
-        vfs.create_dir_all(&location.root)?;
-        // The original may read what is there already; it knows our metric files only in part.
-        let is_new = !vfs.read_dir(&location.root)?.iter().any(|entry| entry.is_dir);
-        let config = if is_new { EngineConfig::of_new_root() } else { EngineConfig::default() };
-        vfs.replace(path, config.to_toml().as_bytes())
-    };
-    write().with_context(|| format!("writing {}", path.display()))
+    let config = default_configuration(vfs, location)?;
+    vfs.replace(path, config.to_toml().as_bytes()).with_context(|| format!("writing {}", path.display()))
+}
+
+/// What the configuration of a root is to be that has none.
+fn default_configuration(vfs: &dyn Vfs, location: &Location) -> Result<EngineConfig> {
+    let root = &location.root;
+    let listed = vfs.create_dir_all(root).and_then(|()| vfs.read_dir(root));
+    let listed = listed.with_context(|| format!("looking at {}", root.display()))?;
+    // The original may read what is there already; it knows our metric files only in part.
+    let is_new = !listed.iter().any(|entry| entry.is_dir);
+    Ok(if is_new { EngineConfig::of_new_root() } else { EngineConfig::default() })
+}
+
+/// Whether there is no space for something.
+fn is_full(error: &anyhow::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind.is_some_and(|kind| matches!(kind, StorageFull | QuotaExceeded))
 }
 
 /// The configuration of a root and the warnings about it. A root without one gets the default one.
@@ -190,7 +201,14 @@ fn configuration(vfs: &dyn Vfs, location: &Location) -> Result<(EngineConfig, Ve
             let missing = format!("{path} does not exist; make it with: nanotdb --init --config {path}");
             return Err(nanotdb_core::Error::NotFound(missing).into());
         }
-        write_default(vfs, location)?;
+        match write_default(vfs, location) {
+            // What is there can be read, and retention may make room.
+            Err(error) if is_full(&error) => {
+                let warning = format!("{error:#}; the defaults are in force, and the next start writes it");
+                return Ok((default_configuration(vfs, location)?, vec![warning]));
+            }
+            written => written?,
+        }
     }
     let loaded = EngineConfig::load(vfs, path)?;
     // Plugins that this binary does not have are found now, not when a database is made one day.
@@ -296,6 +314,28 @@ fn stop_signal() -> Result<impl Future<Output = ()>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_does_not_keep_a_root_without_configuration_from_being_served() {
+        use nanotdb_core::storage::vfs::sim::SimVfs;
+        let location = Location::of_root(PathBuf::from("/root"));
+        for has_database in [false, true] {
+            let vfs = SimVfs::new(1);
+            vfs.create_dir_all(&location.root).unwrap();
+            if has_database {
+                vfs.create_dir_all(&location.root.join("home")).unwrap();
+            }
+            vfs.set_capacity(Some(vfs.used()));
+            let (config, warnings) = configuration(&vfs, &location).unwrap();
+            assert!(warnings.len() == 1 && warnings[0].contains("the defaults are in force"), "{warnings:?}");
+            let wanted = if has_database { EngineConfig::default() } else { EngineConfig::of_new_root() };
+            assert_eq!(config.to_toml(), wanted.to_toml());
+            assert!(vfs.entry(&location.config).unwrap().is_none());
+            vfs.set_capacity(None);
+            assert_eq!(configuration(&vfs, &location).unwrap().1, Vec::<String>::new());
+            assert!(vfs.entry(&location.config).unwrap().is_some());
+        }
+    }
 
     #[test]
     fn urls_are_ones_that_a_browser_opens() {

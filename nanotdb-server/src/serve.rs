@@ -22,27 +22,51 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::Service;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 
+/// Connections that wait to be accepted, as far as the system allows (`net.core.somaxconn`). One that finds no place is tried again
+/// by its client after a second.
+const BACKLOG: u32 = 1024;
+
 /// Binds `address`. `:8428` means every interface, IPv6 and IPv4.
 pub(crate) async fn bind(address: &str) -> io::Result<TcpListener> {
     let result = match address.strip_prefix(':') {
-        Some(port) => match TcpListener::bind(format!("[::]:{port}")).await {
+        Some(port) => match listen(format!("[::]:{port}")).await {
             Ok(listener) => Ok(listener),
             // No IPv6 on this machine.
             Err(e) if e.kind() == io::ErrorKind::AddrInUse => Err(e),
-            Err(_) => TcpListener::bind(format!("0.0.0.0:{port}")).await,
+            Err(_) => listen(format!("0.0.0.0:{port}")).await,
         },
-        None => TcpListener::bind(address).await,
+        None => listen(address.to_owned()).await,
     };
     result.map_err(|e| {
         let accepted = "give host:port, or :port for every interface (--listen, or engine.listen in engine.toml)";
         io::Error::new(e.kind(), format!("cannot listen on {address:?}: {e}; {accepted}"))
     })
+}
+
+/// What `TcpListener::bind` does, with a longer queue.
+async fn listen(address: String) -> io::Result<TcpListener> {
+    let mut outcome = Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no address of this machine"));
+    for address in lookup_host(address).await? {
+        let bound = || {
+            let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+            // On Windows it would let a second server in.
+            #[cfg(not(windows))]
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
+        };
+        outcome = bound();
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
 }
 
 /// Serves until `stop` is ready, then lets running requests finish. Returns whether all of them did.
@@ -255,6 +279,25 @@ mod tests {
             };
             assert!(CatchPanic { inner: Box::pin(panics) }.await.is_none());
             assert_eq!(CatchPanic { inner: Box::pin(async { 7 }) }.await, Some(7));
+        });
+    }
+
+    /// The standard library's queue has 128 places.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_burst_of_connections_is_taken_at_once() {
+        let most: usize = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let listener = bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let connections: Vec<_> = (0..300.min(most))
+                .map(|n| {
+                    let connected = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(900));
+                    connected.unwrap_or_else(|e| panic!("connection {n}: {e}"))
+                })
+                .collect();
+            drop(connections);
         });
     }
 

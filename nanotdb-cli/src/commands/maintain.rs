@@ -3,6 +3,7 @@
 use crate::cli::DatabasesArgs;
 use crate::inspect::table::Table;
 use crate::{output, root, text};
+use nanotdb_core::Error;
 use nanotdb_core::engine::{DatabaseMaintenance, Engine, MaintenancePlan, MaintenanceReport, Removed, RetentionClock};
 use nanotdb_core::rollup::SourceReport;
 use std::collections::BTreeMap;
@@ -90,7 +91,11 @@ fn roll_up(engine: &Engine, db: Option<&str>) -> anyhow::Result<BTreeMap<String,
         return Ok(BTreeMap::new());
     }
     let report = engine.roll_up()?;
-    engine.flush()?;
+    match engine.flush() {
+        // What retention removes makes room; the rows stay in the log until there is some.
+        Err(error @ Error::Full { .. }) => eprintln!("nanocli: {error}"),
+        flushed => flushed?,
+    }
     // Now that they are flushed, their checkpoints are written.
     engine.roll_up()?;
     for source in &report.sources {

@@ -205,6 +205,7 @@ impl<W: Write> Query<'_, W> {
                 self.out.row(sample.timestamp, &[Some(sample.value)])?;
             }
         }
+        self.note(self.engine.log_damage(self.database));
         Ok(())
     }
 

@@ -30,12 +30,15 @@ impl DatabaseFiles<'_> {
         paths.iter().map(|path| Ok(data_file(self.root, inspect::data_file(&RealVfs, path)?))).collect()
     }
 
-    /// Its metric files, with single metrics and time vectors when they are wanted.
+    /// Its metric files, with single metrics and time vectors when they are wanted; then every block is read, too.
     pub fn metric_files(&self, details: bool) -> Result<Vec<MetricFileView>> {
         let names: BTreeMap<u16, String> = self.catalog()?.into_iter().map(|m| (m.id, m.name)).collect();
         let mut views = Vec::new();
         for path in metric_files::metric_files(&RealVfs, &self.root.join(self.name))? {
-            let report = metric_files::metric_file(&RealVfs, &path)?;
+            let mut report = metric_files::metric_file(&RealVfs, &path)?;
+            if let Some(report) = report.as_mut().filter(|report| details && report.problem.is_none()) {
+                report.problem = metric_files::check_blocks(&RealVfs, &path)?;
+            }
             views.extend(report.map(|report| metric_file(self.root, report, &names, details)));
         }
         Ok(views)
@@ -176,6 +179,7 @@ fn metric_file(root: &Path, report: MetricFileReport, names: &BTreeMap<u16, Stri
                 span: Span::new(t.start, t.end),
             })
             .collect(),
+        blocks_checked: details,
         problem: report.problem,
     }
 }

@@ -128,7 +128,11 @@ pub fn metric_files(files: &[MetricFileView]) -> String {
             per_point(file.bytes_per_point),
             start,
             length,
-            file.problem.clone().unwrap_or_else(|| "ok".into()),
+            match &file.problem {
+                Some(problem) => problem.clone(),
+                None if file.blocks_checked => "ok".into(),
+                None => "directory ok".into(),
+            },
         ]);
     }
     table.render()

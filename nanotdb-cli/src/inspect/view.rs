@@ -127,7 +127,9 @@ pub struct MetricFileView {
     /// Its time vectors; only with `--verbose`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub times: Vec<TimesView>,
-    /// Why nothing of it can be read.
+    /// Whether every block was read; only with `--verbose`, else the directory alone.
+    pub blocks_checked: bool,
+    /// Why nothing of it can be read, or a block cannot.
     pub problem: Option<String>,
 }
 

@@ -93,6 +93,25 @@ fn raw_files_are_renamed_or_removed() {
     assert_same(&exported(&bench.run(&["export", "--root", "root", "--db", "s"]).ok()), &before, "afterwards");
 }
 
+/// That older samples are in no raw file is no news for a build that removes those that are.
+#[test]
+fn removing_the_raw_file_of_a_late_sample_is_no_alarm() {
+    let bench = three_days();
+    let part = ["--part", "2024-05-20"];
+    run(&bench, &[&part[..], &["--raw-ingest-action", "delete"]].concat()).ok();
+    bench.import("root", "s/late 1i 2024-05-20 12:00:00\n");
+    run(&bench, &[&part[..], &["--raw-ingest-action", "keep"]].concat()).ok();
+    let before = bench.run(&["export", "--root", "root", "--db", "s"]).ok();
+    let run = run(&bench, &[&part[..], &["--raw-ingest-action", "delete"]].concat());
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    assert!(!files(&bench.path("root")).contains(&"data-2024-05-20.dat".to_owned()));
+    assert_eq!(bench.run(&["export", "--root", "root", "--db", "s"]).ok(), before);
+    // Whoever reads raw pages alone is told, once.
+    let query = ["query", "--root", "root", "--db", "s", "--metric", "count", "--metric-files", "off"];
+    let run = bench.run(&query);
+    assert_eq!((run.code, run.stderr.matches("in no raw file").count()), (1, 1), "{}", run.stderr);
+}
+
 #[test]
 fn engine_toml_says_what_is_built_unless_a_flag_does() {
     let bench = three_days();

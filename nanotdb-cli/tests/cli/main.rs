@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod convert;
 mod csv;
+mod damaged_log;
 mod databases;
 mod golden;
 mod helpers;

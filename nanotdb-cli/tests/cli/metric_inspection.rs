@@ -42,6 +42,37 @@ fn metric_files_are_listed_with_their_metrics_and_time_vectors() {
     assert!(snapshot(&bench.path("root")) == before);
 }
 
+/// A file whose directory is whole is not called sound for that.
+#[test]
+fn a_damaged_block_is_not_called_ok() {
+    let bench = built();
+    let state = |verbose: &[&str]| -> (String, serde_json::Value) {
+        let args = [&["inspect", "metric", "--root", "root", "--part", "2024-05-21"][..], verbose].concat();
+        let text = bench.run(&args).ok();
+        let json = bench.run(&[&args[..], &["--json"]].concat()).json();
+        (text.lines().nth(1).unwrap().rsplit("  ").next().unwrap().trim().to_owned(), json["files"][0].clone())
+    };
+    assert_eq!(state(&[]).0, "directory ok");
+    let (text, json) = state(&["--verbose"]);
+    assert_eq!((text.as_str(), &json["blocks_checked"], &json["problem"]), ("ok", &true.into(), &().into()));
+    let path = bench.path("root/s/metric-2024-05-21.dat");
+    let whole = std::fs::read(&path).unwrap();
+    let offset = json["times"][0]["offset"].as_u64().unwrap() as usize;
+    // In the time vector, which both metrics have, and in a block of values behind it.
+    let behind = offset + json["times"][0]["bytes"].as_u64().unwrap() as usize;
+    for (at, blocks) in [(offset + 60, 2), (behind + 50, 1)] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let (text, json) = state(&[]);
+        assert_eq!((text.as_str(), &json["blocks_checked"]), ("directory ok", &false.into()), "byte {at}");
+        let (text, json) = state(&["--verbose"]);
+        assert!(text.starts_with("damaged at byte "), "byte {at}: {text}");
+        assert_eq!(text.ends_with("; 2 blocks cannot be read"), blocks == 2, "byte {at}: {text}");
+        assert_eq!(json["problem"], text.as_str());
+    }
+}
+
 #[test]
 fn the_originals_metric_files_are_shown_and_sound() {
     for case in golden_cases().iter().filter(|case| case.starts_with("metric-")) {

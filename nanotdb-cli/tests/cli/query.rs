@@ -124,3 +124,15 @@ fn aggregates_are_rounded_to_the_width_of_their_metric_as_over_http() {
         assert!(last.ends_with(&format!(",{avg},3")), "{last}");
     }
 }
+
+/// A pipe with the name of a data file is none: nothing waits for somebody to write into it.
+#[test]
+fn a_pipe_among_the_files_is_passed_over() {
+    let bench = Bench::new();
+    bench.import("root", "d/m 1i 2024-05-20 12:00:00\n");
+    let pipe = bench.path("root/d/data-2024-05-21.dat");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert_eq!(bench.run(&["export", "--root", "root", "--db", "d"]).ok().lines().count(), 1);
+    bench.run(&["db", "list", "--root", "root"]).ok();
+    bench.run(&["verify", "--root", "root"]).ok();
+}

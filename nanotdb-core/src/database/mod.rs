@@ -111,6 +111,8 @@ pub struct Database {
     cutoff: AtomicI64,
     /// Why nothing is written any more.
     poisoned: Mutex<Option<String>>,
+    /// Why the last batch was not stored, when that was for lack of space.
+    full: Mutex<Option<String>>,
 }
 
 impl Database {
@@ -193,6 +195,31 @@ impl Database {
         match self.closed.load(Ordering::Acquire) {
             true => Err(Error::bad_input("the engine is closed")),
             false => Ok(()),
+        }
+    }
+
+    /// Why the last batch could not be stored, if that was for lack of space. The next one may be.
+    pub fn lacks_space(&self) -> Option<String> {
+        self.lock_full().clone()
+    }
+
+    fn lock_full(&self) -> MutexGuard<'_, Option<String>> {
+        self.full.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what became of a batch: `Some(error)` when it was refused, `None` when it was stored. Logs when that changes.
+    fn note_space(&self, error: Option<&Error>) {
+        let mut full = self.lock_full();
+        match (error, full.is_some()) {
+            (None, true) => {
+                *full = None;
+                tracing::info!(database = self.name, "there is space again; samples are stored");
+            }
+            (Some(error @ Error::Full { .. }), false) => {
+                *full = Some(error.to_string());
+                tracing::error!(database = self.name, %error, "samples are refused until there is space");
+            }
+            _ => {}
         }
     }
 

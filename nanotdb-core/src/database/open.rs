@@ -169,17 +169,17 @@ impl Database {
     ) -> Result<Option<Self>> {
         let mut parts = Parts::read(name, directory, environment.clone())?;
         parts.index_everything(known)?;
-        let (wal, next) = (directory.join(wal_name(name)), directory.join(next_wal_name(name)));
-        let Some(Wals { wal, next }) = read_wals(&*environment.vfs, &wal, &next)? else { return Ok(None) };
+        let (wal_path, next_path) = (directory.join(wal_name(name)), directory.join(next_wal_name(name)));
+        let Some(Wals { wal, next }) = read_wals(&*environment.vfs, &wal_path, &next_path)? else { return Ok(None) };
         // When no page was flushed meanwhile, each row is in the files just indexed, or in these WALs, or in both at
         // once as after a crash.
         if !parts.is_current()? {
             return Ok(None);
         }
-        parts.replay_bytes(wal.as_deref().unwrap_or_default());
+        parts.replay_read_only(&wal_path, wal.as_deref());
         parts.drop_durable_rows_read_only()?;
         parts.note_unfinished_frames()?;
-        parts.replay_bytes(next.as_deref().unwrap_or_default());
+        parts.replay_read_only(&next_path, next.as_deref());
         let disk_end = parts.index_newest()?;
         parts.forget_superseded(disk_end);
         Ok(Some(parts.finish(None, None)))
@@ -381,6 +381,16 @@ impl Parts {
         }
         let rewrite = !summary.damaged.is_empty() || (!bytes.is_empty() && !summary.checksummed);
         Ok(Replay { rewrite, new_names, cut_to: summary.tail.map(|_| summary.whole_len) })
+    }
+
+    /// Nothing is kept or mended by a reader: it tells with each answer what is missing.
+    fn replay_read_only(&mut self, path: &Path, bytes: Option<&[u8]>) {
+        let (summary, _) = self.replay_bytes(bytes.unwrap_or_default());
+        self.state.log_damage.extend(summary.lost().into_iter().map(|lost| {
+            let bytes = lost.to.saturating_sub(lost.from);
+            let text = "the samples in them are missing";
+            format!("{}: {bytes} damaged bytes at {}: {}; {text}", path.display(), lost.from, lost.reason)
+        }));
     }
 
     /// Fills the open pages from a WAL. Returns whether it brought names or types that the catalog lacks.
@@ -621,6 +631,7 @@ impl Parts {
             wal_size: WalSize::default(),
             cutoff: AtomicI64::new(Timestamp::MIN),
             poisoned: Mutex::new(None),
+            full: Mutex::new(None),
         }
     }
 }

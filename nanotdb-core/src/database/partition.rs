@@ -155,8 +155,9 @@ impl Database {
                     open.metric = Some(file);
                     open.covered = covered;
                 } else if !open.has_all_raw {
+                    // Whoever leaves metric files out is told; for the log it is nothing, since nothing is wrong.
                     let text = "some of its samples are left out, because they are in no raw file";
-                    self.note_left_out(report, &path, &format!("{}: {text}", path.display()));
+                    report.warn(format!("{}: {text}", path.display()));
                 }
                 Ok(Some(open))
             }

@@ -69,6 +69,11 @@ impl Database {
         self.read_state().seen.get(file.path()).is_some_and(|seen| *seen == seen_as(&header, len))
     }
 
+    /// One text per damaged part of a log that this reader read: its samples are missing.
+    pub(crate) fn log_damage(&self) -> Vec<String> {
+        self.read_state().log_damage.clone()
+    }
+
     /// Whether a reader has read everything anew since this file is there.
     pub(super) fn saw(&self, path: &Path) -> bool {
         match (see(self, path), self.read_state().seen.get(path)) {

@@ -116,6 +116,8 @@ pub struct State {
     pub forgotten: u64,
     /// For readers beside a server: headers of the metric files that were there while everything else was read.
     pub seen: SeenFiles,
+    /// For the same: one text per damaged part of a log, whose samples are missing.
+    pub log_damage: Vec<String>,
 }
 
 impl State {

@@ -166,6 +166,10 @@ impl Database {
     /// Stores the rows `which` (indices, in order; `None` = all) of a batch: one WAL write, then the open pages. Bad rows
     /// are counted in `outcome` and never block the good ones. On an error nothing was stored.
     pub fn submit(&self, batch: &mut Batch, which: Option<&[u32]>, outcome: &mut BatchOutcome) -> Result<Receipt> {
+        self.store(batch, which, outcome).inspect_err(|error| self.note_space(Some(error)))
+    }
+
+    fn store(&self, batch: &mut Batch, which: Option<&[u32]>, outcome: &mut BatchOutcome) -> Result<Receipt> {
         self.make_room()?;
         let mut writer = self.lock_writer()?;
         self.check_open()?;
@@ -200,6 +204,9 @@ impl Database {
                 return Err(e);
             }
         };
+        if !writer.staged.is_empty() {
+            self.note_space(None);
+        }
         outcome.accepted = outcome.accepted.saturating_add(writer.staged.len() as u64);
         self.counters().ingest_samples.add(writer.staged.len() as u64);
         stage.refused.count(self.counters());

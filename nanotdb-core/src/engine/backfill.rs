@@ -124,7 +124,7 @@ impl Inner {
         };
         old.check_writable()?;
         // A partition that is on its way out goes first. After it, retention waits.
-        drop(old.lock_builds());
+        drop(old.lock_builds()?);
         let feeds = self.runner().feeds(name, &|source| self.database(source), &*self.environment.clock)?;
         let made = made_of(&feeds);
         check_metrics(&old, &|metric| made.contains(metric))?;
@@ -157,7 +157,7 @@ impl Inner {
         let finished = built.and_then(|(filled, until)| {
             let cleared = {
                 // Whoever was about to move a partition into an archive before the rebuild began, does so now or later.
-                let _archives_stay = old.lock_builds();
+                let _archives_stay = old.lock_builds()?;
                 replace::complete(vfs, old.directory(), &directory)?;
                 self.data_files(&old)?
             };

@@ -141,11 +141,13 @@ impl Engine {
         first_error(self.all_databases().iter().map(|d| d.finish_flush()))
     }
 
-    /// Why writes are refused, per database that is read-only after an error or could not be opened. Empty when healthy.
+    /// Why writes are refused, per database that is read-only after an error, could not be opened, or had no space for the last
+    /// batch. Empty when healthy.
     pub fn health(&self) -> Vec<(String, String)> {
         let failed = self.inner.failed.read().unwrap_or_else(PoisonError::into_inner).clone().into_iter();
-        let poisoned = self.all_databases().into_iter().filter_map(|d| Some((d.name().to_owned(), d.failure()?)));
-        failed.chain(poisoned).collect()
+        let refusing = |d: &Database| d.failure().or_else(|| d.lacks_space());
+        let refused = self.all_databases().into_iter().filter_map(|d| Some((d.name().to_owned(), refusing(&d)?)));
+        failed.chain(refused).collect()
     }
 
     /// Flushes, stops maintenance and releases the lock. Later writes fail. Idempotent.

@@ -78,6 +78,10 @@ fn holds_database(vfs: &dyn Vfs, directory: &Path, name: &str) -> Result<bool> {
             || file == wal
             || (["data-", "raw-", "metric-"].iter().any(|kind| file.starts_with(kind)) && file.ends_with(".dat"))
     };
-    let files = vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))?;
-    Ok(files.iter().any(|file| is_ours(&file.name)))
+    match vfs.read_dir(directory) {
+        Ok(files) => Ok(files.iter().any(|file| is_ours(&file.name))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(Error::io("list", directory, e)),
+        // Nobody can tell what one holds that cannot be listed: it counts, and whoever opens it hears why it cannot be.
+        Err(_) => Ok(true),
+    }
 }

@@ -140,10 +140,11 @@ impl Engine {
         sink: &mut dyn ScanSink,
     ) -> Result<ScanReport> {
         self.counters().query_raw.add(1);
-        self.counted(sink, |sink| match self.wanted(database, metrics)? {
+        let scanned = self.counted(sink, |sink| match self.wanted(database, metrics)? {
             Some((database, ids)) if from <= to => scan::scan(&database, &ids, from, to, metric_files, sink),
             _ => Ok(ScanReport::default()),
-        })
+        });
+        self.with_log_damage(database, scanned)
     }
 
     /// As [`Engine::scan_into`], but a sink gets all of one metric before any of the next. Keeps at most `memory` bytes of
@@ -160,10 +161,24 @@ impl Engine {
         sink: &mut dyn ScanSink,
     ) -> Result<ScanReport> {
         self.counters().query_raw.add(1);
-        self.counted(sink, |sink| match self.wanted(database, metrics)? {
+        let scanned = self.counted(sink, |sink| match self.wanted(database, metrics)? {
             Some((database, ids)) if from <= to => scan_each(&database, &ids, (from, to), metric_files, memory, sink),
             _ => Ok(ScanReport::default()),
-        })
+        });
+        self.with_log_damage(database, scanned)
+    }
+
+    /// What an engine that only reads found damaged in the logs of a database: one text each. The samples there are in none of
+    /// its answers. (An engine that writes says it in its log when it opens, keeps the bytes, and goes on with a mended one.)
+    pub fn log_damage(&self, database: &str) -> Vec<String> {
+        self.database(database).map(|database| database.log_damage()).unwrap_or_default()
+    }
+
+    /// Nothing tells of which metric and time the damaged samples are, so that each answer may lack some.
+    fn with_log_damage(&self, database: &str, report: Result<ScanReport>) -> Result<ScanReport> {
+        let mut report = report?;
+        self.log_damage(database).into_iter().for_each(|warning| report.warn(warning));
+        Ok(report)
     }
 
     /// Counts what a scan gives to its sink, and the time that both take.
@@ -204,7 +219,7 @@ impl Engine {
             _ => Ok(ScanReport::default()),
         };
         self.counters().query_time.add_time(self.clock().monotonic().saturating_sub(began));
-        report
+        self.with_log_damage(database, report)
     }
 
     /// A database and the ids of metrics, 0 for those that it does not have. `None` when there is nothing to read.

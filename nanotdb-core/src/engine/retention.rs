@@ -39,11 +39,21 @@ impl Engine {
         RetentionClock { now: clock.now(), ahead: clock.ahead() }
     }
 
-    /// Believes the wall clock as it is now: for an operator who knows that it is right.
+    /// Believes the wall clock as it is now: for an operator who knows that it is right. On a full disk that is saved when the
+    /// engine is closed, since what then expires makes room.
     pub fn trust_clock(&self) -> Result<()> {
         self.inner.watch_clock();
         self.inner.lock_clock().believe();
-        if self.inner.writable { self.inner.save_clock() } else { Ok(()) }
+        match self.inner.writable {
+            true => match self.inner.save_clock() {
+                Err(error @ Error::Full { .. }) => {
+                    tracing::warn!(%error, "the clock is believed by this process; it is saved when there is space");
+                    Ok(())
+                }
+                saved => saved,
+            },
+            false => Ok(()),
+        }
     }
 }
 

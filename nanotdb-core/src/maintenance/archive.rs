@@ -1,6 +1,7 @@
 //! Archives of partitions that retention moved out: what is in them, whether it is whole, and the way back.
 
 use super::verify::{Problem, VerifyReport, check_files};
+use crate::database::journal::Journal;
 use crate::database::part_of;
 use crate::engine::Engine;
 use crate::model::Timestamp;
@@ -17,6 +18,8 @@ const PREFIX: &str = "archive-";
 const SUFFIX: &str = ".tar";
 /// Nanoseconds of a day.
 const DAY: i64 = 86_400_000_000_000;
+/// How often an archive is read again while partitions come into it.
+const ATTEMPTS: usize = 10;
 
 /// One archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +72,27 @@ pub(crate) fn archives(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<PathBuf>> 
     Ok(entries.into_iter().filter(|e| !e.is_dir && is_archive(&e.name)).map(|e| directory.join(e.name)).collect())
 }
 
+/// An archive as the next start will have it: without what a process that was killed, or one that archives at this moment, has
+/// appended so far.
+pub(super) fn read_archive(vfs: &dyn Vfs, path: &Path) -> Result<Archive> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default();
+    let mut journal = Journal::read(vfs, directory)?;
+    let mut attempts = 0;
+    loop {
+        let archive = match &journal {
+            Some(Journal::Append { archive, end }) if name == archive.as_str() => Archive::read_to(vfs, path, *end),
+            _ => Archive::read(vfs, path),
+        };
+        let now = Journal::read(vfs, directory)?;
+        attempts += 1;
+        if now == journal || attempts == ATTEMPTS {
+            return archive;
+        }
+        journal = now;
+    }
+}
+
 fn bucket_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let bucket = name.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(SUFFIX));
@@ -96,7 +120,7 @@ pub fn list(engine: &Engine, database: &str) -> Result<Vec<ArchiveReport>> {
 fn describe(vfs: &dyn Vfs, path: PathBuf) -> Result<ArchiveReport> {
     let len = vfs.entry(&path).map_err(|e| Error::io("look up", &path, e))?.map_or(0, |e| e.len);
     let bucket = bucket_of(&path);
-    let (partitions, problem) = match Archive::read(vfs, &path) {
+    let (partitions, problem) = match read_archive(vfs, &path) {
         Ok(archive) => {
             let described =
                 partitions(&archive).into_iter().map(|((partition, generation), files)| ArchivedPartition {

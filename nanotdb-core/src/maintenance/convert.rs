@@ -171,6 +171,7 @@ struct Converter<'a> {
 impl Converter<'_> {
     fn database(&mut self, name: &str, progress: &mut dyn FnMut(&str, &str)) -> Result<()> {
         let database = self.source.known_database(name)?;
+        self.report.warnings.extend(database.log_damage());
         let types = match self.request.target {
             Target::Original => Types::narrow(self.source, name, self.request.lossy, &mut self.report.warnings)?,
             Target::Nanotdb => Types::unchanged(self.source, name)?,

@@ -5,7 +5,7 @@ use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::registry::registry;
 use crate::plugin::{Partition, Partitioner};
 use crate::storage::vfs::Vfs;
-use crate::storage::{MetricCache, MetricFile};
+use crate::storage::{BlockReader, MetricCache, MetricFile};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -107,13 +107,41 @@ pub fn metric_file(vfs: &dyn Vfs, path: &Path) -> Result<Option<MetricFileReport
     match MetricFile::open(vfs, path, &cache).and_then(|file| fill(&file, &cache, &mut report)) {
         Ok(()) => {}
         Err(error) if error.is_missing_file() => return Ok(None),
-        Err(Error::Corrupt { offset, reason, .. }) => {
-            report.problem = Some(format!("damaged at byte {offset}: {reason}"));
-        }
-        Err(Error::Incompatible { reason, .. }) => report.problem = Some(reason),
-        Err(e) => return Err(e),
+        Err(error) => report.problem = Some(problem(error)?),
     }
     Ok(Some(report))
+}
+
+/// Reads every time vector and block of a metric file. Says what is wrong with the first that is, and how many are; `None` when
+/// nothing is, or there is no such file (any more).
+pub fn check_blocks(vfs: &dyn Vfs, path: &Path) -> Result<Option<String>> {
+    let cache = MetricCache::new(CACHE_BYTES);
+    let file = match MetricFile::open(vfs, path, &cache) {
+        Ok(file) => file,
+        Err(error) if error.is_missing_file() => return Ok(None),
+        Err(e) => return problem(e).map(Some),
+    };
+    let layout = file.layout();
+    let mut reader = BlockReader::default();
+    let (mut first, mut count) = (None, 0u64);
+    let blocks = layout.series.iter().flat_map(|series| series.blocks.iter().map(move |block| (series, block)));
+    for (series, block) in blocks {
+        if let Err(error) = file.block(&cache, series, block, &mut reader) {
+            let text = problem(error)?;
+            first.get_or_insert(text);
+            count = count.saturating_add(1);
+        }
+    }
+    Ok(first.map(|first| if count == 1 { first } else { format!("{first}; {count} blocks cannot be read") }))
+}
+
+/// What an error says of a file.
+fn problem(error: Error) -> Result<String> {
+    match error {
+        Error::Corrupt { offset, reason, .. } => Ok(format!("damaged at byte {offset}: {reason}")),
+        Error::Incompatible { reason, .. } => Ok(reason),
+        e => Err(e),
+    }
 }
 
 fn fill(file: &MetricFile, cache: &MetricCache, report: &mut MetricFileReport) -> Result<()> {

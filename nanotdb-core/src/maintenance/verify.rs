@@ -2,14 +2,15 @@
 
 mod metric;
 
-use super::archive::{archives, directory_of};
+use super::archive::{archives, directory_of, read_archive};
 use super::{inspect, metric_files};
 use crate::config::EngineConfig;
+use crate::database::journal::Journal;
 use crate::database::{Database, Digest, source_of};
 use crate::engine::{Engine, EngineOptions};
 use crate::model::{MetricId, Timestamp, Value, ValueType};
 use crate::plugin::Partition;
-use crate::storage::archive::{Archive, ArchivedFiles};
+use crate::storage::archive::ArchivedFiles;
 use crate::storage::raw_file::FrameReader;
 use crate::storage::vfs::{OpenMode, Vfs};
 use crate::storage::{FrameEntry, RawFile};
@@ -92,17 +93,13 @@ fn check_database(vfs: &dyn Vfs, database: &Database, report: &mut VerifyReport)
     let mut types: HashMap<MetricId, ValueType> = catalog.iter().map(|e| (e.id, e.value_type)).collect();
     for wal in inspect::wal_files(vfs, directory, &catalog)? {
         report.wal_records = report.wal_records.saturating_add(wal.summary.records);
-        for damage in &wal.summary.damaged {
+        // Not a torn last write: that is what a crash, or a server that is writing right now, leaves; recovery cuts it off.
+        for damage in wal.summary.lost() {
             report.problems.push(Problem {
                 file: wal.path.clone(),
                 offset: Some(damage.from),
                 what: format!("{} damaged bytes: {}", damage.to.saturating_sub(damage.from), damage.reason),
             });
-        }
-        // A torn last write is what a crash, or a server that is writing right now, leaves; recovery cuts it off.
-        if let Some(tail) = wal.summary.tail.as_ref().filter(|t| !t.torn) {
-            let what = tail.reason.clone();
-            report.problems.push(Problem { file: wal.path.clone(), offset: Some(tail.from), what });
         }
         for record in wal.records.iter().filter(|r| r.new_metric) {
             // A metric that is announced again is one that widened; the catalog may know that before an old record does.
@@ -124,11 +121,23 @@ pub(super) fn check_files(
     types: &HashMap<MetricId, ValueType>,
     report: &mut VerifyReport,
 ) -> Result<()> {
+    // Files that are on their way out, or in, are for the next start to remove; what they were is in an archive, or expired.
+    let journal = match database {
+        Some(_) => Journal::read(vfs, directory)?,
+        None => None,
+    };
+    let hidden = journal.as_ref().map(Journal::hidden).unwrap_or_default();
     let mut built = BTreeMap::new();
-    for path in metric_files::metric_files(vfs, directory)? {
+    for path in metric_files::metric_files(vfs, directory)?.into_iter().filter(|path| !is_hidden(path, hidden)) {
         built.extend(metric::check(vfs, &path, types, report)?);
     }
-    check_raw_files(vfs, directory, database, types, &built, report)
+    metric::check_sources(vfs, directory, report)?;
+    let raw = inspect::data_files(vfs, directory)?.into_iter().filter(|path| !is_hidden(path, hidden));
+    check_raw_files(vfs, raw.collect(), database, types, &built, report)
+}
+
+fn is_hidden(path: &Path, hidden: &[String]) -> bool {
+    path.file_name().is_some_and(|name| hidden.iter().any(|hidden| name == hidden.as_str()))
 }
 
 fn check_archive(
@@ -138,9 +147,9 @@ fn check_archive(
     report: &mut VerifyReport,
 ) -> Result<()> {
     report.archives = report.archives.saturating_add(1);
-    let archive = match Archive::read(vfs, path) {
+    let archive = match read_archive(vfs, path) {
         Ok(archive) => archive,
-        // A restore took out the last that was in it.
+        // A restore took out the last that was in it, or nothing has come into it yet.
         Err(Error::NotFound(_)) => return Ok(()),
         Err(Error::Corrupt { file, offset, reason }) => {
             report.problems.push(Problem { file, offset: Some(offset), what: reason });
@@ -155,7 +164,7 @@ fn check_archive(
 
 fn check_raw_files(
     vfs: &dyn Vfs,
-    directory: &Path,
+    paths: Vec<PathBuf>,
     database: Option<&Database>,
     types: &HashMap<MetricId, ValueType>,
     built: &BTreeMap<Partition, metric::Built>,
@@ -163,7 +172,7 @@ fn check_raw_files(
 ) -> Result<()> {
     // By time range, then raw- before data-: the order in which rows were written, as long as one partitioner named them.
     let mut files = Vec::new();
-    for path in inspect::data_files(vfs, directory)? {
+    for path in paths {
         let Some((partitioner, partition)) = inspect::partition_of_file(&path) else {
             let what = "no partitioner knows this file name".to_owned();
             report.problems.push(Problem { file: path, offset: None, what });

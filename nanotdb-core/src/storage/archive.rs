@@ -46,6 +46,14 @@ pub struct Archive {
 impl Archive {
     /// Reads the headers. [`Error::NotFound`] when there is none, [`Error::Corrupt`] for what is no whole tar file.
     pub fn read(vfs: &dyn Vfs, path: &Path) -> Result<Self> {
+        Self::read_to(vfs, path, u64::MAX)
+    }
+
+    /// The same, as if it were cut at `end`; at 0 there is none.
+    pub(crate) fn read_to(vfs: &dyn Vfs, path: &Path, end: u64) -> Result<Self> {
+        if end == 0 {
+            return Err(Error::NotFound(format!("no archive {}", path.display())));
+        }
         let file = match vfs.open(path, OpenMode::Read) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -53,7 +61,7 @@ impl Archive {
             }
             Err(e) => return Err(Error::io("open", path, e)),
         };
-        let len = file.len().map_err(|e| Error::io("read", path, e))?;
+        let len = file.len().map_err(|e| Error::io("read", path, e))?.min(end);
         let mut this = Self { path: path.to_owned(), ..Self::default() };
         let mut tar = tar::Archive::new(BufReader::new(Cursor { file: &*file, at: 0, end: len }));
         let damaged = |offset: u64, reason: String| Error::Corrupt { file: path.to_owned(), offset, reason };

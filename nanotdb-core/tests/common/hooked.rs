@@ -17,6 +17,16 @@ pub trait Hooks: Send + Sync {
     /// Before so many bytes are written out of one buffer.
     fn write(&self, _path: &Path, _len: usize) {}
 
+    /// Before a directory is listed.
+    fn list(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Before it is looked up what is at a path.
+    fn look_up(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Before blocks are set aside.
     fn reserve(&self, _path: &Path, _offset: u64, _len: u64) -> io::Result<()> {
         Ok(())
@@ -94,10 +104,12 @@ impl<H: Hooks + 'static> Vfs for HookedVfs<H> {
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        self.hooks.list(path)?;
         self.inner.read_dir(path)
     }
 
     fn entry(&self, path: &Path) -> io::Result<Option<DirEntry>> {
+        self.hooks.look_up(path)?;
         self.inner.entry(path)
     }
 

@@ -1,11 +1,17 @@
 //! Damage is contained, reported, and never served as data.
 
-use crate::common::bench::{Bench, Line, SECOND, content_of, float, int, send};
-use crate::common::oracle::START as T;
+use crate::common::bench::{Bench, Line, SECOND, content_of, float, int, send, try_send};
+use crate::common::hooked::{HookedVfs, Hooks};
+use crate::common::oracle::{ROOT, START as T};
 use crate::common::{Content, assert_same};
 use nanotdb_core::config::FsyncPolicy;
-use nanotdb_core::engine::Engine;
+use nanotdb_core::engine::{Engine, EngineOptions};
+use nanotdb_core::maintenance::verify::verify;
+use std::collections::BTreeMap;
+use std::io;
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Everything that is returned, and the warnings.
 fn read_with_warnings(engine: &Engine, database: &str) -> (Content, Vec<String>) {
@@ -44,6 +50,59 @@ fn three_pages(bench: &Bench) -> (Vec<Line>, Vec<usize>) {
     }
     engine.close().unwrap();
     (lines, ends)
+}
+
+/// A directory that this user may not open: neither listed nor searched.
+struct Forbidden(PathBuf);
+
+impl Hooks for Forbidden {
+    fn list(&self, path: &Path) -> io::Result<()> {
+        if path == self.0 { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
+    }
+
+    fn look_up(&self, path: &Path) -> io::Result<()> {
+        if path.parent() == Some(&self.0) { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_directory_that_may_not_be_opened_does_not_keep_the_other_databases_from_being_served() {
+    let bench = Bench::new(FsyncPolicy::Segment, 1_000);
+    let engine = bench.open();
+    send(&engine, &[("home", "a", int(1), T), ("well", "a", int(2), T)]);
+    bench.kill(engine);
+    let before = bench.vfs.snapshot();
+    let options = || EngineOptions {
+        vfs: Arc::new(HookedVfs { inner: bench.vfs.process(), hooks: Arc::new(Forbidden(bench.path("home"))) }),
+        ..bench.options()
+    };
+    let root = Path::new(ROOT);
+    let check = |engine: &Engine| {
+        let health = engine.health();
+        assert!(health.len() == 1 && health[0].0 == "home", "{health:?}");
+        assert_eq!(engine.database_names(true), ["well"]);
+        assert_eq!(engine.query_last("well", "a").unwrap().map(|s| s.value), Some(int(2)));
+        assert!(engine.query_last("home", "a").is_err());
+    };
+    check(&Engine::open_read_only_with(root, bench.config.clone(), options()).unwrap());
+    let report = verify(root, None, bench.config.clone(), options()).unwrap();
+    assert_eq!((report.databases, report.problems.len()), (1, 1), "{report:?}");
+    assert_eq!(report.problems[0].file, bench.path("home"));
+    let engine = Engine::open_with(root, bench.config.clone(), options()).unwrap();
+    check(&engine);
+    let batch = || [("home", "a", int(3), T + SECOND)];
+    assert!(try_send(&engine, &batch()).is_err());
+    send(&engine, &[("well", "a", int(3), T + SECOND)]);
+    engine.close().unwrap();
+    let home = |files: &BTreeMap<PathBuf, Vec<u8>>| -> Vec<_> {
+        files
+            .iter()
+            .filter(|(path, _)| path.starts_with(bench.path("home")))
+            .map(|(p, b)| (p.clone(), b.clone()))
+            .collect()
+    };
+    assert_eq!(home(&bench.vfs.snapshot()), home(&before), "something was written");
+    assert_eq!(bench.open().query_last("home", "a").unwrap().map(|s| s.value), Some(int(1)));
 }
 
 /// Number 4 of the list.

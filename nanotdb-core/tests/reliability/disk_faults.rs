@@ -14,6 +14,29 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+/// While the last batch of a database failed for lack of space its health says so; other mistakes do not count.
+#[test]
+fn r07_health_tells_of_a_full_disk_until_a_batch_is_stored_again() {
+    let bench = Bench::new(FsyncPolicy::Segment, 1_000);
+    let engine = bench.open();
+    send(&engine, &[("home", "a", int(1), T)]);
+    send(&engine, &[("well", "a", int(1), T)]);
+    bench.vfs.set_capacity(Some(bench.vfs.used()));
+    let later = [("home", "a", int(2), T + SECOND)];
+    for _ in 0..3 {
+        assert!(matches!(try_send(&engine, &later), Err(Error::Full { .. })));
+        let health = engine.health();
+        assert_eq!(health.len(), 1, "{health:?}");
+        assert!(health[0].0 == "home" && health[0].1.contains("no space left on device"), "{health:?}");
+    }
+    bench.vfs.set_capacity(None);
+    // Nothing of it is stored, so it shows nothing.
+    let late = try_send(&engine, &[("home", "a", int(0), T - SECOND)]).unwrap();
+    assert_eq!((late.accepted, late.rejected, engine.health().len()), (0, 1, 1));
+    send(&engine, &later);
+    assert_eq!(engine.health(), []);
+}
+
 /// One row of one series with its fate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fate {

@@ -290,6 +290,22 @@ fn a_sweep_makes_room_on_a_full_disk() {
     check(&bench.open(), &since(&lines, MAY_20 + 2 * DAY), "killed");
 }
 
+/// `nanocli maintain --trust-clock` on a disk without room for `.clock`.
+#[test]
+fn a_clock_is_believed_on_a_full_disk_and_saved_when_there_is_room() {
+    let bench = machine(keeping(2, RetentionAction::Delete, "day"), MAY_20);
+    let engine = bench.open();
+    let lines = live(&bench, &engine, 4);
+    engine.flush().unwrap();
+    let has_clock = || bench.vfs.read_dir(Path::new(ROOT)).unwrap().iter().any(|e| e.name == ".clock");
+    bench.vfs.set_capacity(Some(bench.vfs.used()));
+    assert_eq!(names(&sweep_now(&engine)), ["2026-05-20", "2026-05-21"]);
+    check(&engine, &since(&lines, MAY_20 + 2 * DAY), "swept");
+    engine.close().unwrap();
+    assert!(has_clock());
+    check_verify(&bench, "swept");
+}
+
 #[test]
 fn an_error_is_tried_again_and_other_databases_go_on() {
     let bench = machine(keeping(2, RetentionAction::Delete, "day"), MAY_20);

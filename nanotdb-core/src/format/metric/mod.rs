@@ -16,7 +16,7 @@ mod values;
 mod write;
 
 pub use decode::{check_block_header, check_times_header, decode_block, decode_times};
-pub use sources::{FileIdentity, MAX_SOURCES_LEN, decode_sources, encode_sources};
+pub use sources::{FileIdentity, MAX_SOURCES_LEN, check_records, decode_sources, encode_sources};
 pub use write::original_reads;
 
 use crate::model::{Column, MetricId, Timestamp, ValueType, Values};

@@ -71,6 +71,15 @@ pub fn decode_sources(mut bytes: &[u8], file: &FileIdentity) -> Result<Vec<Sourc
     Ok(Vec::new())
 }
 
+/// Whether all records are whole, whichever files they are about.
+pub fn check_records(bytes: &[u8]) -> Result<(), DecodeError> {
+    if bytes.is_empty() {
+        return Err(DecodeError::new(0, "not a list of sources"));
+    }
+    // No file has this identity: its header begins with a magic number.
+    decode_sources(bytes, &([0; HEADER_LEN], 0, 0)).map(|_| ())
+}
+
 fn decode_record(bytes: &[u8], file: &FileIdentity) -> Result<Vec<Source>, DecodeError> {
     let damaged = || DecodeError::new(0, "not a list of sources");
     let (body, trailer) =
@@ -109,6 +118,7 @@ mod tests {
             encode_sources(&([7; HEADER_LEN], 6, 9), &other, &mut bytes);
             encode_sources(&header, &sources, &mut bytes);
             assert!(bytes.len() as u64 <= MAX_SOURCES_LEN);
+            check_records(&bytes).unwrap();
             assert_eq!(decode_sources(&bytes, &header).unwrap(), sources);
             assert_eq!(decode_sources(&bytes, &([7; HEADER_LEN], 6, 9)).unwrap(), other);
             assert_eq!(decode_sources(&bytes, &([7; HEADER_LEN], 6, 8)).unwrap(), []);
@@ -116,6 +126,7 @@ mod tests {
                 let mut damaged = bytes.clone();
                 damaged[bit / 8] ^= 1 << (bit % 8);
                 assert!(decode_sources(&damaged, &header).is_err(), "bit {bit} of {count} sources");
+                assert!(check_records(&damaged).is_err(), "bit {bit} of {count} sources");
             }
             // All but an end between the two records.
             let first = 4 + IDENTITY_LEN + SOURCE_LEN + TRAILER_LEN;

@@ -72,6 +72,19 @@ pub struct WalSummary {
     pub tail: Option<Tail>,
 }
 
+impl WalSummary {
+    /// Damage without a torn last write, which a server that is writing now, or a kill, leaves: batches before it were never
+    /// told to be stored.
+    pub fn lost(&self) -> Vec<DamagedRange> {
+        let tail = self.tail.iter().filter(|tail| !tail.torn).map(|tail| DamagedRange {
+            from: tail.from,
+            to: tail.from.saturating_add(tail.len),
+            reason: tail.reason.clone(),
+        });
+        self.damaged.iter().cloned().chain(tail).collect()
+    }
+}
+
 struct RawRecord<'a> {
     id: MetricId,
     delta: i64,

@@ -2,7 +2,7 @@
 
 use super::{Problem, VerifyReport};
 use crate::database::Digest;
-use crate::format::metric::{Block, Rows, Series, Source};
+use crate::format::metric::{Block, MAX_SOURCES_LEN, Rows, Series, Source, check_records};
 use crate::maintenance::metric_files::partition_of;
 use crate::model::{Column, MetricId, ValueType, Values};
 use crate::plugin::{BlockStatistics, Partition};
@@ -102,6 +102,28 @@ pub(super) fn check(
     }
     let Check { rows, whole, .. } = check;
     Ok(Some((partition, Built { path: path.to_owned(), sources: layout.sources.clone(), rows, whole })))
+}
+
+/// Checks what is written beside metric files of versions 1 and 2 of their raw files. Queries do without one that is damaged.
+pub(super) fn check_sources(vfs: &dyn Vfs, directory: &Path, report: &mut VerifyReport) -> Result<()> {
+    let entries = vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))?;
+    let is_record = |name: &str| name.starts_with("built-") && name.ends_with(".sources");
+    for entry in entries.into_iter().filter(|entry| !entry.is_dir && is_record(&entry.name)) {
+        let path = directory.join(entry.name);
+        let what = match vfs.read(&path, MAX_SOURCES_LEN) {
+            // Every record is looked at, whichever file it is about.
+            Ok(bytes) => match check_records(&bytes) {
+                Ok(()) => continue,
+                Err(e) => e.reason,
+            },
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(e) if e.kind() == std::io::ErrorKind::InvalidData => e.to_string(),
+            Err(e) => return Err(Error::io("read", path, e)),
+        };
+        let what = format!("{what}; queries compare the metric file with its raw files instead");
+        report.problems.push(Problem { file: path, offset: None, what });
+    }
+    Ok(())
 }
 
 /// Where and what, of an error that is about the file.

@@ -113,7 +113,7 @@ pub trait Vfs: Send + Sync {
     /// Makes a directory and its parents.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
 
-    /// Lists a directory, sorted by name.
+    /// Lists the files and directories of a directory, sorted by name. What is neither, as a pipe, is left out.
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
 
     /// What is at `path`, or `None`.
@@ -123,7 +123,7 @@ pub trait Vfs: Send + Sync {
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
     /// Takes an exclusive advisory lock on a file, made if missing. `WouldBlock` when another process (or handle) has it.
-    /// The file then holds the decimal process id of the owner.
+    /// The file then holds the decimal process id of the owner, unless there is no space for it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>>;
 
     /// Reads a whole file of at most `limit` bytes; a longer one is `InvalidData`.

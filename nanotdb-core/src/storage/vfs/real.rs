@@ -106,7 +106,9 @@ impl Vfs for RealVfs {
             // Follows symbolic links. Only what vanished meanwhile is left out: a file that a device in trouble says nothing
             // of is there all the same, and a database without it would look whole.
             match fs::metadata(entry.path()) {
-                Ok(metadata) => entries.push(entry_of(name, &metadata)),
+                // A pipe or a device is no file of a database: to open one may wait for ever.
+                Ok(metadata) if metadata.is_file() || metadata.is_dir() => entries.push(entry_of(name, &metadata)),
+                Ok(_) => {}
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Err(e) => return Err(e),
             }
@@ -139,7 +141,11 @@ impl Vfs for RealVfs {
             Err(TryLockError::Error(e)) => return Err(e),
         }
         file.set_len(0)?;
-        write!(file, "{}", std::process::id())?;
+        match write!(file, "{}", std::process::id()) {
+            // The lock holds without.
+            Err(e) if !matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => return Err(e),
+            _ => {}
+        }
         Ok(Box::new(RealLock(file)))
     }
 }
@@ -160,5 +166,18 @@ mod tests {
         // Its metadata cannot be had for another reason: too many links.
         symlink("loop", path("loop")).unwrap();
         RealVfs.read_dir(directory.path()).unwrap_err();
+    }
+
+    /// Whoever opened it would wait for somebody who writes into it.
+    #[test]
+    fn a_pipe_is_no_file_of_a_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let made = std::process::Command::new("mkfifo").arg(directory.path().join("data-2026-05-22.dat")).status();
+        assert!(made.unwrap().success());
+        fs::write(directory.path().join("data-2026-05-23.dat"), b"x").unwrap();
+        fs::create_dir(directory.path().join("home")).unwrap();
+        std::os::unix::fs::symlink("data-2026-05-23.dat", directory.path().join("link")).unwrap();
+        let names: Vec<_> = RealVfs.read_dir(directory.path()).unwrap().into_iter().map(|entry| entry.name).collect();
+        assert_eq!(names, ["data-2026-05-23.dat", "home", "link"]);
     }
 }
