@@ -36,6 +36,38 @@ fn a_database_is_created_with_its_settings_renamed_and_dropped() {
 }
 
 #[test]
+fn of_a_database_that_is_a_link_the_link_is_dropped() {
+    let bench = Bench::new();
+    bench.import("root", "a/x 1 1000\nb/x 1 1000\n");
+    std::fs::rename(bench.path("root/a"), bench.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", bench.path("root/a")).unwrap();
+    // A link inside of one is not followed either, and one that leads nowhere is in nobody's way.
+    std::fs::create_dir(bench.path("other")).unwrap();
+    bench.file("other/kept", "");
+    std::os::unix::fs::symlink("../../other", bench.path("root/b/link")).unwrap();
+    std::os::unix::fs::symlink("nowhere", bench.path("root/b/broken")).unwrap();
+    let before = snapshot(&bench.path("elsewhere"));
+    for name in ["a", "b"] {
+        assert_eq!(bench.run(&["db", "drop", "--root", "root", name, "--yes"]).ok(), format!("removed {name}\n"));
+    }
+    assert!(before == snapshot(&bench.path("elsewhere")) && bench.path("other/kept").exists());
+    let left: Vec<_> = std::fs::read_dir(bench.path("root")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name == ".lock" || name == "engine.toml"), "{left:?}");
+}
+
+#[test]
+fn a_link_that_an_interrupted_command_left_is_in_nobodys_way() {
+    let bench = Bench::new();
+    bench.import("root", "a/x 1 1000\n");
+    std::fs::create_dir(bench.path("elsewhere")).unwrap();
+    bench.file("elsewhere/kept", "");
+    std::os::unix::fs::symlink("../elsewhere", bench.path("root/.dropped-a")).unwrap();
+    bench.run(&["db", "drop", "--root", "root", "a", "--yes"]).ok();
+    assert!(!bench.path("root/a").exists() && !bench.path("root/.dropped-a").exists());
+    assert!(bench.path("elsewhere/kept").exists());
+}
+
+#[test]
 fn rename_takes_samples_that_are_in_the_log_alone_along() {
     let bench = Bench::new();
     let server = crate::helpers::Server::start(&bench, "root");
