@@ -57,7 +57,7 @@ struct Args {
 const AFTER_HELP: &str = "\
 Examples:
   drip --init                                  a drip.toml to edit
-  drip --check --config drip.toml              what works here, and what does not
+  drip --check --config drip.toml              what works here, what does not
   drip --config drip.toml                      collect and send
   drip --once                                  what would be sent
   drip --server-url http://pi.local:8428 --database laptop --interval 1m

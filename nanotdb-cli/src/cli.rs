@@ -29,7 +29,7 @@ pub(crate) struct Cli {
 const AFTER_HELP: &str = "\
 Examples:
   nanocli import --root ./nanotdb-data --in backup.lp.zst
-  nanocli query  --root ./nanotdb-data --db sensors --metric '^temp\\.' --start -1h
+  nanocli query --db sensors --metric '^temp\\.' --start -1h
   nanocli export --root ./nanotdb-data --db sensors --out sensors.lp.zst
   nanocli build metric --root ./nanotdb-data --db sensors
   nanocli rollup --root ./nanotdb-data
@@ -77,6 +77,13 @@ pub(crate) enum Command {
     Plugins(plugins::Args),
 }
 
+impl Command {
+    /// Whether it prints itself what the engine could not read.
+    pub(crate) fn tells_what_is_left_out(&self) -> bool {
+        matches!(self, Command::Query(_) | Command::Export(_) | Command::Bench(_) | Command::Convert(_))
+    }
+}
+
 /// The option every command on a data directory has.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RootArg {
@@ -116,6 +123,24 @@ mod tests {
     #[test]
     fn the_grammar_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// clap wraps what is too long, by the width of the terminal: a text that is wrapped already would be so twice, and an
+    /// example would break somewhere.
+    #[test]
+    fn texts_below_the_options_are_wrapped_by_clap_alone_and_examples_never() {
+        fn check(command: &clap::Command) {
+            let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            for (line, next) in lines.iter().zip(lines.iter().skip(1).chain([&""])) {
+                let name = command.get_name();
+                let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+                assert!(is_prose(line) || line.chars().count() <= 80, "{name}: {line}");
+                assert!(!is_prose(line) || !is_prose(next), "{name}: {line}\n{next}");
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
     }
 
     #[test]

@@ -105,6 +105,7 @@ impl IngestFormat for CsvFormat {
             filled: (0, 0),
             line: 1,
             layout: None,
+            ending: Ending::None,
         })
     }
 }
@@ -123,6 +124,14 @@ enum Values {
     Long(usize, usize),
 }
 
+/// What was put behind the input to see how it ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    None,
+    LineBreak,
+    Record,
+}
+
 struct Parser {
     format: CsvFormat,
     database: Vec<u8>,
@@ -134,15 +143,30 @@ struct Parser {
     /// Where the record starts.
     line: u64,
     layout: Option<Layout>,
+    ending: Ending,
 }
 
 impl IngestParser for Parser {
     fn parse(&mut self, input: &[u8], end: bool, sink: &mut dyn SampleSink) -> Result<usize, IngestError> {
         let mut rest = input;
         loop {
-            // An empty input means the end to the reader.
-            if rest.is_empty() && !end {
-                return Ok(input.len());
+            if rest.is_empty() {
+                if !end {
+                    return Ok(input.len());
+                }
+                // An empty input would mean the end to the reader, which takes a quote for closed there. A line break ends a
+                // record, or is an empty line after the last one; what it does not end is between quotes.
+                rest = match self.ending {
+                    Ending::None => b"\n",
+                    Ending::LineBreak => b"x\n",
+                    Ending::Record => {
+                        return Err(IngestError(format!("line {}: a quote is opened and never closed", self.line)));
+                    }
+                };
+                self.ending = match self.ending {
+                    Ending::None => Ending::LineBreak,
+                    Ending::LineBreak | Ending::Record => Ending::Record,
+                };
             }
             let (bytes, fields) = self.filled;
             let (result, read, written, ended) = self.reader.read_record(
@@ -167,6 +191,7 @@ impl IngestParser for Parser {
                     );
                     return Err(IngestError(text));
                 }
+                ReadRecordResult::Record if self.ending == Ending::Record => return Ok(input.len()),
                 ReadRecordResult::Record => {
                     self.record(sink)?;
                     self.filled = (0, 0);
@@ -302,8 +327,16 @@ impl CsvFormat {
             *name = name.trim_start_matches('\u{feff}').to_owned();
         }
         let find = |wanted: &str, flag: &str| -> Result<usize, String> {
-            if let Some(at) = names.iter().position(|name| name == wanted) {
-                return Ok(at);
+            let mut named = names.iter().enumerate().filter(|(_, name)| *name == wanted).map(|(at, _)| at);
+            if let Some(at) = named.next() {
+                return match named.next() {
+                    None => Ok(at),
+                    Some(other) => Err(format!(
+                        "{flag}: columns {} and {} are both called {wanted:?}; name one by its number",
+                        at + 1,
+                        other + 1
+                    )),
+                };
             }
             match wanted.parse::<usize>() {
                 Ok(at) if (1..=first.len()).contains(&at) => Ok(at - 1),
@@ -340,7 +373,17 @@ impl CsvFormat {
                         columns.push((at, name, ColumnType::Auto));
                     }
                 }
-                for (at, metric, _) in &columns {
+                for (place, (at, metric, _)) in columns.iter().enumerate() {
+                    if let Some((before, ..)) = columns.iter().take(place).find(|(_, known, _)| known == metric) {
+                        return Err(format!(
+                            "columns {} and {} would both be metric {metric:?}: take one of them, or give them names, with \
+                             --columns {}=...,{}=...",
+                            before + 1,
+                            at + 1,
+                            before + 1,
+                            at + 1
+                        ));
+                    }
                     let name = format!("{}{metric}", self.prefix);
                     nanotdb_core::model::name::check_metric_name(name.as_bytes())
                         .map_err(|e| format!("column {}: {e}; give it a name with --columns", at + 1))?;
@@ -395,13 +438,13 @@ fn time_of(cell: &[u8], format: TimeFormat) -> Result<Timestamp, String> {
     if format != TimeFormat::Auto && !is_number {
         return Err(format!("time {}: accepted is a Unix time as --time-format says", quoted(cell)));
     }
-    if !starts_as_number {
-        return Err(format!(
-            "time {}: accepted are RFC 3339, YYYY-MM-DD [HH[:MM[:SS[.n]]]] in UTC, and Unix times; see --time-format",
-            quoted(cell)
-        ));
-    }
-    parse_time(text, unit, 0).map_err(|e| e.to_string())
+    // What is left has no date and is no number: a time relative to now says nothing in a file.
+    let is_date = text.as_bytes().get(4) == Some(&b'-');
+    let parsed = if is_number || is_date { parse_time(text, unit, 0).ok() } else { None };
+    parsed.ok_or_else(|| {
+        let accepted = "RFC 3339, YYYY-MM-DD [HH[:MM[:SS[.n]]]] in UTC, and Unix times";
+        format!("time {}: accepted are {accepted}; see --time-format", quoted(cell))
+    })
 }
 
 /// The unit of a Unix time of this century, by its digits before the point.

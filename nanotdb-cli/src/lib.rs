@@ -47,7 +47,8 @@ pub fn run_with<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T
             return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
         }
     };
-    match logging::start(cli.log_file.as_deref(), cli.log_level).and_then(|()| commands::run(cli.command)) {
+    let tells = cli.command.tells_what_is_left_out();
+    match logging::start(cli.log_file.as_deref(), cli.log_level, tells).and_then(|()| commands::run(cli.command)) {
         Ok(code) => code,
         Err(e) if output::is_broken_pipe(&e) => ExitCode::SUCCESS,
         Err(e) => {

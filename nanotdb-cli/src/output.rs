@@ -9,7 +9,13 @@ pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
 
 /// Whether the reader of our output went away (`nanocli export | head`). That is no failure of ours.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|e| e.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    let of_engine = |e: &(dyn std::error::Error + 'static)| match e.downcast_ref::<nanotdb_core::Error>() {
+        Some(nanotdb_core::Error::Io { source, .. }) => Some(source.kind()),
+        _ => None,
+    };
+    let kinds =
+        error.chain().filter_map(|e| e.downcast_ref::<io::Error>().map(io::Error::kind).or_else(|| of_engine(e)));
+    kinds.into_iter().any(|kind| kind == io::ErrorKind::BrokenPipe)
 }
 
 /// Prints one JSON document, indented, to standard output.
@@ -46,5 +52,8 @@ mod tests {
         let of = |kind: io::ErrorKind| Err::<(), _>(io::Error::from(kind)).context("writing").unwrap_err();
         assert!(is_broken_pipe(&of(io::ErrorKind::BrokenPipe)));
         assert!(!is_broken_pipe(&of(io::ErrorKind::StorageFull)));
+        let engine = |kind: io::ErrorKind| anyhow::Error::from(nanotdb_core::Error::io("write", "-", kind.into()));
+        assert!(is_broken_pipe(&engine(io::ErrorKind::BrokenPipe)));
+        assert!(!is_broken_pipe(&engine(io::ErrorKind::PermissionDenied)));
     }
 }

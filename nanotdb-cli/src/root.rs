@@ -82,6 +82,15 @@ pub(crate) fn databases(engine: &Engine, root: &Path, one: Option<&str>) -> Resu
     }
 }
 
+/// The databases that cannot be opened, with the reasons; none when the command is about one database alone, which says so
+/// itself.
+pub(crate) fn unusable(engine: &Engine, one: Option<&str>) -> Vec<String> {
+    match one {
+        Some(_) => Vec::new(),
+        None => engine.health().into_iter().map(|(name, reason)| format!("database {name:?}: {reason}")).collect(),
+    }
+}
+
 /// Fails with `NotFound`, naming the databases there are, unless `name` is one of them.
 pub(crate) fn require_database(engine: &Engine, root: &Path, name: &str) -> Result<()> {
     if engine.has_database(name) {

@@ -1,16 +1,16 @@
 //! The one error type of the engine, and what an operator can do about each kind.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// `Result` with the engine's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Everything the engine can refuse or fail at.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// Bytes on disk are not what was written. Run `nanocli verify`; the rest of the data stays readable.
-    #[error("{file}: damaged at byte {offset}: {reason}", file = file.display())]
     Corrupt {
         /// The damaged file.
         file: PathBuf,
@@ -20,7 +20,6 @@ pub enum Error {
         reason: String,
     },
     /// The file is whole, but of a version or a codec that this binary does not have.
-    #[error("{file}: {reason}", file = file.display())]
     Incompatible {
         /// The file.
         file: PathBuf,
@@ -28,21 +27,25 @@ pub enum Error {
         reason: String,
     },
     /// The disk (or a quota) is full. Nothing of the refused batch was stored; free space and send it again.
-    #[error("no space left on device while writing {file}", file = file.display())]
     Full {
         /// The file that could not grow.
         file: PathBuf,
     },
     /// A database stopped accepting writes after an I/O error. Mend the cause, then restart.
-    #[error("database {database:?} is read-only: {reason}")]
     ReadOnly {
         /// The database.
         database: String,
         /// The error that made it read-only.
         reason: String,
     },
+    /// A database is there and cannot be opened: a mistake in its manifest.toml, or damage. Mend it, then restart.
+    Unavailable {
+        /// The database.
+        database: String,
+        /// The error that it met.
+        reason: String,
+    },
     /// Another process holds the data directory.
-    #[error("{root} is in use by another process{}; stop it first, or use a reading command", pid.map(|p| format!(" (pid {p})")).unwrap_or_default(), root = root.display())]
     Locked {
         /// The data directory.
         root: PathBuf,
@@ -50,10 +53,8 @@ pub enum Error {
         pid: Option<u32>,
     },
     /// The same work is under way already. Try again when it is done.
-    #[error("{0}")]
     Busy(String),
     /// A configured limit was reached; the message names the key in engine.toml that sets it.
-    #[error("limit {key} = {limit} reached: {detail}")]
     Limit {
         /// Key in engine.toml, for example `limits.max_databases`.
         key: &'static str,
@@ -63,13 +64,10 @@ pub enum Error {
         detail: String,
     },
     /// The caller's input is wrong; the message says what would be accepted.
-    #[error("{0}")]
     BadInput(String),
     /// There is no such database, metric, file or plugin.
-    #[error("{0}")]
     NotFound(String),
     /// A configuration file holds a value that is not accepted.
-    #[error("{file}: {key} = {value}: {accepted}", file = file.display())]
     Config {
         /// The configuration file.
         file: PathBuf,
@@ -81,7 +79,6 @@ pub enum Error {
         accepted: String,
     },
     /// The operating system refused an operation on a file.
-    #[error("{op} {path}: {source}", path = path.display())]
     Io {
         /// What was attempted, for example `open`.
         op: &'static str,
@@ -91,9 +88,39 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The operation was cancelled by its caller, or ran past its deadline.
-    #[error("cancelled: {0}")]
     Cancelled(String),
 }
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Corrupt { file, offset, reason } => {
+                write!(f, "{}: damaged at byte {offset}: {reason}", file.display())
+            }
+            Error::Incompatible { file, reason } => write!(f, "{}: {reason}", file.display()),
+            Error::Full { file } => write!(f, "no space left on device while writing {}", file.display()),
+            Error::ReadOnly { database, reason } => write!(f, "database {database:?} is read-only: {reason}"),
+            Error::Unavailable { database, reason } => write!(f, "database {database:?} cannot be opened: {reason}"),
+            Error::Locked { root, pid } => {
+                write!(f, "{} is in use by another process", root.display())?;
+                if let Some(pid) = pid {
+                    write!(f, " (pid {pid})")?;
+                }
+                f.write_str("; stop it first, or use a reading command")
+            }
+            Error::Limit { key, limit, detail } => write!(f, "limit {key} = {limit} reached: {detail}"),
+            Error::Busy(text) | Error::BadInput(text) | Error::NotFound(text) => f.write_str(text),
+            Error::Config { file, key, value, accepted } => {
+                write!(f, "{}: {key} = {value}: {accepted}", file.display())
+            }
+            Error::Io { op, path, source } => write!(f, "{op} {}: {source}", path.display()),
+            Error::Cancelled(text) => write!(f, "cancelled: {text}"),
+        }
+    }
+}
+
+/// Without a source: the text says everything, and whoever prints a chain of errors would say it twice.
+impl std::error::Error for Error {}
 
 impl Error {
     /// Wraps an I/O error with what was attempted on which path. "No space" becomes [`Error::Full`].

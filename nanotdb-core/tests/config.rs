@@ -258,9 +258,11 @@ fn bad_values_of_a_manifest_are_refused() {
         ("page.max_bytes = 13".into(), "page.max_bytes", "13", "at least 14"),
         ("page.max_age = \"1y\"".into(), "page.max_age", "\"1y\"", "1h30m"),
         ("page.codec = 1".into(), "page.codec", "1", "text in quotes"),
-        ("rollups.checkpoint_file = \"../x\"".into(), "rollups.checkpoint_file", "\"../x\"", "inside the database"),
-        ("rollups.checkpoint_file = \"/x\"".into(), "rollups.checkpoint_file", "\"/x\"", "inside the database"),
-        ("rollups.checkpoint_file = \"\"".into(), "rollups.checkpoint_file", "\"\"", "inside the database"),
+        ("rollups.checkpoint_file = \"../x\"".into(), "rollups.checkpoint_file", "\"../x\"", "without directories"),
+        ("rollups.checkpoint_file = \"/x\"".into(), "rollups.checkpoint_file", "\"/x\"", "without directories"),
+        ("rollups.checkpoint_file = \"\"".into(), "rollups.checkpoint_file", "\"\"", "without directories"),
+        ("rollups.checkpoint_file = \".\"".into(), "rollups.checkpoint_file", "\".\"", "without directories"),
+        ("rollups.checkpoint_file = \"sub/x\"".into(), "rollups.checkpoint_file", "\"sub/x\"", "without directories"),
         ("rollups.default_interval = \"0s\"".into(), "rollups.default_interval", "\"0s\"", "more than zero"),
         ("rollups.default_destination_db = \"a/b\"".into(), "rollups.default_destination_db", "\"a/b\"", "A-Z"),
         ("rollups.default_aggregates = [1]".into(), "rollups.default_aggregates", "[1]", "list of texts"),
@@ -293,6 +295,35 @@ fn bad_values_of_a_manifest_are_refused() {
     ];
     for (text, key, value, accepted) in cases {
         assert_refused(manifest(&text).unwrap_err(), MANIFEST, key, value, accepted);
+    }
+}
+
+#[test]
+fn rollups_do_not_write_over_the_files_of_their_database() {
+    let own = [
+        "catalog.json",
+        "manifest.toml",
+        "Manifest.TOML",
+        "retention.journal",
+        "data-2024-05-06.dat",
+        "raw-2024-05-06.dat",
+        "metric-2024-05-06.dat",
+        "built-2024-05-06.sources",
+        "archive-2024.tar",
+        "events-2024-05-06.dat",
+        "s.wal",
+        "s.wal.next",
+        "x.tmp",
+        "s.wal.damaged-12",
+        ".lock",
+    ];
+    for name in own {
+        let text = format!("rollups.checkpoint_file = \"{name}\"");
+        let shown = format!("\"{name}\"");
+        assert_refused(manifest(&text).unwrap_err(), MANIFEST, "rollups.checkpoint_file", &shown, "own files");
+    }
+    for name in ["rollup.checkpoints.log", "checkpoints", "datalog", "wal.log"] {
+        assert_eq!(manifest(&format!("rollups.checkpoint_file = \"{name}\"")).unwrap().rollups.checkpoint_file, name);
     }
 }
 

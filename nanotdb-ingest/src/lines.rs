@@ -84,7 +84,7 @@ impl Lines {
         // What is quoted must not depend on how much of the line has arrived.
         let head = line.get(..self.limit).unwrap_or(line);
         let reason = format!(
-            "line is longer than {} bytes, which is the limit on one line: {}; check that lines end with a newline",
+            "line is longer than {} bytes, which is the limit on one line (limits.max_line_bytes): {}; check that lines end with a newline",
             self.limit,
             excerpt(head)
         );

@@ -2,6 +2,7 @@
 
 use crate::demo::DemoArgs;
 use clap::{Parser, Subcommand};
+use nanotdb_core::config::check_listen;
 use std::path::{Path, PathBuf};
 
 /// Root used when neither `--config` nor `--data` is given.
@@ -27,7 +28,7 @@ pub(crate) struct Args {
     pub(crate) init: bool,
 
     /// Address to serve on, for example 127.0.0.1:8428; `:8428` means every interface [default: engine.listen]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) listen: Option<String>,
 
     /// List the codecs, partitions, ingest formats and aggregates of this binary, and exit
@@ -46,6 +47,11 @@ pub(crate) struct Args {
     /// Something else than serving a directory.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+/// An address as `engine.listen` has it.
+pub(crate) fn address(text: &str) -> Result<String, String> {
+    check_listen(text).map(|()| text.to_owned()).map_err(|accepted| format!("accepted is {accepted}"))
 }
 
 /// What `nanotdb` does besides.
@@ -129,6 +135,22 @@ mod tests {
         assert_eq!(location.config, Path::new("/srv/x/engine.toml"));
         assert!(!location.must_exist);
         assert_eq!(parse(&[]).unwrap().location().root, Path::new("nanotdb-data"));
+    }
+
+    /// Examples and paragraphs, as in `nanocli`.
+    #[test]
+    fn texts_below_the_options_are_wrapped_by_clap_alone_and_examples_never() {
+        let mut command = <Args as clap::CommandFactory>::command();
+        let mut all = vec![command.clone()];
+        all.extend(command.get_subcommands_mut().map(|command| command.clone()));
+        for text in all.iter().filter_map(|command| command.get_after_help()).map(ToString::to_string) {
+            let lines: Vec<&str> = text.lines().collect();
+            for (line, next) in lines.iter().zip(lines.iter().skip(1).chain([&""])) {
+                let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+                assert!(is_prose(line) || line.chars().count() <= 80, "{line}");
+                assert!(!is_prose(line) || !is_prose(next), "{line}\n{next}");
+            }
+        }
     }
 
     #[test]

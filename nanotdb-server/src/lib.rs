@@ -84,6 +84,10 @@ fn start(args: &Args) -> Result<()> {
         return start_demo(demo, vfs);
     }
     let location = args.location();
+    if let Some(data) = args.data.as_deref().filter(|data| data.is_file()) {
+        let reason = format!("{} is a file; --data takes a directory", data.display());
+        return Err(nanotdb_core::Error::bad_input(reason).into());
+    }
     if args.init {
         if args.config.is_none() && args.data.is_none() {
             let needed = "--init needs --config PATH or --data DIR, to know where engine.toml goes";

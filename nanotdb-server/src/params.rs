@@ -44,7 +44,11 @@ impl Params {
         for pair in encoded.split(|b| *b == b'&').filter(|p| !p.is_empty()) {
             let at = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
             let (name, value) = pair.split_at(at);
-            self.0.push((decode(name)?, decode(value.get(1..).unwrap_or_default())?));
+            let name =
+                decode(name).map_err(|text| ApiError::bad(format!("the parameter name {text:?} is not UTF-8")))?;
+            let value = decode(value.get(1..).unwrap_or_default())
+                .map_err(|text| ApiError::parameter(&name, &text, "give text in UTF-8"))?;
+            self.0.push((name, value));
         }
         Ok(())
     }
@@ -74,8 +78,8 @@ impl Params {
     }
 }
 
-/// Undoes percent-encoding and `+` for a space. A `%` that starts no code stands for itself.
-fn decode(text: &[u8]) -> Result<String, ApiError> {
+/// Undoes percent-encoding and `+` for a space. A `%` that starts no code stands for itself. What is not UTF-8 is the error.
+fn decode(text: &[u8]) -> Result<String, String> {
     let hex = |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16));
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;
@@ -93,8 +97,7 @@ fn decode(text: &[u8]) -> Result<String, ApiError> {
             other => out.push(other),
         }
     }
-    String::from_utf8(out)
-        .map_err(|e| ApiError::bad(format!("parameter text {:?} is not UTF-8", String::from_utf8_lossy(e.as_bytes()))))
+    String::from_utf8(out).map_err(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
 #[cfg(test)]

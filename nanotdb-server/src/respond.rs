@@ -85,9 +85,11 @@ impl From<Error> for ApiError {
             Error::BadInput(_) | Error::Limit { .. } => StatusCode::BAD_REQUEST,
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Busy(_) => StatusCode::CONFLICT,
-            Error::ReadOnly { .. } | Error::Full { .. } | Error::Locked { .. } | Error::Cancelled(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Error::ReadOnly { .. }
+            | Error::Unavailable { .. }
+            | Error::Full { .. }
+            | Error::Locked { .. }
+            | Error::Cancelled(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())
@@ -183,6 +185,7 @@ mod tests {
             (Error::NotFound("b".into()), 404, "not_found"),
             (Error::Busy("c".into()), 409, "conflict"),
             (Error::ReadOnly { database: "d".into(), reason: "r".into() }, 503, "unavailable"),
+            (Error::Unavailable { database: "d".into(), reason: "r".into() }, 503, "unavailable"),
             (Error::Full { file: "f".into() }, 503, "unavailable"),
             (Error::Io { op: "open", path: "p".into(), source: io }, 500, "execution"),
         ];

@@ -54,7 +54,7 @@ pub(crate) async fn bind(address: &str) -> io::Result<TcpListener> {
 async fn listen(address: String) -> io::Result<TcpListener> {
     let mut outcome = Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no address of this machine"));
     for address in lookup_host(address).await? {
-        outcome = bind(address);
+        outcome = listen_at(address);
         if outcome.is_ok() {
             break;
         }
@@ -62,7 +62,7 @@ async fn listen(address: String) -> io::Result<TcpListener> {
     outcome
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
     // On Windows it would let a second server in.
     #[cfg(not(windows))]

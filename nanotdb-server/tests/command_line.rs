@@ -28,6 +28,29 @@ fn init_without_a_place_is_a_wrong_argument() {
 }
 
 #[test]
+fn a_wrong_address_is_a_wrong_argument_and_makes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [&["--listen", "nonsense"][..], &["--listen", ":99999"], &["demo", "--listen", "x"]] {
+        let (code, _, error) = run(args, dir.path());
+        assert_eq!(code, 2, "{error}");
+        assert!(error.contains("--listen") && error.contains("accepted is host:port"), "{error}");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn data_that_is_a_file_is_a_wrong_argument() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), "mine").unwrap();
+    for args in [&["--data", "file"][..], &["--init", "--data", "file"]] {
+        let (code, _, error) = run(args, dir.path());
+        assert_eq!(code, 2, "{error}");
+        assert!(error.contains("file is a file; --data takes a directory"), "{error}");
+    }
+    assert_eq!(std::fs::read_to_string(dir.path().join("file")).unwrap(), "mine");
+}
+
+#[test]
 fn a_missing_configuration_is_answered_with_how_to_make_it() {
     let dir = tempfile::tempdir().unwrap();
     let (code, _, error) = run(&["--config", "nowhere/engine.toml"], dir.path());

@@ -3,7 +3,7 @@
 use crate::cli::{DatabasesArgs, RootArg};
 use crate::inspect::table::Table;
 use crate::{output, root, text};
-use nanotdb_core::maintenance::archive::{self, ArchiveReport, ArchivedPartition, Wanted};
+use nanotdb_core::maintenance::archive::{self, ArchiveReport, ArchivedPartition, Restored, Wanted};
 use std::process::ExitCode;
 
 /// Look into the archives of expired partitions, or restore from them.
@@ -35,8 +35,8 @@ Examples:
   nanocli archive restore --root ./nanotdb-data --db sensors --part 2026-05-21
   nanocli archive restore --root ./nanotdb-data --db sensors --bucket 2026-05
 
-Every checksum is verified before the first file is put in its place, and no file is overwritten. What is restored is in
-the archive no more. It would go there again at the next sweep if it is still expired, so that is refused: first set
+Every checksum is verified before the first file is put in its place, and no file is overwritten. What is restored is in \
+the archive no more. It would go there again at the next sweep if it is still expired, so that is refused: first set \
 retention_days or retention_action in the database's manifest.toml.";
 
 #[derive(Debug, clap::Args)]
@@ -50,6 +50,7 @@ struct List {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("wanted").required(true).args(["part", "bucket"]))]
 struct Restore {
     #[command(flatten)]
     root: RootArg,
@@ -59,7 +60,7 @@ struct Restore {
     db: String,
 
     /// This partition, named as in its files: 2026-05-21, 2026-05 or 2026
-    #[arg(long, value_name = "PARTITION", required_unless_present = "bucket", conflicts_with = "bucket")]
+    #[arg(long, value_name = "PARTITION")]
     part: Option<String>,
 
     /// Everything in one archive, named as in its file: 2026-05 for archive-2026-05.tar
@@ -173,8 +174,11 @@ fn restore(args: &Restore) -> anyhow::Result<ExitCode> {
         .and_then(|()| archive::restore(&engine, &args.db, wanted))
         .and_then(|restored| Ok((restored, archive::list(&engine, &args.db)?)));
     let closed = engine.close();
-    let (restored, left) = restored?;
+    let (Restored { partitions: restored, refused }, left) = restored?;
     closed?;
+    for (_, error) in &refused {
+        eprintln!("nanocli: {error}");
+    }
     let is_left = |partition: &ArchivedPartition| {
         left.iter().flat_map(|archive| &archive.partitions).any(|p| p.partition == partition.partition)
     };
@@ -182,6 +186,10 @@ fn restore(args: &Restore) -> anyhow::Result<ExitCode> {
         output::print_json(&serde_json::json!({
             "database": args.db,
             "restored": restored.iter().map(partition_json).collect::<Vec<_>>(),
+            "refused": refused
+                .iter()
+                .map(|(partition, error)| serde_json::json!({ "partition": partition, "reason": error.to_string() }))
+                .collect::<Vec<_>>(),
         }))?;
     } else {
         let mut table = Table::new(&["PARTITION", ">FILES", ">SIZE"]);
@@ -192,11 +200,12 @@ fn restore(args: &Restore) -> anyhow::Result<ExitCode> {
                 text::bytes(partition.bytes()),
             ]);
         }
-        output::print_text(&format!(
-            "{}{} restored\n",
-            table.render(),
-            text::counted(restored.len() as u64, "partition")
-        ))?;
+        let also = match refused.len() as u64 {
+            0 => String::new(),
+            more => format!(", {} stay in the archive", text::count(more)),
+        };
+        let count = text::counted(restored.len() as u64, "partition");
+        output::print_text(&format!("{}{count} restored{also}\n", table.render()))?;
     }
     for partition in restored.iter().filter(|partition| is_left(partition)) {
         let part = &partition.partition;
@@ -204,5 +213,5 @@ fn restore(args: &Restore) -> anyhow::Result<ExitCode> {
             "nanocli: the archive has more of partition {part}, which came after it was archived first; it stays there"
         );
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(super::exit(refused.is_empty()))
 }

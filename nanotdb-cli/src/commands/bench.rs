@@ -27,11 +27,11 @@ enum What {
 const AFTER_HELP: &str = "\
 Examples:
   nanocli bench codecs --root ./nanotdb-data --db sensors
-  nanocli bench codecs --root ./nanotdb-data --db sensors --part 2026-05-24 --rows 1000000 --json
+  nanocli bench codecs --db sensors --part 2026-05-24 --rows 1000000 --json
 
-The newest samples are measured, as many as --rows says, on one core and in memory. `page` is what data-
-files are made of ([page] codec in manifest.toml), the others are columns of metric files ([metrics]
-compression in engine.toml). * marks the smallest, and the fastest of those that make the samples smaller.
+The newest samples are measured, as many as --rows says, on one core and in memory. `page` is what data- \
+files are made of ([page] codec in manifest.toml), the others are columns of metric files ([metrics] \
+compression in engine.toml). * marks the smallest, and the fastest of those that make the samples smaller. \
 Nothing is written.";
 
 #[derive(Debug, clap::Args)]

@@ -31,13 +31,13 @@ enum What {
 const AFTER_HELP: &str = "\
 Examples:
   nanocli build metric --root ./nanotdb-data --db sensors
-  nanocli build metric --root ./nanotdb-data --db sensors --part 2026-05-24 --format v2 --verify
-  nanocli build metric --root ./nanotdb-data --db sensors --raw-ingest-action delete
+  nanocli build metric --db sensors --part 2026-05-24 --format v2 --verify
+  nanocli build metric --db sensors --raw-ingest-action delete
 
-Without --part every partition whose time is over (and its grace, [retention] grace) is built that has no
-metric file yet or has rows that came later. --format or --codec also rebuild files of another form.
-Format, codec and raw-ingest-action that are not given are those of engine.toml, [metrics]; without that
-section v3, the format's codec (v3 columnar, v1 and v2 zstd_fastest) and keep. Before raw files are renamed
+Without --part every partition whose time is over (and its grace, [retention] grace) is built that has no \
+metric file yet or has rows that came later. --format or --codec also rebuild files of another form. \
+Format, codec and raw-ingest-action that are not given are those of engine.toml, [metrics]; without that \
+section v3, the format's codec (v3 columnar, v1 and v2 zstd_fastest) and keep. Before raw files are renamed \
 or removed, the new file is read back and compared with them.";
 
 #[derive(Debug, clap::Args)]

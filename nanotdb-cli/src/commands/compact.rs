@@ -40,9 +40,9 @@ Examples:
   nanocli compact --root ./nanotdb-data --db sensors --dry-run
   nanocli compact --root ./nanotdb-data --db sensors --part 2026-05-24
 
-Pages have [page] max_records rows of manifest.toml, in the codec that it names. Frames that a metric file was
-built from stay as they are: it knows them by their bytes; only what came later is merged. A partition whose
-metric file was built from other raw files is skipped; `nanocli build metric` takes its late samples in.
+Pages have [page] max_records rows of manifest.toml, in the codec that it names. Frames that a metric file was \
+built from stay as they are: it knows them by their bytes; only what came later is merged. A partition whose \
+metric file was built from other raw files is skipped; `nanocli build metric` takes its late samples in. \
 A partition with damage is an error: see `nanocli recover`.";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {

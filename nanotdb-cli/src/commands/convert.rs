@@ -41,10 +41,10 @@ Examples:
   nanocli convert --root ./nanotdb-data --out ./for-the-original --to original
   nanocli convert --root ./of-the-original --out ./nanotdb-data --to nanotdb
 
---to original writes what the original reads: pages in s2, metric files v2 with zstd_fastest, 32-bit values,
-empty write-ahead logs. A 64-bit metric gets 32 bits when every value of it fits; any other is left out and
-listed with its first value that does not fit. --lossy rounds floats; integers beyond 32 bits and floats
-beyond float32 have no form there. --to nanotdb writes metric files v3 with columns. Both keep samples, ids,
+--to original writes what the original reads: pages in s2, metric files v2 with zstd_fastest, 32-bit values, \
+empty write-ahead logs. A 64-bit metric gets 32 bits when every value of it fits; any other is left out and \
+listed with its first value that does not fit. --lossy rounds floats; integers beyond 32 bits and floats \
+beyond float32 have no form there. --to nanotdb writes metric files v3 with columns. Both keep samples, ids, \
 manifests, checkpoints of rollups and dashboard.json; engine.toml is left for the new server to write.
 
 Exit code 1 when a metric was left out or something could not be read.";

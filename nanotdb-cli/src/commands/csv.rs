@@ -1,6 +1,6 @@
 //! `nanocli csv`: samples from comma-separated values.
 
-use super::import::{Source, Summary};
+use super::import::{Source, Summary, unreadable};
 use crate::cli::RootArg;
 use crate::csv_format::{Column, CsvFormat, TimeFormat};
 use crate::{output, root, text};
@@ -75,13 +75,16 @@ pub(crate) struct Args {
 const AFTER_HELP: &str = "\
 Examples:
   nanocli csv --db house --in readings.csv
-  nanocli csv --db house --in readings.csv --time Date --columns 'Temp (C)=room.temp:float,Door=door.count:int'
-  nanocli csv --db house --in long.csv --metric-column sensor --value-column reading --prefix house.
-  cut -d';' -f1,3 export.txt | nanocli csv --db house --in - --delimiter ';' --no-header --columns 2=room.temp
+  nanocli csv --db house --in readings.csv --time Date \\
+      --columns 'Temp (C)=room.temp:float,Door=door.count:int'
+  nanocli csv --db house --in long.csv --prefix house. \\
+      --metric-column sensor --value-column reading
+  cut -d';' -f1,3 export.txt | nanocli csv --db house --in - \\
+      --delimiter ';' --no-header --columns 2=room.temp
 
-Without :int or :float the first value of a metric decides: 42 makes it an integer, 42.0 a float. Rows must be
-in time order per metric. --time-format auto takes RFC 3339, YYYY-MM-DD [HH[:MM[:SS[.n]]]], and Unix times: up to
-11 digits are seconds, 14 milliseconds, 17 microseconds, more nanoseconds. Exit code 1 when something was
+Without :int or :float the first value of a metric decides: 42 makes it an integer, 42.0 a float. Rows must be \
+in time order per metric. --time-format auto takes RFC 3339, YYYY-MM-DD [HH[:MM[:SS[.n]]]], and Unix times: up to \
+11 digits are seconds, 14 milliseconds, 17 microseconds, more nanoseconds. Exit code 1 when something was \
 rejected or the import stopped; what was stored before stays.";
 
 fn delimiter(text: &str) -> Result<u8, String> {
@@ -138,8 +141,8 @@ fn stopped(input: &str, error: Error) -> anyhow::Error {
     match &error {
         Error::BadInput(text) => match text.strip_prefix("not csv: ") {
             Some(text) => anyhow::anyhow!("{input}: {text}"),
-            None => error.into(),
+            None => unreadable(input, error).into(),
         },
-        _ => error.into(),
+        _ => unreadable(input, error).into(),
     }
 }

@@ -37,12 +37,13 @@ enum What {
 const AFTER_HELP: &str = "\
 Examples:
   nanocli db list --root ./nanotdb-data
-  nanocli db create --root ./nanotdb-data sensors --partition month --retention-days 365 --retention-action delete
+  nanocli db create sensors --partition month --retention-days 365 \\
+      --retention-action delete
   nanocli db rename --root ./nanotdb-data sensors greenhouse
   nanocli db drop --root ./nanotdb-data greenhouse --yes
 
-All but list need the directory for themselves. A crash leaves a database wholly or not at all. A database that
-rollups of others write to, or that engine.toml creates at start, is not removed or renamed without --force:
+All but list need the directory for themselves. A crash leaves a database wholly or not at all. A database that \
+rollups of others write to, or that engine.toml creates at start, is not removed or renamed without --force: \
 the places are listed.";
 
 #[derive(Debug, clap::Args)]
@@ -72,7 +73,7 @@ struct Create {
     codec: Option<String>,
 
     /// Days after its end at which a partition expires
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=106_751))]
+    #[arg(long, value_name = "DAYS", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=106_751))]
     retention_days: Option<u32>,
 
     /// What happens to it then: keep, delete or archive

@@ -40,10 +40,10 @@ const AFTER_HELP: &str = "\
 Examples:
   nanocli export --db sensors > sensors.lp
   nanocli export --db sensors --out sensors.lp.zst
-  nanocli export --db sensors --metric '^temp\\.' --start 2026-05-24 --end 2026-05-25
+  nanocli export --db sensors --metric '^temp\\.' --start 2026-05-24 --end -1h
   nanocli export --db sensors | nanocli import --root ./copy --in -
 
-Lines look like `sensors/temp.out 21.5 2026-05-24 12:00:00.000000000`.
+Lines look like `sensors/temp.out 21.5 2026-05-24 12:00:00.000000000`. \
 Exit code 1 when damaged data was skipped.";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {

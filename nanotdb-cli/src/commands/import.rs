@@ -4,7 +4,8 @@ use crate::cli::RootArg;
 use crate::{output, root, text};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use nanotdb_core::maintenance::import::{DEFAULT_DATABASE, DEFAULT_FORMAT, ImportReport, import};
+use nanotdb_core::Error;
+use nanotdb_core::maintenance::import::{DEFAULT_DATABASE, DEFAULT_FORMAT, ImportReport, UNREADABLE, import};
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::plugin::{IngestFormat, IngestOptions};
 use std::fs::File;
@@ -44,10 +45,11 @@ const AFTER_HELP: &str = "\
 Examples:
   nanocli import --in backup.lp
   nanocli import --root ./copy --in sensors.lp.zst --json
-  curl -s http://localhost:9100/metrics | nanocli import --in - --format prometheus --db node
+  curl -s http://localhost:9100/metrics |
+      nanocli import --in - --format prometheus --db node
 
-Line protocol is `db/metric value [time]`, the time in nanoseconds or as
-`YYYY-MM-DD HH:MM:SS.nnnnnnnnn` (UTC); without one it is now. Samples of a metric must not be older
+Line protocol is `db/metric value [time]`, the time in nanoseconds or as \
+`YYYY-MM-DD HH:MM:SS.nnnnnnnnn` (UTC); without one it is now. Samples of a metric must not be older \
 than its newest one. Exit code 1 when lines were rejected.";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -79,9 +81,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     imported
+        .map_err(|e| unreadable(&args.input, e))
         .with_context(|| format!("import stopped; stored before that: {}", text::counted(report.accepted, "sample")))?;
     closed?;
     Ok(super::exit(report.rejected == 0))
+}
+
+/// Names the input where that is the reason.
+pub(super) fn unreadable(input: &str, error: Error) -> Error {
+    match error {
+        Error::BadInput(text) if text.starts_with(UNREADABLE) => Error::BadInput(format!("--in {input}: {text}")),
+        error => error,
+    }
 }
 
 /// Where the bytes come from, with a progress bar when somebody watches.

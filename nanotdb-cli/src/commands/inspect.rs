@@ -23,7 +23,7 @@ const AFTER_HELP: &str = "\
 Examples:
   nanocli inspect db --root ./nanotdb-data
   nanocli inspect dat --root ./nanotdb-data --db sensors --verbose
-  nanocli inspect metric --root ./nanotdb-data --db sensors --part 2026-05-24 --verbose
+  nanocli inspect metric --db sensors --part 2026-05-24 --verbose
   nanocli inspect wal --root ./nanotdb-data --db sensors --verbose
   nanocli inspect catalog --root ./nanotdb-data --db sensors --json";
 
@@ -141,9 +141,11 @@ fn metric_files(args: &Metric) -> anyhow::Result<()> {
         let known: Vec<_> = all.iter().map(|f| f.partition.clone()).collect();
         all.retain(|f| f.partition == *part);
         if all.is_empty() {
-            let known =
-                if known.is_empty() { "there is none".to_owned() } else { format!("there are {}", known.join(", ")) };
-            return Err(Error::NotFound(format!("--part {part}: no metric file of this partition; {known}")).into());
+            let known = match known.is_empty() {
+                true => "there are no metric files".to_owned(),
+                false => format!("no metric file of this partition; there are {}", known.join(", ")),
+            };
+            return Err(Error::NotFound(format!("--part {part}: {known}")).into());
         }
     }
     if common.json {

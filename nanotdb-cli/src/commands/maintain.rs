@@ -36,8 +36,8 @@ Examples:
   nanocli maintain --root ./nanotdb-data --db sensors
   nanocli maintain --root ./nanotdb-data --trust-clock
 
-Metric files are built when engine.toml says [metrics] enabled = true. Partitions expire as the [retention] of each
-database's manifest.toml says, by a clock that has been right for 24 hours of a server's run: where no server has run
+Metric files are built when engine.toml says [metrics] enabled = true. Partitions expire as the [retention] of each \
+database's manifest.toml says, by a clock that has been right for 24 hours of a server's run: where no server has run \
 for so long, nothing expires without --trust-clock.
 
 Exit code 1 when something went wrong; the rest is done all the same.";
@@ -52,6 +52,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return plan(args, &engine, &names);
     }
     let engine = root::open_for_writing(root)?;
+    let unusable = root::unusable(&engine, db.as_deref());
     let done = names(&engine, root, db.as_deref()).and_then(|wanted| {
         if args.trust_clock {
             engine.trust_clock()?;
@@ -63,8 +64,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let clock = engine.retention_clock();
     let waiting = done.as_ref().map_or(0, |done| unbelieved(&engine, &done.databases));
     let closed = engine.close();
-    let report = done?;
+    let mut report = done?;
     closed?;
+    for error in unusable {
+        if !report.errors.contains(&error) {
+            report.errors.push(error);
+        }
+    }
     for error in report.errors() {
         eprintln!("nanocli: {error}");
     }
@@ -111,7 +117,7 @@ fn rounds(engine: &Engine, names: &[String], rolled_up: &BTreeMap<String, u64>) 
     let mut all = MaintenanceReport::default();
     for (name, reason) in engine.health() {
         if names.contains(&name) {
-            all.errors.push(format!("{name}: {reason}"));
+            all.errors.push(format!("database {name:?}: {reason}"));
         }
     }
     for name in names {
@@ -276,6 +282,10 @@ fn plan(args: &Args, engine: &Engine, names: &[String]) -> anyhow::Result<ExitCo
     for name in names {
         plans.push((name, engine.maintenance_plan(name)?));
     }
+    let errors = root::unusable(engine, args.databases.db.as_deref());
+    for error in &errors {
+        eprintln!("nanocli: {error}");
+    }
     if args.json {
         let one = |(name, plan): &(&String, MaintenancePlan)| {
             serde_json::json!({
@@ -288,9 +298,9 @@ fn plan(args: &Args, engine: &Engine, names: &[String]) -> anyhow::Result<ExitCo
         };
         let databases: Vec<_> = plans.iter().map(one).collect();
         output::print_json(
-            &serde_json::json!({ "dry_run": true, "databases": databases, "clock": clock_json(clock) }),
+            &serde_json::json!({ "dry_run": true, "databases": databases, "clock": clock_json(clock), "errors": errors }),
         )?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(super::exit(errors.is_empty()));
     }
     let mut table = Table::new(&["DATABASE", ">UNFLUSHED", "BUILD", "REMOVE", ">ARCHIVE", ">FREE"]);
     for (name, plan) in &plans {
@@ -305,5 +315,5 @@ fn plan(args: &Args, engine: &Engine, names: &[String]) -> anyhow::Result<ExitCo
     }
     let waiting = plans.iter().map(|(_, plan)| plan.unbelieved.len()).sum();
     output::print_text(&format!("{}{}nothing was done\n", table.render(), note(clock, waiting)))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(super::exit(errors.is_empty()))
 }

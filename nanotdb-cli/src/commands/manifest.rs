@@ -37,8 +37,8 @@ Examples:
   nanocli manifest check --root ./nanotdb-data
   nanocli manifest check --root ./nanotdb-data --db sensors --json
 
-One line per finding: file, key, what is accepted. Errors are what a server refuses, or cannot do as it says;
-warnings are keys that it ignores, and settings without effect. Nothing is written, no lock is taken.
+One line per finding: file, key, what is accepted. Errors are what a server refuses, or cannot do as it says; \
+warnings are keys that it ignores, and settings without effect. Nothing is written, no lock is taken. \
 Exit code 1 when there is an error.";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {

@@ -15,7 +15,7 @@ pub(crate) struct Args {
 }
 
 const AFTER_HELP: &str = "\
-These names go into manifest.toml ([page] codec, [retention] partition), `import --format` and
+These names go into manifest.toml ([page] codec, [retention] partition), `import --format` and \
 `query --aggregate`. A binary of your own can link more in; see examples/codec in the source.";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {

@@ -62,15 +62,15 @@ pub(crate) struct Args {
 }
 
 const AFTER_HELP: &str = "\
-Times are RFC3339 (2026-05-24T12:00:00Z), YYYY-MM-DD [HH[:MM[:SS[.nnnnnnnnn]]]] in UTC, Unix
-seconds or nanoseconds, or relative to now (-1h). Aggregate rows carry the end of their window; the
+Times are RFC3339 (2026-05-24T12:00:00Z), YYYY-MM-DD [HH[:MM[:SS[.nnnnnnnnn]]]] in UTC, Unix \
+seconds or nanoseconds, or relative to now (-1h). Aggregate rows carry the end of their window; the \
 first and the last window are clipped to --start and --end.
 
 Examples:
   nanocli query --db sensors --metric '^temp\\.out$' --start -1h
   nanocli query --db sensors --metric . --last
-  nanocli query --db sensors --metric '^temp\\.' --start 2026-05-24 --stride 10 --format csv
-  nanocli query --db sensors --metric '^temp\\.out$' --start 2026-05-24 --end 2026-05-25 \\
+  nanocli query --db sensors --metric '^temp\\.' --stride 10 --format csv
+  nanocli query --db sensors --metric '^temp\\.out$' --start 2026-05-24 \\
       --aggregate min,max,sum,avg,count --window 5m --json";
 
 /// Where a query reads a partition that has a metric file.
@@ -104,6 +104,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let engine = root::open_for_reading(root)?;
     root::require_database(&engine, root, &args.db)?;
     let metrics = root::select_metrics(&engine, &args.db, Some(&args.metric))?;
+    // Before the first byte of the answer.
+    if window.is_some() {
+        only_metric(&metrics, &args.metric)?;
+    }
     let format = if args.json { Format::Json } else { args.format };
     let columns = match aggregators.as_slice() {
         [] => vec!["value"],

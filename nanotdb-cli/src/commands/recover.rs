@@ -33,14 +33,14 @@ pub(crate) struct Args {
 
 const AFTER_HELP: &str = "\
 Examples:
-  nanocli verify --root ./nanotdb-data                          (what is damaged?)
+  nanocli verify --root ./nanotdb-data         (what is damaged?)
   nanocli recover --root ./nanotdb-data --out ./recovered
   nanocli recover --root ./nanotdb-data --db sensors --out ./recovered --json
 
-LOST lists what is in the new directory no more: file, bytes, and where known at most how many samples of which
-time. DAMAGED BUT SAVED lists damage without a loss, because the samples are in another file, too. A metric whose
-name is lost is called recovered.metric_<id>, with the type that its values look like. A manifest that cannot be
-read is written anew with defaults. Samples of metric files are written as raw pages: `nanocli build metric`
+LOST lists what is in the new directory no more: file, bytes, and where known at most how many samples of which \
+time. DAMAGED BUT SAVED lists damage without a loss, because the samples are in another file, too. A metric whose \
+name is lost is called recovered.metric_<id>, with the type that its values look like. A manifest that cannot be \
+read is written anew with defaults. Samples of metric files are written as raw pages: `nanocli build metric` \
 builds metric files anew.
 
 Exit code 1 when something was lost.";

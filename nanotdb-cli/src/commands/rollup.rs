@@ -32,11 +32,12 @@ Examples:
   nanocli rollup --root ./nanotdb-data
   nanocli rollup --root ./nanotdb-data --db sensors --json
 
-Each destination is built beside the old one and takes its place once it is on disk: whenever this is
-interrupted, there is the old one or the new one. Results whose source samples are gone (by retention) are taken
-over. A destination that also holds metrics of its own is left as it is, and the exit code is 1.
+Each destination is built beside the old one and takes its place once it is on disk: whenever this is \
+interrupted, there is the old one or the new one. Results whose source samples are gone (by retention) are taken \
+over. A destination that also holds metrics of its own is left as it is, and the exit code is 1; so it is \
+where a database cannot be opened.
 
-A bucket is computed when its end and the job's grace are over. The server does so by itself; this is for samples
+A bucket is computed when its end and the job's grace are over. The server does so by itself; this is for samples \
 that came after their bucket was computed, for jobs that were added or changed, and after `nanocli import`.";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -44,20 +45,24 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     root::require_directory(root)?;
     let engine = root::open_for_writing(root)?;
     let began = Instant::now();
+    let errors = root::unusable(&engine, args.db.as_deref());
     let done = backfill(&engine, args);
     let took = began.elapsed();
     let closed = engine.close();
     let done = done?;
     closed?;
+    for error in &errors {
+        eprintln!("nanocli: {error}");
+    }
     if args.json {
-        output::print_json(&json(&done, took))?;
+        output::print_json(&json(&done, &errors, took))?;
     } else {
-        output::print_text(&table(&done, took))?;
+        output::print_text(&table(&done, errors.len(), took))?;
         for skipped in &done.skipped {
             eprintln!("nanocli: {} was left as it is: {}", skipped.database, skipped.reason);
         }
     }
-    Ok(super::exit(done.skipped.is_empty()))
+    Ok(super::exit(done.skipped.is_empty() && errors.is_empty()))
 }
 
 fn backfill(engine: &Engine, args: &Args) -> anyhow::Result<BackfillReport> {
@@ -88,9 +93,10 @@ fn progress_bar() -> ProgressBar {
     }
 }
 
-fn table(done: &BackfillReport, took: Duration) -> String {
+fn table(done: &BackfillReport, unusable: usize, took: Duration) -> String {
     if done.sources.is_empty() {
-        return "nothing to do: no database has enabled rollups\n".to_owned();
+        let which = if unusable == 0 { "no database" } else { "none of the databases that can be opened" };
+        return format!("nothing to do: {which} has enabled rollups\n");
     }
     let mut out = String::new();
     if !done.destinations.is_empty() {
@@ -117,7 +123,7 @@ fn table(done: &BackfillReport, took: Duration) -> String {
     out
 }
 
-fn json(done: &BackfillReport, took: Duration) -> serde_json::Value {
+fn json(done: &BackfillReport, errors: &[String], took: Duration) -> serde_json::Value {
     let destinations: Vec<_> = done
         .destinations
         .iter()
@@ -140,6 +146,7 @@ fn json(done: &BackfillReport, took: Duration) -> serde_json::Value {
         "sources": done.sources,
         "destinations": destinations,
         "skipped": skipped,
+        "errors": errors,
         "passes": done.passes,
         "seconds": took.as_secs_f64(),
     })

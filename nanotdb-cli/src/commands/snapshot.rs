@@ -39,11 +39,11 @@ const AFTER_HELP: &str = "\
 Examples:
   nanocli snapshot --root ./nanotdb-data --out /backup/nanotdb-2026-05-24
   nanocli snapshot --root ./nanotdb-data --db sensors --out ./sensors-now --json
-  cp -r /backup/nanotdb-2026-05-24 ./nanotdb-data      (to restore, with the server stopped)
+  cp -r /backup/nanotdb-2026-05-24 ./nanotdb-data  (restores; stop the server)
 
-No lock is taken and nothing is written to the source. On the same file system, metric files and raw- files
-become hard links: they are never changed in place, so they take no space, and no damage to one copy by
-software reaches the other. A failing disk does; for a backup use another disk, or --copy. Samples that are
+No lock is taken and nothing is written to the source. On the same file system, metric files and raw- files \
+become hard links: they are never changed in place, so they take no space, and no damage to one copy by \
+software reaches the other. A failing disk does; for a backup use another disk, or --copy. Samples that are \
 written while the command runs may be in the copy or not.
 
 Exit code 1 when the check found damage, which is in the source too: see `nanocli recover`.";

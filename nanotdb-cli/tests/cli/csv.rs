@@ -121,6 +121,56 @@ fn wrong_columns_and_arguments_are_told() {
     assert!(!bench.path("new").exists());
 }
 
+#[test]
+fn times_relative_to_now_are_refused() {
+    for time in ["-5m", "+1h", "now", "now-5m", "-5"] {
+        for format in ["auto", "s"] {
+            let bench = Bench::new();
+            let run = csv(&bench, &format!("time,a\n{time},1\n"), &["--time-format", format]);
+            if time == "-5" {
+                run.ok();
+                assert_eq!(exported(&bench), "d/a 1i 1969-12-31 23:59:55.000000000\n");
+                continue;
+            }
+            let e = run.fails(1);
+            assert!(e.contains(&format!("line 2, column \"time\": time \"{time}\": accepted")), "{e}");
+            assert!(!e.contains("relative"), "{e}");
+        }
+    }
+    let e = csv(&Bench::new(), "time,a\n2024-13-01,1\n", &[]).fails(1);
+    assert!(e.contains("accepted are RFC 3339") && !e.contains("-1h"), "{e}");
+}
+
+#[test]
+fn two_columns_are_not_one_metric() {
+    let text = "time,a,b,a\n1715000000,1,2,3\n";
+    let cases: [(&[&str], &str); 3] = [
+        (&[], "columns 2 and 4 would both be metric \"a\""),
+        (&["--columns", "a"], "--columns: columns 2 and 4 are both called \"a\"; name one by its number"),
+        (&["--columns", "a=x,b=x"], "columns 2 and 4"),
+    ];
+    for (more, expected) in cases {
+        let e = csv(&Bench::new(), text, more).fails(1);
+        assert!(e.contains(expected), "{e}");
+    }
+    let e = csv(&Bench::new(), text, &["--columns", "2=x,b=x"]).fails(1);
+    assert!(e.contains("columns 2 and 3 would both be metric \"x\""), "{e}");
+    let bench = Bench::new();
+    csv(&bench, text, &["--columns", "2=a,4=c"]).ok();
+    assert_eq!(exported(&bench).lines().count(), 2);
+}
+
+#[test]
+fn a_quote_that_is_never_closed_is_told() {
+    for text in ["time,a\n1715000000,1\n1715000001,\"2\n1715000002,3\n", "time,a\n1715000000,1\n1715000001,\""] {
+        let e = csv(&Bench::new(), text, &[]).fails(1);
+        assert!(e.contains("line 3: a quote is opened and never closed"), "{e}");
+    }
+    for text in ["time,a\n1715000000,\"1\"", "time,a\n1715000000,\"1\"\n", "time,\"a\"\n1715000000,1"] {
+        csv(&Bench::new(), text, &[]).ok();
+    }
+}
+
 /// Cut anywhere, by the size of the reader's pieces, and large enough for several batches.
 #[test]
 fn a_large_file_streams() {

@@ -36,6 +36,38 @@ fn a_database_is_created_with_its_settings_renamed_and_dropped() {
 }
 
 #[test]
+fn of_a_database_that_is_a_link_the_link_is_dropped() {
+    let bench = Bench::new();
+    bench.import("root", "a/x 1 1000\nb/x 1 1000\n");
+    std::fs::rename(bench.path("root/a"), bench.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", bench.path("root/a")).unwrap();
+    // A link inside of one is not followed either, and one that leads nowhere is in nobody's way.
+    std::fs::create_dir(bench.path("other")).unwrap();
+    bench.file("other/kept", "");
+    std::os::unix::fs::symlink("../../other", bench.path("root/b/link")).unwrap();
+    std::os::unix::fs::symlink("nowhere", bench.path("root/b/broken")).unwrap();
+    let before = snapshot(&bench.path("elsewhere"));
+    for name in ["a", "b"] {
+        assert_eq!(bench.run(&["db", "drop", "--root", "root", name, "--yes"]).ok(), format!("removed {name}\n"));
+    }
+    assert!(before == snapshot(&bench.path("elsewhere")) && bench.path("other/kept").exists());
+    let left: Vec<_> = std::fs::read_dir(bench.path("root")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name == ".lock" || name == "engine.toml"), "{left:?}");
+}
+
+#[test]
+fn a_link_that_an_interrupted_command_left_is_in_nobodys_way() {
+    let bench = Bench::new();
+    bench.import("root", "a/x 1 1000\n");
+    std::fs::create_dir(bench.path("elsewhere")).unwrap();
+    bench.file("elsewhere/kept", "");
+    std::os::unix::fs::symlink("../elsewhere", bench.path("root/.dropped-a")).unwrap();
+    bench.run(&["db", "drop", "--root", "root", "a", "--yes"]).ok();
+    assert!(!bench.path("root/a").exists() && !bench.path("root/.dropped-a").exists());
+    assert!(bench.path("elsewhere/kept").exists());
+}
+
+#[test]
 fn rename_takes_samples_that_are_in_the_log_alone_along() {
     let bench = Bench::new();
     let server = crate::helpers::Server::start(&bench, "root");
@@ -66,6 +98,8 @@ fn wrong_names_locks_and_references_are_refused() {
         bench.run(&["db", "create", "--root", "root", name]).fails(2);
     }
     bench.run(&["db", "create", "--root", "root", "x", "--partition", "week"]).fails(2);
+    let e = bench.run(&["db", "create", "--root", "root", "x", "--retention-days", "-1"]).fails(2);
+    assert!(e.contains("invalid value '-1' for '--retention-days <DAYS>'"), "{e}");
     bench
         .run(&["db", "create", "--root", "root", "x", "--retention-days", "0", "--retention-action", "delete"])
         .fails(2);
@@ -136,6 +170,76 @@ fn every_mistake_in_every_file_is_told() {
     assert!(before == snapshot(&bench.path("root")));
     let text = bench.run(&["manifest", "check", "--root", "root", "--db", "b"]);
     assert!(text.stdout.contains("b/manifest.toml: error: line 1"), "{}", text.stdout);
+}
+
+#[test]
+fn a_job_without_aggregates_is_whole() {
+    let bench = Bench::new();
+    bench.import("root", "a/x 1 1000\n");
+    let toml = "[rollups]\nenabled = true\n[[rollups.jobs]]\nid = \"one\"\nsource_metric = \"x\"\ninterval = \"1h\"\n\
+                destination_db = \"d\"\n";
+    std::fs::write(bench.path("root/a/manifest.toml"), toml).unwrap();
+    assert!(bench.run(&["manifest", "check", "--root", "root"]).ok().contains("0 errors, 0 warnings"));
+    bench.run(&["rollup", "--root", "root"]).ok();
+    let metrics = bench.run(&["inspect", "catalog", "--root", "root", "--db", "d"]).ok();
+    assert!(["x.min", "x.max", "x.sum", "x.avg", "x.count"].iter().all(|name| metrics.contains(name)), "{metrics}");
+}
+
+#[test]
+fn one_mistake_hides_no_other() {
+    let bench = Bench::new();
+    bench.import("root", "a/x 1 1000\n");
+    let write = |path: &str, text: &str| std::fs::write(bench.path(path), text).unwrap();
+    write(
+        "root/engine.toml",
+        "colour = \"red\"\n[engine]\nlisten = 8428\n[wal]\nfsync_interval = \"0s\"\n[stats]\ninterval = \"soon\"\n\
+         [limits]\nmax_databases = 0\n[[logging.logger]]\noutput = \"console\"\nlevel = \"loud\"\n\
+         [[logging.logger]]\nlevel = \"info\"\n[metrics]\nformat = \"v9\"\ncompression = \"zip\"\n\
+         raw_ingest_action = \"burn\"\n[defaults]\ndatabases = [\"../x\"]\n",
+    );
+    let job = |id: &str, more: &str| format!("[[rollups.jobs]]\nid = \"{id}\"\ndestination_db = \"d\"\n{more}\n");
+    let manifest = [
+        "[rollups]\nenabled = true\ncheckpoint_file = \"catalog.json\"\n".to_owned(),
+        job("one", "source_metric = \"x\"\ninterval = \"1h\"\naggregates = [\"foo\"]"),
+        job("one", "source_metric = \"x\"\ninterval = \"1h\""),
+        job("three", "source_pattern = \"a b\"\ninterval = 5"),
+    ];
+    write("root/a/manifest.toml", &manifest.concat());
+    let run = bench.run(&["manifest", "check", "--root", "root", "--json"]);
+    assert_eq!(run.code, 1);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let keys = |file: &str| -> Vec<String> {
+        let all = report["errors"].as_array().unwrap().iter().filter(|f| f["file"] == file);
+        all.map(|f| f["key"].as_str().unwrap_or("-").to_owned()).collect()
+    };
+    assert_eq!(
+        keys("engine.toml"),
+        [
+            "engine.listen",
+            "wal.fsync_interval",
+            "stats.interval",
+            "limits.max_databases",
+            "logging.logger[0].level",
+            "logging.logger[1].output",
+            "metrics.format",
+            "metrics.raw_ingest_action",
+            "defaults.databases",
+            "metrics.compression",
+        ],
+        "{report}"
+    );
+    assert_eq!(
+        keys("a/manifest.toml"),
+        [
+            "rollups.checkpoint_file",
+            "rollups.jobs[1].id",
+            "rollups.jobs[2].source_pattern",
+            "rollups.jobs[2].interval",
+            "rollups.jobs[0].aggregates",
+        ],
+        "{report}"
+    );
+    assert!(report["warnings"].to_string().contains("colour"), "{report}");
 }
 
 #[test]

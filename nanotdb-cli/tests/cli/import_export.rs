@@ -97,6 +97,43 @@ fn bad_lines_are_listed_and_the_good_ones_stored() {
 }
 
 #[test]
+fn an_input_that_cannot_be_read_is_named() {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.path("directory")).unwrap();
+    bench.file("fake.lp.zst", "d/a 1 1000\n");
+    bench.file("fake.lp.gz", "d/a 1 1000\n");
+    bench.file("fake.csv.gz", "time,a\n1,2\n");
+    for (command, name) in [
+        (&["import"][..], "directory"),
+        (&["import"], "fake.lp.zst"),
+        (&["import"], "fake.lp.gz"),
+        (&["csv", "--db", "d"], "fake.csv.gz"),
+    ] {
+        let e = bench.run(&[command, &["--root", "root", "--in", name]].concat()).fails(2);
+        assert!(e.contains(&format!("--in {name}: the input cannot be read: ")), "{e}");
+    }
+}
+
+#[test]
+fn what_the_system_says_is_said_once() {
+    let bench = Bench::new();
+    bench.file("root", "");
+    let e = bench.run(&["csv", "--root", "root/below", "--db", "d", "--in", "-"]).fails(1);
+    assert_eq!(e.matches("os error").count(), 1, "{e}");
+}
+
+#[test]
+fn the_limit_on_a_line_has_its_name() {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.path("root")).unwrap();
+    std::fs::write(bench.path("root/engine.toml"), "[limits]\nmax_line_bytes = 50\n").unwrap();
+    let line = format!("d/{} 1 1000\n", "a".repeat(60));
+    let run = bench.run_with_input(&["import", "--root", "root", "--in", "-"], &line);
+    let e = run.fails(1);
+    assert!(e.contains("line is longer than 50 bytes") && e.contains("limits.max_line_bytes"), "{e}");
+}
+
+#[test]
 fn a_wrong_import_leaves_no_directory_behind() {
     let bench = Bench::new();
     bench.run(&["import", "--root", "new", "--in", "missing.lp"]).fails(3);

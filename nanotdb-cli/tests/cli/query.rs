@@ -81,6 +81,12 @@ fn wrong_aggregate_queries_say_what_is_missing() {
     assert!(no_window.contains("--window"), "{no_window}");
     let two = query(&bench, &["--metric", ".", "--aggregate", "avg", "--window", "5m", "--start", "0"]).fails(2);
     assert!(two.contains("count, temp.out"), "{two}");
+    // Nothing of an answer that cannot be finished.
+    for format in ["json", "csv", "table"] {
+        let more = ["--metric", ".", "--aggregate", "avg", "--window", "5m", "--start", "0", "--format", format];
+        let run = query(&bench, &more);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{format}");
+    }
     let unknown =
         query(&bench, &["--metric", "temp", "--aggregate", "mode", "--window", "5m", "--start", "0"]).fails(2);
     assert!(unknown.contains("avg"), "{unknown}");
@@ -135,4 +141,32 @@ fn a_pipe_among_the_files_is_passed_over() {
     assert_eq!(bench.run(&["export", "--root", "root", "--db", "d"]).ok().lines().count(), 1);
     bench.run(&["db", "list", "--root", "root"]).ok();
     bench.run(&["verify", "--root", "root"]).ok();
+}
+
+#[test]
+fn what_is_left_out_is_told_once() {
+    let bench = Bench::new();
+    bench.import("root", "s/a 1.5 2026-05-24 12:00:00\ns/a 2.5 2026-05-24 12:00:10\n");
+    let path = bench.path("root/s/data-2026-05-24.dat");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = bytes.len() - 6;
+    bytes[last] ^= 0xff;
+    std::fs::write(&path, &bytes).unwrap();
+    for args in [&["query", "--metric", "."][..], &["export"]] {
+        let run = bench.run(&[args, &["--root", "root", "--db", "s"]].concat());
+        assert_eq!(run.code, 1, "{}", run.stderr);
+        assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+        assert!(run.stderr.starts_with("nanocli: warning: "), "{}", run.stderr);
+        // Who asks for the log has it.
+        let run = bench.run(&[args, &["--root", "root", "--db", "s", "--log-level", "info"]].concat());
+        assert!(run.stderr.contains("WARN"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_file_that_nobody_can_name_is_told_once() {
+    let bench = bench();
+    std::fs::write(bench.path("root/s/data-sometime.dat"), "").unwrap();
+    let run = query(&bench, &["--metric", "count"]);
+    assert_eq!(run.stderr.matches("no partitioner knows").count(), 1, "{}", run.stderr);
 }

@@ -108,6 +108,23 @@ fn a_destination_with_metrics_of_its_own_is_left_alone() {
 }
 
 #[test]
+fn after_an_aggregate_was_removed_it_is_said_what_to_do() {
+    let bench = Bench::new();
+    two_hours(&bench);
+    bench.run(&["rollup", "--root", "root"]).ok();
+    let before = std::fs::read_to_string(bench.path("root/s/manifest.toml")).unwrap();
+    let fewer = before.replace("aggregates = [", "aggregates = [\"min\"] #");
+    assert_ne!(before, fewer);
+    put_manifest(&bench, "s", &fewer);
+    let e = bench.run(&["rollup", "--root", "root"]).fails(1);
+    assert!(e.contains("put it back, or give the jobs a new destination_db"), "{e}");
+    put_manifest(&bench, "s", &before);
+    bench.run(&["rollup", "--root", "root"]).ok();
+    put_manifest(&bench, "s", &fewer.replace("s_1h", "s_hours"));
+    bench.run(&["rollup", "--root", "root"]).ok();
+}
+
+#[test]
 fn what_cannot_be_done_is_said() {
     let bench = Bench::new();
     assert!(bench.run(&["rollup", "--root", "none"]).fails(3).contains("none"));

@@ -1,11 +1,11 @@
 //! Reads engine.toml.
 
-use super::manifest_toml::{database_name, read_manifest};
-use super::reader::{Document, Section};
-use super::{EngineConfig, Loaded, LogLevel, LoggerConfig, WebSection, read_text};
-use crate::Result;
+use super::manifest_toml::{check_plugin, database_name, read_manifest};
+use super::reader::{Document, Read, Section};
+use super::{Checked, EngineConfig, Loaded, LogLevel, LoggerConfig, WebSection, read_text};
 use crate::plugin::registry::registry;
 use crate::storage::vfs::Vfs;
+use crate::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -19,144 +19,147 @@ impl EngineConfig {
         Self::parse(&read_text(vfs, path)?, path)
     }
 
-    /// Reads the text of engine.toml; messages name `file`. Missing keys have their defaults.
+    /// Reads the text of engine.toml; messages name `file`. Missing keys have their defaults. The first mistake is the error.
     pub fn parse(text: &str, file: &Path) -> Result<Loaded<Self>> {
-        Self::parse_keys(text, file).map(|(loaded, _)| loaded)
+        Self::read_keys(text, file).and_then(|(checked, _)| checked.loaded())
     }
 
-    /// As `parse`, with the dotted names of all keys that were looked for.
-    pub(super) fn parse_keys(text: &str, file: &Path) -> Result<(Loaded<Self>, BTreeSet<String>)> {
+    /// Reads the text of engine.toml and finds every mistake, also names that the registry does not know. An error is one of
+    /// syntax, behind which nothing can be read.
+    pub fn check(text: &str, file: &Path) -> Result<Checked<Self>> {
+        let (mut checked, _) = Self::read_keys(text, file)?;
+        checked.value.plugin_mistakes(file, &mut checked.mistakes);
+        Ok(checked)
+    }
+
+    /// Reads it, with the dotted names of all keys that were looked for.
+    pub(super) fn read_keys(text: &str, file: &Path) -> Result<(Checked<Self>, BTreeSet<String>)> {
         let (document, table) = Document::parse(text, file)?;
         let root = document.root(&table);
-        let value = read(&root)?;
+        let value = read(&root);
         root.warn_of_the_rest();
-        let (warnings, known) = document.finish();
-        Ok((Loaded { value, warnings }, known))
+        let Read { warnings, mistakes, known } = document.finish();
+        Ok((Checked { value, warnings, mistakes }, known))
     }
 
     /// Checks the names of plugins against the registry: `[metrics] compression` and those of `[manifest_defaults]`.
     pub fn check_plugins(&self, file: &Path) -> Result<()> {
+        let mut mistakes = Vec::new();
+        self.plugin_mistakes(file, &mut mistakes);
+        mistakes.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    fn plugin_mistakes(&self, file: &Path, mistakes: &mut Vec<Error>) {
         let compression = &self.metrics.compression;
         if !compression.is_empty() {
-            super::manifest_toml::check_plugin(
-                registry().codec(compression),
-                file,
-                "metrics.compression",
-                compression,
-            )?;
+            mistakes.extend(check_plugin(registry().codec(compression), file, "metrics.compression", compression));
         }
-        self.manifest_defaults.check_plugins_under("manifest_defaults.", file)
+        self.manifest_defaults.plugin_mistakes("manifest_defaults.", file, mistakes);
     }
 }
 
-fn read(root: &Section<'_>) -> Result<EngineConfig> {
+fn read(root: &Section<'_>) -> EngineConfig {
     let mut config = EngineConfig::default();
 
-    let section = root.section("engine")?;
-    section.text("listen", &mut config.engine.listen, check_listen)?;
+    let section = root.section("engine");
+    section.text("listen", &mut config.engine.listen, check_listen);
     section.warn_of_the_rest();
 
-    let section = root.section("wal")?;
-    section.size("max_segment_size", &mut config.wal.max_segment_size, 1)?;
-    section.choice("fsync_policy", &mut config.wal.fsync_policy)?;
-    section.duration("fsync_interval", &mut config.wal.fsync_interval, ABOVE_ZERO)?;
+    let section = root.section("wal");
+    section.size("max_segment_size", &mut config.wal.max_segment_size, 1);
+    section.choice("fsync_policy", &mut config.wal.fsync_policy);
+    section.duration("fsync_interval", &mut config.wal.fsync_interval, ABOVE_ZERO);
     section.warn_of_the_rest();
 
-    let section = root.section("durability")?;
-    section.choice("profile", &mut config.durability)?;
+    let section = root.section("durability");
+    section.choice("profile", &mut config.durability);
     section.warn_of_the_rest();
 
-    let section = root.section("stats")?;
-    section.bool("enabled", &mut config.stats.enabled)?;
-    section.duration("interval", &mut config.stats.interval, ABOVE_ZERO)?;
+    let section = root.section("stats");
+    section.bool("enabled", &mut config.stats.enabled);
+    section.duration("interval", &mut config.stats.interval, ABOVE_ZERO);
     section.warn_of_the_rest();
 
-    let section = root.section("values")?;
-    section.choice("width", &mut config.values.width)?;
+    let section = root.section("values");
+    section.choice("width", &mut config.values.width);
     section.warn_of_the_rest();
 
-    read_limits(root.section("limits")?, &mut config)?;
+    read_limits(root.section("limits"), &mut config);
 
-    let section = root.section("logging")?;
-    if let Some(loggers) = section.sections("logger")? {
-        config.logging.loggers = loggers.into_iter().map(read_logger).collect::<Result<_>>()?;
+    let section = root.section("logging");
+    if let Some(loggers) = section.sections("logger") {
+        config.logging.loggers = loggers.into_iter().map(read_logger).collect();
     }
     section.warn_of_the_rest();
 
     // The original's other keys here belong to its events layer.
-    root.section("internal_events")?.bool("enabled", &mut config.internal_events.enabled)?;
+    root.section("internal_events").bool("enabled", &mut config.internal_events.enabled);
 
-    let section = root.section("metrics")?;
-    section.bool("enabled", &mut config.metrics.enabled)?;
-    section.choice("format", &mut config.metrics.format)?;
-    section.text("compression", &mut config.metrics.compression, |_| Ok(()))?;
-    section.size("cache_bytes", &mut config.metrics.cache_bytes, 0)?;
-    section.small("time_cache_slots", &mut config.metrics.time_cache_slots, 0..=65_535)?;
-    section.choice("raw_ingest_action", &mut config.metrics.raw_ingest_action)?;
+    let section = root.section("metrics");
+    section.bool("enabled", &mut config.metrics.enabled);
+    section.choice("format", &mut config.metrics.format);
+    section.text("compression", &mut config.metrics.compression, |_| Ok(()));
+    section.size("cache_bytes", &mut config.metrics.cache_bytes, 0);
+    section.small("time_cache_slots", &mut config.metrics.time_cache_slots, 0..=65_535);
+    section.choice("raw_ingest_action", &mut config.metrics.raw_ingest_action);
     section.warn_of_the_rest();
 
-    let section = root.section("maintenance")?;
-    section.duration("interval", &mut config.maintenance.interval, Duration::ZERO)?;
+    let section = root.section("maintenance");
+    section.duration("interval", &mut config.maintenance.interval, Duration::ZERO);
     section.warn_of_the_rest();
 
-    read_web(root.section("web")?, &mut config.web)?;
+    read_web(root.section("web"), &mut config.web);
 
-    let section = root.section("defaults")?;
-    section.texts("databases", &mut config.default_databases, database_name)?;
+    let section = root.section("defaults");
+    section.texts("databases", &mut config.default_databases, database_name);
     section.warn_of_the_rest();
 
-    let section = root.section("manifest_defaults")?;
-    config.manifest_defaults = read_manifest(&section, &config.manifest_defaults)?;
+    let section = root.section("manifest_defaults");
+    config.manifest_defaults = read_manifest(&section, &config.manifest_defaults);
     section.warn_of_the_rest();
-    Ok(config)
+    config
 }
 
-fn read_limits(section: Section<'_>, config: &mut EngineConfig) -> Result<()> {
+fn read_limits(section: Section<'_>, config: &mut EngineConfig) {
     let limits = &mut config.limits;
-    section.size("max_body_bytes", &mut limits.max_body_bytes, 1)?;
-    section.size("max_decoded_body_bytes", &mut limits.max_decoded_body_bytes, 1)?;
-    section.size("max_line_bytes", &mut limits.max_line_bytes, 1)?;
-    section.integer("max_points_per_query", &mut limits.max_points_per_query, ANY)?;
-    section.integer("max_series_per_query", &mut limits.max_series_per_query, ANY)?;
-    section.duration("max_query_time", &mut limits.max_query_time, ABOVE_ZERO)?;
-    section.integer("max_concurrent_requests", &mut limits.max_concurrent_requests, ANY)?;
-    section.integer("max_connections", &mut limits.max_connections, ANY)?;
-    section.integer("max_databases", &mut limits.max_databases, ANY)?;
-    section.integer("max_metrics_per_database", &mut limits.max_metrics_per_database, 1..=65_535)?;
-    section.duration("max_future", &mut limits.max_future, Duration::ZERO)?;
+    section.size("max_body_bytes", &mut limits.max_body_bytes, 1);
+    section.size("max_decoded_body_bytes", &mut limits.max_decoded_body_bytes, 1);
+    section.size("max_line_bytes", &mut limits.max_line_bytes, 1);
+    section.integer("max_points_per_query", &mut limits.max_points_per_query, ANY);
+    section.integer("max_series_per_query", &mut limits.max_series_per_query, ANY);
+    section.duration("max_query_time", &mut limits.max_query_time, ABOVE_ZERO);
+    section.integer("max_concurrent_requests", &mut limits.max_concurrent_requests, ANY);
+    section.integer("max_connections", &mut limits.max_connections, ANY);
+    section.integer("max_databases", &mut limits.max_databases, ANY);
+    section.integer("max_metrics_per_database", &mut limits.max_metrics_per_database, 1..=65_535);
+    section.duration("max_future", &mut limits.max_future, Duration::ZERO);
     section.warn_of_the_rest();
-    Ok(())
 }
 
-fn read_web(section: Section<'_>, web: &mut WebSection) -> Result<()> {
+fn read_web(section: Section<'_>, web: &mut WebSection) {
     let any = |_: &str| Ok(());
-    section.text("title", &mut web.title, any)?;
+    section.text("title", &mut web.title, any);
     let mut taken: Vec<String> = Vec::new();
     for (key, path) in [
         ("base_path", &mut web.base_path),
         ("explore_path", &mut web.explore_path),
         ("engine_path", &mut web.engine_path),
     ] {
-        section.text(key, path, check_page)?;
+        section.text(key, path, check_page);
         path.truncate(path.trim_end_matches('/').len());
         let collides = |other: &String| other == path || path.starts_with(&format!("{other}/"));
         if taken.iter().any(collides) {
-            return Err(section.refuse(
-                key,
-                format!("{path:?}"),
-                "an address that is not that of another page, or below it",
-            ));
+            section.refuse(key, format!("{path:?}"), "an address that is not that of another page, or below it");
         }
         taken.push(path.clone());
     }
-    section.small("refresh_seconds", &mut web.refresh_seconds, 1..=3_600)?;
-    section.path("dashboard_config", &mut web.dashboard_config, false)?;
-    section.text("api_base_url", &mut web.api_base_url, check_base_url)?;
-    section.path("web_root", &mut web.web_root, true)?;
-    section.optional_text("default_db", &mut web.default_db, database_name)?;
-    section.bool("read_only", &mut web.read_only)?;
+    section.small("refresh_seconds", &mut web.refresh_seconds, 1..=3_600);
+    section.path("dashboard_config", &mut web.dashboard_config, false);
+    section.text("api_base_url", &mut web.api_base_url, check_base_url);
+    section.path("web_root", &mut web.web_root, true);
+    section.optional_text("default_db", &mut web.default_db, database_name);
+    section.bool("read_only", &mut web.read_only);
     section.warn_of_the_rest();
-    Ok(())
 }
 
 /// Whether pages may be at this address.
@@ -182,7 +185,7 @@ fn check_base_url(text: &str) -> std::result::Result<(), String> {
     }
 }
 
-fn read_logger(section: Section<'_>) -> Result<LoggerConfig> {
+fn read_logger(section: Section<'_>) -> LoggerConfig {
     // A log that nobody set up further must not fill a small disk.
     let mut logger =
         LoggerConfig { output: String::new(), level: LogLevel::default(), max_size: 64 << 20, max_files: 3 };
@@ -190,18 +193,19 @@ fn read_logger(section: Section<'_>) -> Result<LoggerConfig> {
     section.text("output", &mut logger.output, |text| match text {
         "" => Err(accepted.into()),
         _ => Ok(()),
-    })?;
+    });
     if logger.output.is_empty() {
-        return Err(section.refuse("output", "(missing)", accepted));
+        section.refuse("output", "(missing)", accepted);
     }
-    section.choice("level", &mut logger.level)?;
-    section.size("max_size", &mut logger.max_size, 0)?;
-    section.small("max_files", &mut logger.max_files, 0..=10_000)?;
+    section.choice("level", &mut logger.level);
+    section.size("max_size", &mut logger.max_size, 0);
+    section.small("max_files", &mut logger.max_files, 0..=10_000);
     section.warn_of_the_rest();
-    Ok(logger)
+    logger
 }
 
-fn check_listen(text: &str) -> std::result::Result<(), String> {
+/// Whether a server can be told to listen on this; the error says what is accepted.
+pub fn check_listen(text: &str) -> std::result::Result<(), String> {
     match text.rsplit_once(':') {
         Some((host, port)) if port.parse::<u16>().is_ok() && !host.contains(char::is_whitespace) => Ok(()),
         _ => Err("host:port, such as \":8428\" (every interface), \"127.0.0.1:8428\" or \"[::1]:8428\"".into()),

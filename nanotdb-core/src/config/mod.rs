@@ -17,6 +17,7 @@ pub use engine::{
     LoggerConfig, LoggingSection, MetricFileFormat, MetricsSection, RawIngestAction, StatsSection, ValueWidth,
     ValuesSection, WalSection, WebSection,
 };
+pub use engine_toml::check_listen;
 pub use explain::Setting;
 pub use manifest::{
     EventsManifest, Manifest, PageManifest, RetentionAction, RetentionManifest, RollupJob, RollupsManifest, WalManifest,
@@ -37,6 +38,27 @@ pub struct Loaded<T> {
     pub value: T,
     /// One sentence for each unknown key, which is ignored. Show them to the operator.
     pub warnings: Vec<String>,
+}
+
+/// A configuration file with everything that is wrong in it.
+#[derive(Debug)]
+pub struct Checked<T> {
+    /// The configuration, with defaults in the place of wrong values.
+    pub value: T,
+    /// One sentence for each unknown key.
+    pub warnings: Vec<String>,
+    /// Wrong values, as [`Error::Config`], in the order in which they are read.
+    pub mistakes: Vec<Error>,
+}
+
+impl<T> Checked<T> {
+    /// The configuration, or its first mistake.
+    fn loaded(self) -> Result<Loaded<T>> {
+        match self.mistakes.into_iter().next() {
+            Some(mistake) => Err(mistake),
+            None => Ok(Loaded { value: self.value, warnings: self.warnings }),
+        }
+    }
 }
 
 /// Reads a whole configuration file as text.

@@ -1,4 +1,5 @@
-//! Reads typed values out of TOML tables. The keys that are asked for are the known ones; what is left over is warned of.
+//! Reads typed values out of TOML tables. The keys that are asked for are the known ones; what is left over is warned of. A
+//! wrong value is noted and left out, so that one reading finds every mistake.
 
 use super::{Choice, size};
 use crate::model::duration;
@@ -10,10 +11,28 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::{Table, Value};
 
+/// Wrong values, by the order in which they were read; of one key the first.
+#[derive(Default)]
+struct Mistakes {
+    errors: Vec<Error>,
+    keys: BTreeSet<String>,
+}
+
+/// What reading a file came to.
+pub(super) struct Read {
+    /// One sentence for each unknown key.
+    pub(super) warnings: Vec<String>,
+    /// Wrong values.
+    pub(super) mistakes: Vec<Error>,
+    /// The dotted names of all keys that were asked for.
+    pub(super) known: BTreeSet<String>,
+}
+
 /// One file being read.
 pub(super) struct Document<'a> {
     file: &'a Path,
     warnings: RefCell<Vec<String>>,
+    mistakes: RefCell<Mistakes>,
     known: RefCell<BTreeSet<String>>,
 }
 
@@ -28,7 +47,8 @@ impl<'a> Document<'a> {
             let message = e.message().trim().replace('\n', " ");
             Error::bad_input(format!("{}: line {line}, column {column}: {message}", file.display()))
         })?;
-        Ok((Self { file, warnings: RefCell::default(), known: RefCell::default() }, table))
+        let (warnings, mistakes, known) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Ok((Self { file, warnings, mistakes, known }, table))
     }
 
     /// The file's top level.
@@ -36,9 +56,10 @@ impl<'a> Document<'a> {
         Section { document: self, table, path: String::new(), known: RefCell::default() }
     }
 
-    /// The warnings, and the dotted names of all keys that were asked for.
-    pub(super) fn finish(self) -> (Vec<String>, BTreeSet<String>) {
-        (self.warnings.into_inner(), self.known.into_inner())
+    /// What it came to.
+    pub(super) fn finish(self) -> Read {
+        let mistakes = self.mistakes.into_inner().errors;
+        Read { warnings: self.warnings.into_inner(), mistakes, known: self.known.into_inner() }
     }
 }
 
@@ -64,127 +85,149 @@ impl<'a> Section<'a> {
         self.table.get(key)
     }
 
-    /// The error for a key with this value.
-    pub(super) fn refuse(&self, key: &str, value: impl std::fmt::Display, accepted: impl Into<String>) -> Error {
+    /// Whether a key is in the table.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Whether the value of a key was refused.
+    pub(super) fn is_wrong(&self, key: &str) -> bool {
+        self.document.mistakes.borrow().keys.contains(&format!("{}{key}", self.path))
+    }
+
+    /// Notes that a key has a wrong value. What follows from the first mistake of a key is none of its own.
+    pub(super) fn refuse(&self, key: &str, value: impl std::fmt::Display, accepted: impl Into<String>) {
+        let mut mistakes = self.document.mistakes.borrow_mut();
+        if !mistakes.keys.insert(format!("{}{key}", self.path)) {
+            return;
+        }
         const LONGEST: usize = 80;
         let mut value = value.to_string();
         if let Some((end, _)) = value.char_indices().nth(LONGEST) {
             value.truncate(end);
             value.push_str("...");
         }
-        Error::Config {
+        mistakes.errors.push(Error::Config {
             file: self.document.file.to_owned(),
             key: format!("{}{key}", self.path),
             value,
             accepted: format!("accepted: {}", accepted.into()),
-        }
+        });
     }
 
     /// A subtable; an absent one reads as empty.
-    pub(super) fn section(&self, key: &'static str) -> Result<Section<'a>> {
+    pub(super) fn section(&self, key: &'static str) -> Section<'a> {
         let table = match self.get(key) {
             None => empty(),
             Some(Value::Table(table)) => table,
-            Some(other) => return Err(self.refuse(key, other, format!("a table, [{}{key}]", self.path))),
+            Some(other) => {
+                self.refuse(key, other, format!("a table, [{}{key}]", self.path));
+                empty()
+            }
         };
-        Ok(Section { document: self.document, table, path: format!("{}{key}.", self.path), known: RefCell::default() })
+        Section { document: self.document, table, path: format!("{}{key}.", self.path), known: RefCell::default() }
     }
 
     /// An array of tables, or `None` when absent.
-    pub(super) fn sections(&self, key: &'static str) -> Result<Option<Vec<Section<'a>>>> {
-        let Some(value) = self.get(key) else { return Ok(None) };
+    pub(super) fn sections(&self, key: &'static str) -> Option<Vec<Section<'a>>> {
+        let value = self.get(key)?;
         let refuse = || self.refuse(key, value, format!("tables, [[{}{key}]]", self.path));
-        let sections = value.as_array().ok_or_else(refuse)?.iter().enumerate().map(|(i, item)| {
-            let table = item.as_table().ok_or_else(refuse)?;
+        let Some(items) = value.as_array() else {
+            refuse();
+            return None;
+        };
+        let sections = items.iter().enumerate().filter_map(|(i, item)| {
+            let Some(table) = item.as_table() else {
+                refuse();
+                return None;
+            };
             let path = format!("{}{key}[{i}].", self.path);
-            Ok(Section { document: self.document, table, path, known: RefCell::default() })
+            Some(Section { document: self.document, table, path, known: RefCell::default() })
         });
-        sections.collect::<Result<_>>().map(Some)
+        Some(sections.collect())
     }
 
-    pub(super) fn bool(&self, key: &'static str, field: &mut bool) -> Result<()> {
+    pub(super) fn bool(&self, key: &'static str, field: &mut bool) {
         if let Some(value) = self.get(key) {
-            *field = value.as_bool().ok_or_else(|| self.refuse(key, value, "true or false"))?;
+            match value.as_bool() {
+                Some(found) => *field = found,
+                None => self.refuse(key, value, "true or false"),
+            }
         }
-        Ok(())
     }
 
     /// An integer in `range`.
-    pub(super) fn integer(&self, key: &'static str, field: &mut u64, range: RangeInclusive<u64>) -> Result<()> {
+    pub(super) fn integer(&self, key: &'static str, field: &mut u64, range: RangeInclusive<u64>) {
         if let Some(value) = self.get(key) {
             let accepted = || match *range.end() {
                 u64::MAX => format!("an integer of at least {}", range.start()),
                 end => format!("an integer, {} to {end}", range.start()),
             };
-            let found = value.as_integer().and_then(|n| u64::try_from(n).ok()).filter(|n| range.contains(n));
-            *field = found.ok_or_else(|| self.refuse(key, value, accepted()))?;
+            match value.as_integer().and_then(|n| u64::try_from(n).ok()).filter(|n| range.contains(n)) {
+                Some(found) => *field = found,
+                None => self.refuse(key, value, accepted()),
+            }
         }
-        Ok(())
     }
 
     /// As `integer`, for a field of 32 bits.
-    pub(super) fn small(&self, key: &'static str, field: &mut u32, range: RangeInclusive<u32>) -> Result<()> {
+    pub(super) fn small(&self, key: &'static str, field: &mut u32, range: RangeInclusive<u32>) {
         let mut wide = u64::from(*field);
-        self.integer(key, &mut wide, u64::from(*range.start())..=u64::from(*range.end()))?;
+        self.integer(key, &mut wide, u64::from(*range.start())..=u64::from(*range.end()));
         *field = u32::try_from(wide).unwrap_or(*field);
-        Ok(())
     }
 
     /// Bytes as an integer or as text such as "64MiB".
-    pub(super) fn size(&self, key: &'static str, field: &mut u64, least: u64) -> Result<()> {
+    pub(super) fn size(&self, key: &'static str, field: &mut u64, least: u64) {
         if let Some(value) = self.get(key) {
             let found = match value {
                 Value::Integer(n) => u64::try_from(*n).ok(),
                 Value::String(text) => size::parse_size(text).ok(),
                 _ => None,
             };
-            let refuse = || self.refuse(key, value, format!("at least {least} {}", size::ACCEPTED));
-            *field = found.filter(|n| *n >= least).ok_or_else(refuse)?;
+            match found.filter(|n| *n >= least) {
+                Some(found) => *field = found,
+                None => self.refuse(key, value, format!("at least {least} {}", size::ACCEPTED)),
+            }
         }
-        Ok(())
     }
 
     /// A duration of at least `least`; empty text leaves the field as it is.
-    pub(super) fn duration(&self, key: &'static str, field: &mut Duration, least: Duration) -> Result<()> {
+    pub(super) fn duration(&self, key: &'static str, field: &mut Duration, least: Duration) {
         let mut found = Some(*field);
-        self.optional_duration(key, &mut found, least)?;
+        self.optional_duration(key, &mut found, least);
         if let Some(found) = found {
             *field = found;
         }
-        Ok(())
     }
 
     /// As `duration`; empty text means none.
-    pub(super) fn optional_duration(
-        &self,
-        key: &'static str,
-        field: &mut Option<Duration>,
-        least: Duration,
-    ) -> Result<()> {
-        if let Some(value) = self.get(key) {
-            let refuse = || {
-                let least = match least {
-                    Duration::ZERO => "zero or more",
-                    _ => "more than zero",
-                };
-                self.refuse(key, value, format!("a duration in quotes, {least}: {}", duration::ACCEPTED))
-            };
-            let text = value.as_str().ok_or_else(refuse)?;
-            *field = match text {
-                "" => None,
-                text => Some(duration::parse_non_negative(text).ok().filter(|d| *d >= least).ok_or_else(refuse)?),
-            };
+    pub(super) fn optional_duration(&self, key: &'static str, field: &mut Option<Duration>, least: Duration) {
+        let Some(value) = self.get(key) else { return };
+        let parse = |text: &str| duration::parse_non_negative(text).ok().filter(|found| *found >= least);
+        match value.as_str() {
+            Some("") => *field = None,
+            text => match text.and_then(parse) {
+                Some(found) => *field = Some(found),
+                None => {
+                    let least = match least {
+                        Duration::ZERO => "zero or more",
+                        _ => "more than zero",
+                    };
+                    self.refuse(key, value, format!("a duration in quotes, {least}: {}", duration::ACCEPTED));
+                }
+            },
         }
-        Ok(())
     }
 
     /// One of a few words.
-    pub(super) fn choice<C: Choice>(&self, key: &'static str, field: &mut C) -> Result<()> {
+    pub(super) fn choice<C: Choice>(&self, key: &'static str, field: &mut C) {
         if let Some(value) = self.get(key) {
-            let found = value.as_str().and_then(|text| C::parse(text).ok());
-            *field = found.ok_or_else(|| self.refuse(key, value, C::accepted()))?;
+            match value.as_str().and_then(|text| C::parse(text).ok()) {
+                Some(found) => *field = found,
+                None => self.refuse(key, value, C::accepted()),
+            }
         }
-        Ok(())
     }
 
     /// Text that `check` takes.
@@ -193,13 +236,13 @@ impl<'a> Section<'a> {
         key: &'static str,
         field: &mut String,
         check: impl Fn(&str) -> std::result::Result<(), String>,
-    ) -> Result<()> {
-        if let Some(value) = self.get(key) {
-            let text = value.as_str().ok_or_else(|| self.refuse(key, value, "text in quotes"))?;
-            check(text).map_err(|accepted| self.refuse(key, value, accepted))?;
-            text.clone_into(field);
+    ) {
+        let Some(value) = self.get(key) else { return };
+        match value.as_str().map(|text| check(text).map(|()| text)) {
+            None => self.refuse(key, value, "text in quotes"),
+            Some(Err(accepted)) => self.refuse(key, value, accepted),
+            Some(Ok(text)) => text.clone_into(field),
         }
-        Ok(())
     }
 
     /// As `text`; empty text means none.
@@ -208,15 +251,10 @@ impl<'a> Section<'a> {
         key: &'static str,
         field: &mut Option<String>,
         check: impl Fn(&str) -> std::result::Result<(), String>,
-    ) -> Result<()> {
-        if self.table.contains_key(key) {
-            let mut text = String::new();
-            self.text(key, &mut text, |text| if text.is_empty() { Ok(()) } else { check(text) })?;
-            *field = Some(text).filter(|text| !text.is_empty());
-        } else {
-            self.get(key);
-        }
-        Ok(())
+    ) {
+        let mut text = field.take().unwrap_or_default();
+        self.text(key, &mut text, |text| if text.is_empty() { Ok(()) } else { check(text) });
+        *field = Some(text).filter(|text| !text.is_empty());
     }
 
     /// A list of texts that `check` takes.
@@ -225,42 +263,38 @@ impl<'a> Section<'a> {
         key: &'static str,
         field: &mut Vec<String>,
         check: impl Fn(&str) -> std::result::Result<(), String>,
-    ) -> Result<()> {
-        if let Some(value) = self.get(key) {
-            let refuse = || self.refuse(key, value, "a list of texts, such as [\"a\", \"b\"]");
-            let mut texts = Vec::new();
-            for item in value.as_array().ok_or_else(refuse)? {
-                let text = item.as_str().ok_or_else(refuse)?;
-                check(text).map_err(|accepted| self.refuse(key, item, accepted))?;
-                texts.push(text.to_owned());
+    ) {
+        let Some(value) = self.get(key) else { return };
+        let texts = value.as_array().and_then(|items| items.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+        let Some(texts) = texts else { return self.refuse(key, value, "a list of texts, such as [\"a\", \"b\"]") };
+        for text in &texts {
+            if let Err(accepted) = check(text) {
+                return self.refuse(key, Value::from(*text), accepted);
             }
-            *field = texts;
         }
-        Ok(())
+        *field = texts.into_iter().map(str::to_owned).collect();
     }
 
     /// A path; empty only where that has a meaning.
-    pub(super) fn path(&self, key: &'static str, field: &mut PathBuf, may_be_empty: bool) -> Result<()> {
+    pub(super) fn path(&self, key: &'static str, field: &mut PathBuf, may_be_empty: bool) {
         let mut text = None;
         self.optional_text(key, &mut text, |text| match text.contains('\0') {
             true => Err("a path".into()),
             false => Ok(()),
-        })?;
+        });
         match text {
             Some(text) => *field = text.into(),
-            None if may_be_empty || !self.table.contains_key(key) => {}
-            None => return Err(self.refuse(key, "\"\"", "the path of a file")),
+            None if may_be_empty || !self.has(key) => {}
+            None => self.refuse(key, "\"\"", "the path of a file"),
         }
-        Ok(())
     }
 
     /// Takes a whole subtable as written; its keys are not looked at.
-    pub(super) fn table(&self, key: &'static str, field: &mut Table) -> Result<()> {
-        let section = self.section(key)?;
-        if self.table.contains_key(key) {
+    pub(super) fn table(&self, key: &'static str, field: &mut Table) {
+        let section = self.section(key);
+        if self.has(key) {
             *field = section.table.clone();
         }
-        Ok(())
     }
 
     /// Warns of the keys that nothing asked for.

@@ -25,6 +25,7 @@ mod writer;
 
 pub(crate) use expire::part_of;
 pub(crate) use flush::{next_wal_name, wal_name};
+pub(crate) use journal::JOURNAL_FILE;
 pub(crate) use open::{MANIFEST_FILE, Wals, read_wals};
 
 pub use batch::{Batch, BatchOutcome, Rejection};

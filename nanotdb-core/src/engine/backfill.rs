@@ -202,7 +202,9 @@ fn check_metrics(destination: &Database, is_made: &dyn Fn(&str) -> bool) -> Resu
     let Some(first) = foreign.first() else { return Ok(()) };
     let more = if foreign.len() > 1 { format!(" and {} more", foreign.len() - 1) } else { String::new() };
     Err(Error::bad_input(format!(
-        "database {:?} also holds metrics that no rollup job makes ({first}{more}); it is never rebuilt",
+        "database {0:?} also holds metrics that no rollup job makes ({first}{more}): they would be lost, so it is not rebuilt. \
+         If an aggregate or a job was removed that made them, put it back, or give the jobs a new destination_db; if they may \
+         go, export what is to be kept, drop {0:?} and run the backfill again",
         destination.name()
     )))
 }

@@ -165,7 +165,7 @@ impl Inner {
         self.check_open()?;
         name::check_database_name(name.as_bytes()).map_err(Error::BadInput)?;
         if let Some(reason) = self.failure_of(name) {
-            return Err(Error::ReadOnly { database: name.to_owned(), reason });
+            return Err(Error::Unavailable { database: name.to_owned(), reason });
         }
         let mut databases = self.databases.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(database) = databases.get(name) {

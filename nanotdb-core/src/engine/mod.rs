@@ -155,7 +155,7 @@ impl Engine {
     pub(crate) fn known_database(&self, name: &str) -> Result<Arc<Database>> {
         self.database(name).ok_or_else(|| {
             if let Some(reason) = self.inner.failure_of(name) {
-                return Error::ReadOnly { database: name.to_owned(), reason };
+                return Error::Unavailable { database: name.to_owned(), reason };
             }
             let known = self.database_names(false);
             let known =

@@ -298,17 +298,10 @@ fn sync(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
     vfs.sync_dir(directory).map_err(|e| Error::io("fsync", directory, e))
 }
 
-/// Removes a directory with the files in it, and the directories of those.
+/// Removes a directory with all that is in it, where there is one.
 fn remove_tree(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
-    if !exists(vfs, directory)? {
-        return Ok(());
+    match exists(vfs, directory)? {
+        true => crate::storage::copy::remove_tree(vfs, directory),
+        false => Ok(()),
     }
-    for entry in vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))? {
-        let path = directory.join(&entry.name);
-        match entry.is_dir {
-            true => remove_tree(vfs, &path)?,
-            false => vfs.remove_file(&path).map_err(|e| Error::io("remove", &path, e))?,
-        }
-    }
-    vfs.remove_dir(directory).map_err(|e| Error::io("remove", directory, e))
 }

@@ -65,6 +65,15 @@ pub enum Wanted<'a> {
     Bucket(&'a str),
 }
 
+/// What became of partitions that were to be restored.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// Those that are in the database again, by name.
+    pub partitions: Vec<ArchivedPartition>,
+    /// Those of a bucket that stay in the archive, with the reason.
+    pub refused: Vec<(String, Error)>,
+}
+
 /// The archives of a database's directory, by name.
 pub(crate) fn archives(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<PathBuf>> {
     let entries = vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))?;
@@ -141,9 +150,9 @@ fn describe(vfs: &dyn Vfs, path: PathBuf) -> Result<ArchiveReport> {
 ///
 /// Of each, every checksum is verified before the first file is put in its place. Nothing is overwritten: [`Error::BadInput`]
 /// when the database has files of the partition, or when the next sweep of retention would archive it again;
-/// [`Error::Corrupt`] when what is in the archive is damaged; [`Error::NotFound`] when there is nothing to restore. Of
-/// several partitions, those that were restored before an error stay so.
-pub fn restore(engine: &Engine, database: &str, wanted: Wanted<'_>) -> Result<Vec<ArchivedPartition>> {
+/// [`Error::Corrupt`] when what is in the archive is damaged; [`Error::NotFound`] when there is nothing to restore. Of a
+/// bucket, the partitions are restored that can be.
+pub fn restore(engine: &Engine, database: &str, wanted: Wanted<'_>) -> Result<Restored> {
     let found = list(engine, database)?;
     let matches = |archive: &ArchiveReport, partition: &ArchivedPartition| match wanted {
         Wanted::Partition(name) => partition.partition == name,
@@ -168,11 +177,22 @@ pub fn restore(engine: &Engine, database: &str, wanted: Wanted<'_>) -> Result<Ve
     for (_, partition) in chosen.values() {
         check_retention(engine, database, partition)?;
     }
-    let mut restored = Vec::new();
+    let mut restored = Restored::default();
     for (path, partition) in chosen.into_values() {
-        check_whole(engine, database, &path, &partition)?;
-        engine.known_database(database)?.restore_partition(&path, &partition.partition, partition.generation)?;
-        restored.push(partition);
+        let one = || {
+            check_whole(engine, database, &path, &partition)?;
+            engine.known_database(database)?.restore_partition(&path, &partition.partition, partition.generation)
+        };
+        match one() {
+            Ok(()) => restored.partitions.push(partition),
+            // What is wrong with one says nothing of the next.
+            Err(error @ (Error::BadInput(_) | Error::Corrupt { .. } | Error::Incompatible { .. }))
+                if matches!(wanted, Wanted::Bucket(_)) =>
+            {
+                restored.refused.push((partition.partition, error));
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(restored)
 }
@@ -185,8 +205,8 @@ fn nothing_found(database: &str, wanted: Wanted<'_>, found: &[ArchiveReport]) ->
         Wanted::Partition(name) => (format!("partition {name:?}"), partitions),
         Wanted::Bucket(name) => (format!("bucket {name:?}"), buckets),
     };
-    let known = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
-    Error::NotFound(format!("no archive of database {database:?} has {what}; archived is {known}"))
+    let known = if known.is_empty() { "it has none".to_owned() } else { format!("archived is {}", known.join(", ")) };
+    Error::NotFound(format!("no archive of database {database:?} has {what}; {known}"))
 }
 
 /// Refuses what would be archived again at once.

@@ -125,7 +125,7 @@ pub fn convert(
     let vfs = &*options.vfs;
     let source = Engine::open_read_only_with(request.root, config, options.clone())?;
     if let Some((name, reason)) = source.health().into_iter().next() {
-        return Err(Error::ReadOnly { database: name, reason });
+        return Err(Error::Unavailable { database: name, reason });
     }
     let names = source.database_names(true);
     if request.target == Target::Original {

@@ -37,7 +37,11 @@ impl LockedRoot {
         recover_replacements(&*vfs, root)?;
         for entry in vfs.read_dir(root).map_err(|e| Error::io("list", root, e))? {
             if entry.is_dir && HIDDEN.iter().any(|prefix| entry.name.starts_with(prefix)) {
-                remove_tree(&*vfs, &root.join(entry.name))?;
+                let left = root.join(entry.name);
+                if let Err(error) = remove_tree(&*vfs, &left) {
+                    // It is in nobody's way: no database has such a name.
+                    tracing::warn!(%error, "what an interrupted command left stays");
+                }
             }
         }
         Ok(Self { root: root.to_owned(), config, vfs, clock: Arc::clone(&options.clock), _lock: lock })
@@ -71,11 +75,23 @@ impl LockedRoot {
         }
     }
 
+    /// A place of this name, or with a number behind it: there may be one that could not be removed.
+    fn unused(&self, name: &str) -> Result<PathBuf> {
+        let mut path = self.root.join(name);
+        for number in 2..u32::MAX {
+            if self.vfs.entry(&path).map_err(|e| Error::io("look up", &path, e))?.is_none() {
+                break;
+            }
+            path = self.root.join(format!("{name}.{number}"));
+        }
+        Ok(path)
+    }
+
     /// Makes an empty database. [`Error::BadInput`] when there is something of that name.
     pub fn create(&self, name: &str, manifest: &Manifest) -> Result<()> {
         let path = self.free(name)?;
         manifest.check_plugins(&path.join(MANIFEST_FILE))?;
-        let making = self.root.join(format!("{}{name}", HIDDEN[0]));
+        let making = self.unused(&format!("{}{name}", HIDDEN[0]))?;
         self.vfs.create_dir_all(&making).map_err(|e| Error::io("create", &making, e))?;
         super::target::put(&*self.vfs, &making.join(MANIFEST_FILE), manifest.to_toml().as_bytes())?;
         super::target::put(&*self.vfs, &making.join("catalog.json"), &catalog::encode(std::iter::empty()))?;
@@ -83,10 +99,10 @@ impl LockedRoot {
         self.rename(&making, &path)
     }
 
-    /// Removes a database with all its files.
+    /// Removes a database with all its files. Of one that is a link, the link goes and what it leads to stays.
     pub fn remove(&self, name: &str) -> Result<()> {
         let path = self.existing(name)?;
-        let dropped = self.root.join(format!("{}{name}", HIDDEN[1]));
+        let dropped = self.unused(&format!("{}{name}", HIDDEN[1]))?;
         self.rename(&path, &dropped)?;
         remove_tree(&*self.vfs, &dropped)?;
         self.sync(&self.root)

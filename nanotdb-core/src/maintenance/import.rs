@@ -11,6 +11,9 @@ pub const DEFAULT_FORMAT: &str = "line_protocol";
 /// The database of samples whose lines name none, when nobody says another.
 pub const DEFAULT_DATABASE: &str = "default";
 
+/// How the error begins when the input fails.
+pub const UNREADABLE: &str = "the input cannot be read";
+
 /// Samples that are written at a time.
 const BATCH_SAMPLES: usize = 32_768;
 /// Bytes that are read at a time.
@@ -139,7 +142,7 @@ impl Pending {
         let got = input
             .take(CHUNK as u64)
             .read_to_end(&mut self.buffer)
-            .map_err(|e| Error::bad_input(format!("the input cannot be read: {e}")))?;
+            .map_err(|e| Error::bad_input(format!("{UNREADABLE}: {e}")))?;
         Ok(got < CHUNK)
     }
 

@@ -1,6 +1,6 @@
 //! Every mistake in engine.toml and the manifests of a root, not only the first.
 
-use crate::config::{EngineConfig, Loaded, Manifest, RetentionAction, RollupJob};
+use crate::config::{Checked, EngineConfig, Manifest, RetentionAction, RollupJob};
 use crate::database::MANIFEST_FILE;
 use crate::engine::databases_on_disk;
 use crate::maintenance::inspect;
@@ -11,12 +11,9 @@ use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use toml::{Table, Value};
 
 /// Largest configuration file.
 const MAX_FILE: u64 = 4 << 20;
-/// Most mistakes of one file that are told.
-const MAX_ERRORS: usize = 100;
 
 /// Something about a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,14 +53,10 @@ pub fn check(vfs: &dyn Vfs, root: &Path, database: Option<&str>) -> Result<Manif
     }
     let path = root.join("engine.toml");
     let mut config = EngineConfig::default();
-    if let Some(text) = read(vfs, &path, &mut report)? {
-        let parse = |text: &str| {
-            let loaded = EngineConfig::parse(text, &path)?;
-            loaded.value.check_plugins(&path).map(|()| loaded)
-        };
-        if let Some(value) = all_mistakes(&text, &path, &parse, &mut report) {
-            config = value;
-        }
+    if let Some(text) = read(vfs, &path, &mut report)?
+        && let Some(value) = note(EngineConfig::check(&text, &path), &path, &mut report)
+    {
+        config = value;
     }
     let mut feeds = BTreeMap::new();
     for (name, directory) in databases {
@@ -77,12 +70,9 @@ pub fn check(vfs: &dyn Vfs, root: &Path, database: Option<&str>) -> Result<Manif
             });
             continue;
         };
-        let parse = |text: &str| {
-            let loaded = Manifest::parse(text, &path, &config.manifest_defaults)?;
-            loaded.value.check_plugins(&path).map(|()| loaded)
-        };
         let errors = report.errors();
-        if let Some(manifest) = all_mistakes(&text, &path, &parse, &mut report)
+        let checked = Manifest::check(&text, &path, &config.manifest_defaults);
+        if let Some(manifest) = note(checked, &path, &mut report)
             && report.errors() == errors
         {
             contradictions(vfs, &directory, &path, &manifest, &mut report)?;
@@ -120,84 +110,28 @@ fn read(vfs: &dyn Vfs, path: &Path, report: &mut ManifestReport) -> Result<Optio
     Ok(text.ok())
 }
 
-/// Reads a file again and again, each time without the key that was wrong, until nothing is. `None` when that cannot be.
-fn all_mistakes<T>(
-    text: &str,
-    path: &Path,
-    parse: &dyn Fn(&str) -> Result<Loaded<T>>,
-    report: &mut ManifestReport,
-) -> Option<T> {
-    let mut text = text.to_owned();
-    for _ in 0..MAX_ERRORS {
-        match parse(&text) {
-            Ok(Loaded { value, warnings }) => {
-                warn(path, &warnings, report);
-                return Some(value);
-            }
-            Err(Error::Config { key, value, accepted, .. }) => {
-                let mut table: Table = text.parse().ok()?;
-                let is_removed = remove(&mut table, &key);
-                // Without its wrong value a key may be missing, which is not another mistake.
-                let is_known = report.findings.iter().any(|f| f.file == path && f.key.as_ref() == Some(&key));
-                if !is_known {
-                    let what = format!("{value}: {accepted}");
-                    report.findings.push(Finding { file: path.to_owned(), key: Some(key), what, is_error: true });
+/// Tells what was found in a file. `None` when nothing could be read.
+fn note<T>(checked: Result<Checked<T>>, path: &Path, report: &mut ManifestReport) -> Option<T> {
+    let mut add = |key: Option<String>, text: &str, is_error: bool| {
+        let what = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(text).to_owned();
+        report.findings.push(Finding { file: path.to_owned(), key, what, is_error });
+    };
+    match checked {
+        Ok(Checked { value, warnings, mistakes }) => {
+            for mistake in mistakes {
+                match mistake {
+                    Error::Config { key, value, accepted, .. } => add(Some(key), &format!("{value}: {accepted}"), true),
+                    other => add(None, &other.to_string(), true),
                 }
-                if !is_removed {
-                    return None;
-                }
-                text = toml::to_string(&table).ok()?;
             }
-            Err(e) => {
-                let text = e.to_string();
-                let what = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned();
-                report.findings.push(Finding { file: path.to_owned(), key: None, what, is_error: true });
-                return None;
-            }
+            warnings.iter().for_each(|warning| add(None, warning, false));
+            Some(value)
+        }
+        Err(e) => {
+            add(None, &e.to_string(), true);
+            None
         }
     }
-    None
-}
-
-fn warn(path: &Path, warnings: &[String], report: &mut ManifestReport) {
-    for warning in warnings {
-        let what = warning.strip_prefix(&format!("{}: ", path.display())).unwrap_or(warning).to_owned();
-        report.findings.push(Finding { file: path.to_owned(), key: None, what, is_error: false });
-    }
-}
-
-/// Takes a key out. Where it is missing, what lacks it is replaced by something that lacks nothing; `false` when that is not
-/// known.
-fn remove(table: &mut Table, key: &str) -> bool {
-    let Some((path, leaf)) = key.rsplit_once('.') else { return table.remove(key).is_some() };
-    let mut at = &mut *table;
-    for part in path.split('.') {
-        let (name, index) = match part.split_once('[') {
-            Some((name, index)) => (name, index.trim_end_matches(']').parse::<usize>().ok()),
-            None => (part, None),
-        };
-        let next = match (at.get_mut(name), index) {
-            (Some(Value::Table(table)), None) => table,
-            (Some(Value::Array(items)), Some(index)) => match items.get_mut(index) {
-                Some(Value::Table(table)) => table,
-                _ => return false,
-            },
-            _ => return false,
-        };
-        at = next;
-    }
-    if at.remove(leaf).is_some() {
-        return true;
-    }
-    if !path.starts_with("rollups.jobs[") && !path.starts_with("manifest_defaults.rollups.jobs[") {
-        return false;
-    }
-    // A job that is right, in the same place, so that the others keep their numbers.
-    let text = |text: &str| Value::String(text.to_owned());
-    let right = [("source_metric", "x"), ("interval", "1h"), ("destination_db", "x")];
-    *at = right.into_iter().map(|(key, value)| (key.to_owned(), text(value))).collect();
-    at.insert("id".to_owned(), text(&format!("replaced {path}")));
-    true
 }
 
 /// What is accepted key by key and makes no sense together, or not with the files that are there.
@@ -230,10 +164,6 @@ fn contradictions(
                 retention.retention_days
             );
             note(&format!("rollups.jobs[{at}].interval"), what, true);
-        }
-        if job.aggregates.is_empty() && rollups.default_aggregates.is_empty() {
-            let what = "(missing): names of aggregates, here or as rollups.default_aggregates".to_owned();
-            note(&format!("rollups.jobs[{at}].aggregates"), what, true);
         }
     }
     if manifest.page.max_bytes < u64::from(manifest.page.max_records).saturating_mul(14) {

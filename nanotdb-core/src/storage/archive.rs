@@ -43,6 +43,14 @@ pub struct Archive {
     pub end: u64,
 }
 
+/// The reader's own messages are several run together, of numbers in octal.
+fn tar_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the archive ends inside an entry".to_owned(),
+        _ => "what stands here is no entry of a tar file".to_owned(),
+    }
+}
+
 impl Archive {
     /// Reads the headers. [`Error::NotFound`] when there is none, [`Error::Corrupt`] for what is no whole tar file.
     pub fn read(vfs: &dyn Vfs, path: &Path) -> Result<Self> {
@@ -67,7 +75,7 @@ impl Archive {
         let damaged = |offset: u64, reason: String| Error::Corrupt { file: path.to_owned(), offset, reason };
         let entries = tar.entries_with_seek().map_err(|e| Error::io("read", path, e))?;
         for entry in entries {
-            let entry = entry.map_err(|e| damaged(this.end, format!("no entry of a tar file: {e}")))?;
+            let entry = entry.map_err(|e| damaged(this.end, tar_reason(&e)))?;
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let (offset, size) = (entry.raw_file_position(), entry.size());
             let end = offset.checked_add(size).and_then(|end| end.checked_next_multiple_of(BLOCK));

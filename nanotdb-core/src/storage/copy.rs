@@ -56,14 +56,7 @@ pub(crate) fn copy_range_to(
     Ok(at.saturating_sub(range.start))
 }
 
-/// Removes a directory with all that is in it.
+/// Removes a directory with all that is in it; of a link the link alone.
 pub(crate) fn remove_tree(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
-    for entry in vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))? {
-        let path = directory.join(&entry.name);
-        match entry.is_dir {
-            true => remove_tree(vfs, &path)?,
-            false => vfs.remove_file(&path).map_err(|e| Error::io("remove", &path, e))?,
-        }
-    }
-    vfs.remove_dir(directory).map_err(|e| Error::io("remove", directory, e))
+    vfs.remove_tree(directory).map_err(|e| Error::io("remove", directory, e))
 }

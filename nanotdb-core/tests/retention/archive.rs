@@ -131,7 +131,7 @@ fn what_is_restored_is_as_before_and_leaves_the_archive() {
     let bench = kept(bench);
     let engine = bench.open();
     let restored = restore(&engine, "pi", Wanted::Partition("2026-05-21")).unwrap();
-    assert_eq!(restored.len(), 1);
+    assert_eq!(restored.partitions.len(), 1);
     let with = |days: &[i64]| -> Vec<Line> {
         let is_in = |l: &&Line| l.3 >= MAY_20 + 3 * DAY || days.contains(&((l.3 - MAY_20) / DAY));
         lines.iter().filter(is_in).copied().collect()

@@ -29,7 +29,7 @@ pub(crate) struct DemoArgs {
     days: Option<i64>,
 
     /// Address to serve on, for example 127.0.0.1:8500; `:8428` means every interface [default: :8428]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = crate::args::address)]
     pub(crate) listen: Option<String>,
 
     /// Other numbers, other samples; the same number, the same samples [default: 1]
@@ -47,8 +47,8 @@ Examples:
   nanotdb demo --root ./demo --days 7
   nanotdb demo --listen :8500
 
-The samples are of a host that does not exist: 83 metrics every 10 seconds in the database `metrics`,
-with working hours, a nightly backup, a reboot, a gap, a hot day; averages by the hour in `metrics_1h`.
+The samples are of a host that does not exist: 83 metrics every 10 seconds in the database `metrics`, \
+with working hours, a nightly backup, a reboot, a gap, a hot day; averages by the hour in `metrics_1h`. \
 Ctrl-C stops it.";
 
 /// A demo's directory, and what goes into it.

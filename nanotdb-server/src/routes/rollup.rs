@@ -24,6 +24,9 @@ impl Request {
         let accepted = "send {\"source_db\":\"name\"}, {\"source_dbs\":[\"name\",...]}, {} or nothing";
         let request: Request = match body.iter().all(u8::is_ascii_whitespace) {
             true => Request::default(),
+            false if !body.trim_ascii_start().starts_with(b"{") => {
+                return Err(ApiError::bad(format!("the request body is no JSON object: {accepted}")));
+            }
             false => {
                 serde_json::from_slice(body).map_err(|e| ApiError::bad(format!("the request body: {e}; {accepted}")))?
             }
@@ -105,7 +108,10 @@ mod tests {
         for (wrong, says) in [
             ("{\"source_db\":1}", "invalid type"),
             ("{\"db\":\"a\"}", "unknown field"),
-            ("[", "EOF"),
+            ("{", "EOF"),
+            ("[]", "no JSON object"),
+            ("null", "no JSON object"),
+            ("\"a\"", "no JSON object"),
             ("{\"source_db\":\"a\",\"source_dbs\":[\"b\"]}", "together"),
         ] {
             let error = parse(wrong).unwrap_err();

@@ -25,7 +25,7 @@ fn the_default_file_parses_back_to_the_defaults() {
 #[test]
 fn every_known_key_occurs_in_the_default_file() {
     let text = uncommented(&EngineConfig::default_toml());
-    let (loaded, known) = EngineConfig::parse_keys(&text, Path::new(FILE)).unwrap();
+    let (loaded, known) = EngineConfig::read_keys(&text, Path::new(FILE)).unwrap();
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     assert!(known.len() > 70, "the reader notes its keys: {known:?}");
     let table: toml::Table = text.parse().unwrap();
@@ -62,7 +62,7 @@ fn full() -> Manifest {
     manifest.page.codec = "zstd_fastest".into();
     manifest.rollups = RollupsManifest {
         enabled: true,
-        checkpoint_file: "checkpoints/rollup.log".into(),
+        checkpoint_file: "rollup.log".into(),
         default_grace: Some(Duration::ZERO),
         default_interval: Some(Duration::from_secs(3_600)),
         default_destination_db: Some("pi_1h".into()),

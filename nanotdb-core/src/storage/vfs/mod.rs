@@ -110,6 +110,18 @@ pub trait Vfs: Send + Sync {
     /// Removes an empty directory.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
 
+    /// Removes a directory with all that is in it. A link goes, and what it leads to stays.
+    fn remove_tree(&self, path: &Path) -> io::Result<()> {
+        for entry in self.read_dir(path)? {
+            let inside = path.join(&entry.name);
+            match entry.is_dir {
+                true => self.remove_tree(&inside)?,
+                false => self.remove_file(&inside)?,
+            }
+        }
+        self.remove_dir(path)
+    }
+
     /// Makes a directory and its parents.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
 

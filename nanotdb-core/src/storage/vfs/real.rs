@@ -92,6 +92,11 @@ impl Vfs for RealVfs {
         fs::remove_dir(path)
     }
 
+    /// Other than the listings of this file system, it does not follow links, and sees names that are not UTF-8.
+    fn remove_tree(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir_all(path)
+    }
+
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         fs::create_dir_all(path)
     }

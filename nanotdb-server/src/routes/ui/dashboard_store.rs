@@ -17,8 +17,10 @@ use tokio::sync::watch;
 pub(super) const MAX_DOCUMENT: usize = 1 << 20;
 /// Backups that are kept.
 const KEPT_BACKUPS: usize = 20;
-/// Directory of the backups, beside the document.
-pub(super) const BACKUPS: &str = "backups";
+/// Directory of the backups, beside the document: no database can have such a name.
+pub(super) const BACKUPS: &str = ".dashboard-backups";
+/// Where they were before, in the place of a database of that name.
+const FORMER_BACKUPS: &str = "backups";
 /// How ETags of documents begin that stand in for a missing one.
 const STANDARD: &str = "\"standard-";
 
@@ -70,7 +72,28 @@ pub(super) struct Backup {
 impl DashboardStore {
     /// Of the file at `path`, which need not be there.
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self::on(Arc::new(RealVfs), path)
+        let store = Self::on(Arc::new(RealVfs), path);
+        if let Err(error) = store.adopt() {
+            tracing::warn!(%error, from = %store.beside(FORMER_BACKUPS).display(), "backups of the dashboard stay where they were");
+        }
+        store
+    }
+
+    /// Moves backups from where they were before.
+    fn adopt(&self) -> io::Result<()> {
+        let (former, directory) = (self.beside(FORMER_BACKUPS), self.directory());
+        let names = self.names_in(&former)?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        self.vfs.create_dir_all(&directory)?;
+        for name in &names {
+            self.vfs.rename(&former.join(name), &directory.join(name))?;
+        }
+        self.vfs.sync_dir(&directory)?;
+        // A database that has the name is not empty.
+        let _ = self.vfs.remove_dir(&former);
+        Ok(())
     }
 
     fn on(vfs: Arc<dyn Vfs>, path: PathBuf) -> Self {
@@ -144,7 +167,11 @@ impl DashboardStore {
     }
 
     pub(super) fn directory(&self) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(BACKUPS)
+        self.beside(BACKUPS)
+    }
+
+    fn beside(&self, name: &str) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(name)
     }
 
     /// How names of backups begin.
@@ -207,7 +234,11 @@ impl DashboardStore {
 
     /// Newest first.
     fn backup_names(&self) -> io::Result<Vec<String>> {
-        let entries = match self.vfs.read_dir(&self.directory()) {
+        self.names_in(&self.directory())
+    }
+
+    fn names_in(&self, directory: &Path) -> io::Result<Vec<String>> {
+        let entries = match self.vfs.read_dir(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             entries => entries?,
         };
@@ -312,6 +343,24 @@ mod tests {
         let oldest = store.backup(&backups[KEPT_BACKUPS - 1].name).unwrap().unwrap();
         assert_eq!(oldest, b"{\"title\":\"4\"}\n");
         assert_eq!(store.backup("../dashboard.json").unwrap(), None);
+    }
+
+    #[test]
+    fn backups_are_where_no_database_can_be_and_those_of_before_are_moved_there() {
+        assert!(nanotdb_core::model::name::check_database_name(BACKUPS.as_bytes()).is_err());
+        let directory = tempfile::tempdir().unwrap();
+        let former = directory.path().join(FORMER_BACKUPS);
+        std::fs::create_dir(&former).unwrap();
+        let name = "dashboard-20261121T072050.123Z.json";
+        std::fs::write(former.join(name), "{}\n").unwrap();
+        // A database of that name.
+        std::fs::write(former.join("manifest.toml"), "").unwrap();
+        let path = directory.path().join("dashboard.json");
+        let store = DashboardStore::new(path.clone());
+        assert_eq!(store.backup(name).unwrap().as_deref(), Some(&b"{}\n"[..]));
+        assert!(!former.join(name).exists() && former.join("manifest.toml").exists());
+        std::fs::remove_dir_all(&former).unwrap();
+        assert_eq!(DashboardStore::new(path).backups().unwrap().len(), 1);
     }
 
     /// A save, interrupted at every operation on the disk, by a kill and by a power cut that loses what was not forced.

@@ -303,7 +303,7 @@ impl DatabaseDocument {
         let health = app.engine.health();
         let (state, reason) = state_of(app, &name, &health);
         let found = match app.engine.describe(&name, MOST_PARTITIONS) {
-            Err(Error::ReadOnly { .. }) => None,
+            Err(Error::Unavailable { .. }) => None,
             found => Some(found?),
         };
         let config = app.engine.config();

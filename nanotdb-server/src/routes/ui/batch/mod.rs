@@ -163,7 +163,7 @@ impl Job<'_> {
         let failed = |error: nanotdb_core::Error| SeriesError { kind: "damaged", message: error.to_string() };
         if !engine.has_database(database) {
             return Err(match engine.metrics(database) {
-                Err(error @ nanotdb_core::Error::ReadOnly { .. }) => failed(error),
+                Err(error @ nanotdb_core::Error::Unavailable { .. }) => failed(error),
                 _ => SeriesError { kind: "not_found", message: format!("there is no database {database:?}") },
             });
         }
