@@ -132,7 +132,7 @@ fn verify_finds_damage_of_what_is_written_beside_a_metric_file() {
     assert_eq!(problems(), []);
     let directory = std::fs::read_dir(scratch.path().join("pi")).unwrap().map(|entry| entry.unwrap().path());
     let beside = directory.filter(|path| path.extension().is_some_and(|e| e == "sources")).collect::<Vec<_>>();
-    let [path] = &beside[..] else { panic!("{beside:?}") };
+    let Some(path) = beside.first() else { panic!("there is none") };
     let whole = std::fs::read(path).unwrap();
     let flipped = |at: usize| {
         let mut bytes = whole.clone();

@@ -59,8 +59,8 @@ fn a_damaged_block_is_not_called_ok() {
     let whole = std::fs::read(&path).unwrap();
     let offset = json["times"][0]["offset"].as_u64().unwrap() as usize;
     // In the time vector, which both metrics have, and in a block of values behind it.
-    let behind = offset + json["times"][0]["bytes"].as_u64().unwrap() as usize;
-    for (at, blocks) in [(offset + 60, 2), (behind + 50, 1)] {
+    let len = json["times"][0]["bytes"].as_u64().unwrap() as usize;
+    for (at, blocks) in [(offset + len / 2, 2), (offset + len + 26, 1)] {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
         std::fs::write(&path, bytes).unwrap();

@@ -59,6 +59,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use std::time::Duration;
 use writer::Writer;
 
+/// How long a batch that there was no space for counts as what the disk is like.
+const FULL_FOR: Duration = Duration::from_secs(300);
+
 /// What every database of an engine shares.
 #[derive(Clone)]
 pub struct Environment {
@@ -112,8 +115,8 @@ pub struct Database {
     cutoff: AtomicI64,
     /// Why nothing is written any more.
     poisoned: Mutex<Option<String>>,
-    /// Why the last batch was not stored, when that was for lack of space.
-    full: Mutex<Option<String>>,
+    /// Why the last batch was not stored, when that was for lack of space, and the monotonic time.
+    full: Mutex<Option<(Duration, String)>>,
 }
 
 impl Database {
@@ -199,26 +202,29 @@ impl Database {
         }
     }
 
-    /// Why the last batch could not be stored, if that was for lack of space. The next one may be.
+    /// Why the last batch could not be stored, if that was for lack of space, and a few minutes ago at most: the next one may be,
+    /// and who does not send again is no reason to call the disk full.
     pub fn lacks_space(&self) -> Option<String> {
-        self.lock_full().clone()
+        let is_recent = |since: &Duration| self.now().saturating_sub(*since) < FULL_FOR;
+        self.lock_full().as_ref().filter(|(since, _)| is_recent(since)).map(|(_, reason)| reason.clone())
     }
 
-    fn lock_full(&self) -> MutexGuard<'_, Option<String>> {
+    fn lock_full(&self) -> MutexGuard<'_, Option<(Duration, String)>> {
         self.full.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes what became of a batch: `Some(error)` when it was refused, `None` when it was stored. Logs when that changes.
     fn note_space(&self, error: Option<&Error>) {
         let mut full = self.lock_full();
-        match (error, full.is_some()) {
-            (None, true) => {
+        match error {
+            None if full.is_some() => {
                 *full = None;
                 tracing::info!(database = self.name, "there is space again; samples are stored");
             }
-            (Some(error @ Error::Full { .. }), false) => {
-                *full = Some(error.to_string());
-                tracing::error!(database = self.name, %error, "samples are refused until there is space");
+            Some(error @ Error::Full { .. }) => {
+                if full.replace((self.now(), error.to_string())).is_none() {
+                    tracing::error!(database = self.name, %error, "samples are refused until there is space");
+                }
             }
             _ => {}
         }

@@ -123,10 +123,11 @@ fn partitions(archive: &Archive) -> BTreeMap<(String, u32), Vec<&ArchivedFile>> 
 pub fn list(engine: &Engine, database: &str) -> Result<Vec<ArchiveReport>> {
     let vfs = engine.vfs();
     let directory = engine.known_database(database)?.directory().to_owned();
-    archives(vfs, &directory)?.into_iter().map(|path| describe(vfs, path)).collect()
+    archives(vfs, &directory)?.into_iter().filter_map(|path| describe(vfs, path).transpose()).collect()
 }
 
-fn describe(vfs: &dyn Vfs, path: PathBuf) -> Result<ArchiveReport> {
+/// `None` when there is none any more, or none yet.
+fn describe(vfs: &dyn Vfs, path: PathBuf) -> Result<Option<ArchiveReport>> {
     let len = vfs.entry(&path).map_err(|e| Error::io("look up", &path, e))?.map_or(0, |e| e.len);
     let bucket = bucket_of(&path);
     let (partitions, problem) = match read_archive(vfs, &path) {
@@ -140,10 +141,11 @@ fn describe(vfs: &dyn Vfs, path: PathBuf) -> Result<ArchiveReport> {
                 });
             (described.collect(), None)
         }
-        Err(error @ (Error::Corrupt { .. } | Error::NotFound(_))) => (Vec::new(), Some(error.to_string())),
+        Err(Error::NotFound(_)) => return Ok(None),
+        Err(error @ Error::Corrupt { .. }) => (Vec::new(), Some(error.to_string())),
         Err(e) => return Err(e),
     };
-    Ok(ArchiveReport { path, bucket, len, partitions, problem })
+    Ok(Some(ArchiveReport { path, bucket, len, partitions, problem }))
 }
 
 /// Moves partitions out of their archives into the database again. The engine was opened for writing.

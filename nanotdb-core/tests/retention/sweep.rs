@@ -301,6 +301,8 @@ fn a_clock_is_believed_on_a_full_disk_and_saved_when_there_is_room() {
     bench.vfs.set_capacity(Some(bench.vfs.used()));
     assert_eq!(names(&sweep_now(&engine)), ["2026-05-20", "2026-05-21"]);
     check(&engine, &since(&lines, MAY_20 + 2 * DAY), "swept");
+    assert!(!has_clock());
+    bench.vfs.set_capacity(None);
     engine.close().unwrap();
     assert!(has_clock());
     check_verify(&bench, "swept");
