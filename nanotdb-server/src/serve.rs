@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -53,20 +54,21 @@ pub(crate) async fn bind(address: &str) -> io::Result<TcpListener> {
 async fn listen(address: String) -> io::Result<TcpListener> {
     let mut outcome = Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no address of this machine"));
     for address in lookup_host(address).await? {
-        let bound = || {
-            let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
-            // On Windows it would let a second server in.
-            #[cfg(not(windows))]
-            socket.set_reuseaddr(true)?;
-            socket.bind(address)?;
-            socket.listen(BACKLOG)
-        };
-        outcome = bound();
+        outcome = listen_at(address);
         if outcome.is_ok() {
             break;
         }
     }
     outcome
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    // On Windows it would let a second server in.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves until `stop` is ready, then lets running requests finish. Returns whether all of them did.
