@@ -217,16 +217,19 @@ impl Database {
     fn note_space(&self, error: Option<&Error>) {
         let mut full = self.lock_full();
         match error {
-            None if full.is_some() => {
-                *full = None;
-                tracing::info!(database = self.name, "there is space again; samples are stored");
-            }
-            Some(error @ Error::Full { .. }) => {
-                if full.replace((self.now(), error.to_string())).is_none() {
-                    tracing::error!(database = self.name, %error, "samples are refused until there is space");
+            None => {
+                if full.take().is_some() {
+                    tracing::info!(database = self.name, "there is space again; samples are stored");
                 }
             }
-            _ => {}
+            Some(Error::Full { file }) => {
+                let file = file.display();
+                let since = full.replace((self.now(), format!("no space left on device while writing {file}")));
+                if since.is_none() {
+                    tracing::error!(database = self.name, %file, "no space left; samples are refused until there is some");
+                }
+            }
+            Some(_) => {}
         }
     }
 
