@@ -147,7 +147,13 @@ impl Database {
             std::thread::sleep(wait_before(attempt));
             match Self::try_read_only(name, directory, &environment, &mut known) {
                 // A server renamed or removed it between two steps of this.
-                Err(error) if error.is_missing_file() => gone = Some(error),
+                Err(error) if error.is_missing_file() => {
+                    // All of it: whoever knows where it may be now looks there.
+                    if matches!(environment.vfs.entry(directory), Ok(None)) {
+                        return Err(error);
+                    }
+                    gone = Some(error);
+                }
                 Err(error) => return Err(error),
                 Ok(Some(database)) => return Ok(database),
                 Ok(None) => gone = None,
