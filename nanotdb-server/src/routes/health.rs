@@ -19,7 +19,7 @@ pub(super) fn health(app: &App) -> Response {
     if troubles.is_empty() {
         return json(StatusCode::OK, &br#"{"status":"ok"}"#[..]);
     }
-    let texts: Vec<_> = troubles.iter().map(|(db, why)| format!("database {db:?} is read-only: {why}")).collect();
+    let texts: Vec<_> = troubles.iter().map(|(db, why)| format!("database {db:?} takes no samples: {why}")).collect();
     let body = Unhealthy { status: "error", error_type: "unavailable", error: texts.join("; ") };
     json(StatusCode::SERVICE_UNAVAILABLE, serde_json::to_vec(&body).unwrap_or_default())
 }

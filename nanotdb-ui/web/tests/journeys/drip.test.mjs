@@ -100,14 +100,14 @@ journey("drip fills the default dashboard of a Raspberry Pi", async ({ server, b
     await assertFilled(page, ["Now", "CPU busy", "Memory", "Load", "Temperature"]);
     const now = page.getByRole("region", { name: "Now", exact: true });
     // 48686 thousandths of a degree, 600000 kHz, 524416 kB, 361234 s, as the tree has them.
-    for (const text of ["48.7 °C", "0.60 GHz", "0.50 GiB", "4.2 d", "0.12"]) await now.getByText(text).first().waitFor();
+    for (const text of ["48.69 °C", "600 MHz", "512.1 MiB", "4.18 d", "0.12"]) await now.getByText(text).first().waitFor();
     // The counters of step(): 25 of 100 ticks were neither idle nor waiting for the card.
     assert.equal(await last(server, "cpu.busy_pct"), 25);
     if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, "drip-overview.png") });
     await page.getByRole("link", { name: "Storage" }).click();
     await assertFilled(page, ["Disk", "Disk mmcblk0", "Disk mmcblk0 busy", "SD card write time"]);
     // 5447006 blocks of 4096 bytes.
-    await page.getByRole("region", { name: "Disk", exact: true }).getByText("20.8 GiB").waitFor();
+    await page.getByRole("region", { name: "Disk", exact: true }).getByText("20.78 GiB").waitFor();
     if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, "drip-storage.png") });
     await page.getByRole("link", { name: "Network" }).click();
     await assertFilled(page, ["Network eth0", "Network wlan0"]);
