@@ -147,7 +147,11 @@ fn run(config: &Config, steps: &[Step], seed: u64) -> u64 {
     let mut engine = Some(bench.open());
     let mut last = [i64::MIN; 3];
     let mut late = 0;
+    let mut furthest = bench.clock.now();
     for step in steps {
+        if let Step::Wrong(minutes) = step {
+            furthest = furthest.max(bench.clock.now() + minutes * MINUTE);
+        }
         if matches!(step, Step::Restart | Step::Kill) {
             late += engine.as_ref().unwrap().rollup_counters().late_samples;
         }
@@ -155,6 +159,8 @@ fn run(config: &Config, steps: &[Step], seed: u64) -> u64 {
         check_order(engine.as_ref().unwrap(), "on the way");
     }
     let engine = engine.unwrap();
+    // What was over by a clock that was ahead may be emitted already: it is over by the right one, too, when results are compared.
+    bench.advance((furthest - bench.clock.now()).max(0));
     for _ in 0..4 {
         bench.advance(20 * MINUTE);
         assert_eq!(engine.tick().errors(), Vec::<&str>::new());
