@@ -31,7 +31,7 @@ const MAX_TEXT_FILE: u64 = 64 << 20;
 /// Largest WAL that is read.
 const MAX_WAL: u64 = 8 << 30;
 /// How often a reader starts over when the server flushes pages under it.
-pub(crate) const READ_ATTEMPTS: usize = 200;
+const READ_ATTEMPTS: usize = 200;
 
 static INSTANCES: AtomicU64 = AtomicU64::new(1);
 
@@ -196,7 +196,7 @@ impl Database {
 type KnownFiles = HashMap<PathBuf, Arc<RawFile>>;
 
 /// At first a reader tries again at once, later it lets the server get on: ten seconds in all.
-pub(crate) fn wait_before(attempt: usize) -> Duration {
+fn wait_before(attempt: usize) -> Duration {
     Duration::from_millis(attempt.saturating_sub(READ_ATTEMPTS / 10).min(60) as u64)
 }
 

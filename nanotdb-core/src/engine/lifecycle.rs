@@ -206,15 +206,15 @@ impl Inner {
         let flusher = self.flusher.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(flusher);
         self.wait_for_backfill();
-        if self.writable {
-            // Who came past the look at `closed` before it was set is waited for.
-            self.all_databases().iter().try_for_each(|database| database.close())?;
-        }
+        let databases = self.all_databases();
         let outcome = match self.writable {
-            true => first_error(self.all_databases().iter().filter(|d| d.failure().is_none()).map(|d| d.flush()))
+            // Who came past the look at `closed` before it was set is waited for. A step that fails keeps no other from its turn.
+            true => first_error(databases.iter().map(|database| database.close()))
+                .and(first_error(databases.iter().filter(|d| d.failure().is_none()).map(|d| d.flush())))
                 .and(self.save_checkpoints()),
             false => Ok(()),
         };
+        drop(databases);
         self.watch_clock();
         if self.writable
             && self.has_retention()
