@@ -15,11 +15,14 @@ mod app;
 mod args;
 mod blocking;
 mod body;
+#[cfg(test)]
+mod cut_answers;
 mod demo;
 mod exchange;
 mod json_stream;
 mod limits;
 mod logging;
+mod matrix_text;
 mod params;
 mod respond;
 mod routes;

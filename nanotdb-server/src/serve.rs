@@ -5,9 +5,10 @@ use crate::exchange::Exchange;
 use crate::limits::{DRAIN_TIMEOUT, HEAD_TIMEOUT, MAX_READ_BUFFER, Uncounted, WRITE_TIMEOUT, permits};
 use crate::respond::ApiError;
 use crate::routes::routes;
-use crate::stall::StallGuard;
+use crate::stall::{Broken, StallGuard};
 use crate::workers::Workers;
 use bytes::{Buf, Bytes};
+use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Empty;
 use hyper::body::Incoming;
@@ -139,8 +140,9 @@ async fn connection(
     let _open = app.telemetry.connection();
     // Answers are written whole: waiting to fill a segment would only delay them.
     let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(StallGuard::new(stream, WRITE_TIMEOUT));
-    let service = service_fn(move |request| answer(Arc::clone(&app), filter.clone(), request));
+    let broken = Broken::default();
+    let io = TokioIo::new(StallGuard::new(stream, WRITE_TIMEOUT, broken.clone()));
+    let service = service_fn(move |request| answer(Arc::clone(&app), filter.clone(), broken.clone(), request));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -164,9 +166,12 @@ async fn connection(
 async fn answer(
     app: Arc<App>,
     filter: BoxedFilter<(Response,)>,
+    broken: Broken,
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Measured<impl Body<Data = Bytes, Error = warp::Error>>>, Infallible> {
     let began = Instant::now();
+    // A client of HTTP/1.1 misses the last chunk, and has the beginning.
+    let broken = (request.version() < Version::HTTP_11).then_some(broken);
     let (mut parts, body) = request.into_parts();
     let exchange = Arc::new(Exchange::new(&mut parts, Some(body)));
     let (response, permit) = match app.requests.enter() {
@@ -190,7 +195,8 @@ async fn answer(
         }
     };
     let status = response.status().as_u16();
-    Ok(response.map(|inner| Measured { inner, end: End { app, exchange, status, began, sent: 0, _permit: permit } }))
+    let end = End { app, exchange, status, began, sent: 0, _permit: permit };
+    Ok(response.map(|inner| Measured { inner, broken, end }))
 }
 
 /// A future whose panic is an answer (`None`) instead of a lost connection.
@@ -213,6 +219,7 @@ impl<F: Future> Future for CatchPanic<F> {
 /// A body that is counted, and holds its request's slot, until it is sent or given up.
 struct Measured<B> {
     inner: B,
+    broken: Option<Broken>,
     end: End,
 }
 
@@ -250,9 +257,13 @@ impl<B: Body + Unpin> Body for Measured<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let polled = Pin::new(&mut self.inner).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            let bytes = frame.data_ref().map_or(0, |data| data.remaining() as u64);
-            self.end.sent = self.end.sent.saturating_add(bytes);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, |data| data.remaining() as u64);
+                self.end.sent = self.end.sent.saturating_add(bytes);
+            }
+            Poll::Ready(Some(Err(_))) => self.broken.iter().for_each(Broken::set),
+            _ => {}
         }
         polled
     }

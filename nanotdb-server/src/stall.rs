@@ -1,25 +1,61 @@
-//! A connection whose writes fail when the client reads nothing for too long.
+//! A connection whose writes fail when the client reads nothing for too long, and that is reset when an answer breaks off.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+/// Whether an answer on the connection broke off. To a client of HTTP/1.0 the end of the connection is the end of the answer, so
+/// that only a reset tells it from a whole one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Broken(Arc<AtomicBool>);
+
+impl Broken {
+    /// The connection is to be reset.
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What can end in another way than by closing.
+pub(crate) trait Reset {
+    /// Lets the close that follows tell the other side that something went wrong.
+    fn reset(&self) {}
+}
+
+impl Reset for TcpStream {
+    fn reset(&self) {
+        let _ = self.set_zero_linger();
+    }
+}
+
 /// Wraps a stream. hyper has timeouts for what it reads but none for what it writes.
-pub(crate) struct StallGuard<S> {
+pub(crate) struct StallGuard<S: Reset> {
     stream: S,
     longest: Duration,
     timer: Pin<Box<Sleep>>,
     stalled: bool,
+    broken: Broken,
 }
 
-impl<S> StallGuard<S> {
-    /// Writes that make no progress for `longest` fail with `TimedOut`.
-    pub(crate) fn new(stream: S, longest: Duration) -> Self {
-        Self { stream, longest, timer: Box::pin(tokio::time::sleep(longest)), stalled: false }
+impl<S: Reset> Drop for StallGuard<S> {
+    fn drop(&mut self) {
+        if self.broken.0.load(Ordering::Relaxed) {
+            self.stream.reset();
+        }
+    }
+}
+
+impl<S: Reset> StallGuard<S> {
+    /// Writes that make no progress for `longest` fail with `TimedOut`; `broken` says how the stream ends.
+    pub(crate) fn new(stream: S, longest: Duration, broken: Broken) -> Self {
+        Self { stream, longest, timer: Box::pin(tokio::time::sleep(longest)), stalled: false, broken }
     }
 
     fn watch<T>(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -38,7 +74,7 @@ impl<S> StallGuard<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for StallGuard<S> {
+impl<S: AsyncRead + Reset + Unpin> AsyncRead for StallGuard<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -48,7 +84,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for StallGuard<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for StallGuard<S> {
+impl<S: AsyncWrite + Reset + Unpin> AsyncWrite for StallGuard<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.watch(context, poll)
@@ -79,19 +115,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for StallGuard<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    impl Reset for DuplexStream {}
 
     #[test]
     fn a_client_that_reads_nothing_is_given_up_and_a_slow_one_is_not() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let (near, _far) = tokio::io::duplex(16);
-            let mut guarded = StallGuard::new(near, Duration::from_millis(30));
+            let mut guarded = StallGuard::new(near, Duration::from_millis(30), Broken::default());
             let error = guarded.write_all(&[0; 64]).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
 
             let (near, mut far) = tokio::io::duplex(16);
-            let mut guarded = StallGuard::new(near, Duration::from_millis(500));
+            let mut guarded = StallGuard::new(near, Duration::from_millis(500), Broken::default());
             let reader = tokio::spawn(async move {
                 let mut total = 0;
                 while total < 64 {

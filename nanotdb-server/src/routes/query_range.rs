@@ -4,7 +4,8 @@ use super::catalog::DEFAULT_AGGREGATE;
 use super::series::series;
 use crate::app::App;
 use crate::exchange::Exchange;
-use crate::json_stream::{ChunkWriter, Ending, Gone, MatrixText, respond};
+use crate::json_stream::{ChunkWriter, Gone, respond};
+use crate::matrix_text::{Ending, MatrixText};
 use crate::params::Params;
 use crate::respond::{ApiError, json};
 use crate::times::{duration_parameter, time_parameter, time_unit};
@@ -130,8 +131,8 @@ struct TimeLimit {
 
 impl TimeLimit {
     /// Time counts without what was spent waiting for the client.
-    fn check(self, out: &ChunkWriter) -> Option<Stop> {
-        let busy = self.began.elapsed().saturating_sub(out.waited());
+    fn check(self, waited: Duration) -> Option<Stop> {
+        let busy = self.began.elapsed().saturating_sub(waited);
         let detail = "seconds; ask for a shorter range";
         let limit = self.most.as_secs();
         (busy > self.most).then_some(Stop::Limit { key: "limits.max_query_time", limit, detail })
@@ -283,7 +284,7 @@ impl AnswerWriter<'_> {
 
     /// Whether there is time left.
     fn proceed(&mut self) -> ControlFlow<()> {
-        match self.budget.time.check(self.out) {
+        match self.budget.time.check(self.out.waited()) {
             Some(why) => self.stop(why),
             None => ControlFlow::Continue(()),
         }
