@@ -1,7 +1,7 @@
 //! Comma-separated values as an ingest format whose columns a command line describes.
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
-use nanotdb_core::model::time::{TimeUnit, parse_rfc3339, parse_time};
+use nanotdb_core::model::time::{BARE_SINCE, TimeUnit, format_rfc3339, looks_like, parse_rfc3339, parse_time};
 use nanotdb_core::model::{Number, Timestamp};
 use nanotdb_core::plugin::{IngestError, IngestFormat, IngestOptions, IngestParser, SampleSink};
 use nanotdb_ingest::number;
@@ -96,8 +96,15 @@ impl IngestFormat for CsvFormat {
     }
 
     fn parser(&self, options: &IngestOptions) -> Box<dyn IngestParser> {
+        let time_format = match (self.time_format, options.timestamp_unit) {
+            (TimeFormat::Auto, Some(TimeUnit::Seconds)) => TimeFormat::S,
+            (TimeFormat::Auto, Some(TimeUnit::Milliseconds)) => TimeFormat::Ms,
+            (TimeFormat::Auto, Some(TimeUnit::Microseconds)) => TimeFormat::Us,
+            (TimeFormat::Auto, Some(TimeUnit::Nanoseconds)) => TimeFormat::Ns,
+            (stated, _) => stated,
+        };
         Box::new(Parser {
-            format: self.clone(),
+            format: Self { time_format, ..self.clone() },
             database: options.database.clone().unwrap_or_default().into_bytes(),
             reader: ReaderBuilder::new().delimiter(self.delimiter).build(),
             bytes: vec![0; 4096],
@@ -441,10 +448,23 @@ fn time_of(cell: &[u8], format: TimeFormat) -> Result<Timestamp, String> {
     // What is left has no date and is no number: a time relative to now says nothing in a file.
     let is_date = text.as_bytes().get(4) == Some(&b'-');
     let parsed = if is_number || is_date { parse_time(text, unit, 0).ok() } else { None };
+    if let Some(time) = parsed.filter(|time| is_number && format == TimeFormat::Auto && *time < BARE_SINCE) {
+        return Err(too_early(text, time));
+    }
     parsed.ok_or_else(|| {
         let accepted = "RFC 3339, YYYY-MM-DD [HH[:MM[:SS[.n]]]] in UTC, and Unix times";
         format!("time {}: accepted are {accepted}; see --time-format", quoted(cell))
     })
+}
+
+/// A number that would be a time before 1980, by its digits, is something else: whoever means it says so.
+fn too_early(text: &str, time: Timestamp) -> String {
+    let looks = match looks_like(text) {
+        Some((looks, _)) => format!("; it looks like {looks}: write YYYY-MM-DD HH:MM[:SS]"),
+        None => String::new(),
+    };
+    let time = format_rfc3339(time);
+    format!("time {text:?} would be {time} as a Unix time{looks}, or say its unit with --time-format s, ms, us or ns")
 }
 
 /// The unit of a Unix time of this century, by its digits before the point.

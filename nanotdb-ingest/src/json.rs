@@ -2,8 +2,9 @@
 //!
 //! Line numbers count the lines inside the string, or the elements of the array. Other keys are ignored.
 
-use crate::line_protocol::{parse_unusual, take_usual};
+use crate::line_protocol::parse_lines;
 use crate::lines::Lines;
+use nanotdb_core::model::time::TimeUnit;
 use nanotdb_core::plugin::{IngestError, IngestFormat, IngestOptions, IngestParser, SampleSink};
 use serde_json::Value;
 
@@ -29,12 +30,13 @@ impl IngestFormat for JsonLines {
     }
 
     fn parser(&self, options: &IngestOptions) -> Box<dyn IngestParser> {
-        Box::new(JsonParser { lines: Lines::new(options) })
+        Box::new(JsonParser { lines: Lines::new(options), unit: options.timestamp_unit })
     }
 }
 
 struct JsonParser {
     lines: Lines,
+    unit: Option<TimeUnit>,
 }
 
 impl IngestParser for JsonParser {
@@ -43,7 +45,7 @@ impl IngestParser for JsonParser {
             return Ok(0);
         }
         let text = lines_of(input).map_err(|found| IngestError(format!("{found}; {EXPECTED}")))?;
-        self.lines.parse(text.as_bytes(), true, sink, take_usual, parse_unusual);
+        parse_lines(&mut self.lines, self.unit, text.as_bytes(), true, sink);
         Ok(input.len())
     }
 }

@@ -4,6 +4,7 @@
 //! prod/room.temp 21.5 1715000000000000000      float, Unix nanoseconds
 //! sensors/pressure.hpa 1013                    integer, stamped on arrival
 //! internal/batch.size 256i                     integer and nothing else
+//! prod/room.temp 21.5 1715000000               refused, unless timestamp_unit = s was stated
 //! prod/room.temp 21.5 2026-05-22 13:14:15.5    UTC date and time
 //! prod/room.temp 21.5 2026-05-22T13:14:15Z     RFC 3339
 //! # type prod/energy int64                     the type of a metric, ahead of its first sample
@@ -16,7 +17,8 @@ use crate::excerpt::excerpt;
 use crate::lines::Lines;
 use crate::number::{self, scan_plain};
 use memchr::memchr;
-use nanotdb_core::model::{Timestamp, ValueType, time};
+use nanotdb_core::model::time::{self, TimeUnit};
+use nanotdb_core::model::{Timestamp, ValueType};
 use nanotdb_core::plugin::{IngestError, IngestFormat, IngestOptions, IngestParser, SampleSink};
 
 /// The longest key is a database of 64 bytes, a slash, and a metric of 255.
@@ -41,24 +43,40 @@ impl IngestFormat for LineProtocol {
     }
 
     fn parser(&self, options: &IngestOptions) -> Box<dyn IngestParser> {
-        Box::new(LineProtocolParser { lines: Lines::new(options) })
+        Box::new(LineProtocolParser { lines: Lines::new(options), unit: options.timestamp_unit })
     }
 }
 
 struct LineProtocolParser {
     lines: Lines,
+    unit: Option<TimeUnit>,
 }
 
 impl IngestParser for LineProtocolParser {
     fn parse(&mut self, input: &[u8], end: bool, sink: &mut dyn SampleSink) -> Result<usize, IngestError> {
-        Ok(self.lines.parse(input, end, sink, take_usual, parse_unusual))
+        Ok(parse_lines(&mut self.lines, self.unit, input, end, sink))
+    }
+}
+
+/// Parses lines whose bare times are of this unit.
+pub(crate) fn parse_lines(
+    lines: &mut Lines,
+    unit: Option<TimeUnit>,
+    input: &[u8],
+    end: bool,
+    sink: &mut dyn SampleSink,
+) -> usize {
+    let each = |number: u64, line: &[u8], sink: &mut dyn SampleSink| parse_unusual(number, line, unit, sink);
+    match unit {
+        None | Some(TimeUnit::Nanoseconds) => lines.parse(input, end, sink, take_usual, each),
+        Some(_) => lines.parse(input, end, sink, |_, _, _| None, each),
     }
 }
 
 /// Takes a line of the usual form off the front of `input`, in one pass: key, one separator, a plain number, and nothing or
 /// one separator and 19 digits, then a newline. Anything else is left alone.
 #[inline]
-pub(crate) fn take_usual(number: u64, input: &[u8], sink: &mut dyn SampleSink) -> Option<usize> {
+fn take_usual(number: u64, input: &[u8], sink: &mut dyn SampleSink) -> Option<usize> {
     if *input.first()? == b'#' {
         return None;
     }
@@ -71,7 +89,7 @@ pub(crate) fn take_usual(number: u64, input: &[u8], sink: &mut dyn SampleSink) -
     let (timestamp, rest) = match rest.get(used..)? {
         [b' ' | b'\t', rest @ ..] => {
             let (digits, rest) = rest.split_at_checked(19)?;
-            (Some(time::nineteen_digits(digits)?), rest)
+            (Some(time::nineteen_digits(digits).filter(|time| *time >= time::BARE_SINCE)?), rest)
         }
         rest => (None, rest),
     };
@@ -116,13 +134,13 @@ fn scan_key(input: &[u8]) -> Option<(usize, usize)> {
 }
 
 /// Everything else: blank lines, comments, directives, wide spacing, dates, exponents, errors.
-pub(crate) fn parse_unusual(number: u64, line: &[u8], sink: &mut dyn SampleSink) {
+fn parse_unusual(number: u64, line: &[u8], unit: Option<TimeUnit>, sink: &mut dyn SampleSink) {
     let mut rest = line;
     let Some(key) = next_field(&mut rest) else { return };
     if key.starts_with(b"#") {
         return parse_comment(number, line, sink);
     }
-    match parse_fields(key, rest) {
+    match parse_fields(key, rest, unit) {
         Ok((database, metric, value, timestamp)) => sink.sample(number, database, metric, value, timestamp),
         Err(reason) => sink.reject(number, reason),
     }
@@ -130,7 +148,7 @@ pub(crate) fn parse_unusual(number: u64, line: &[u8], sink: &mut dyn SampleSink)
 
 type Fields<'a> = (&'a [u8], &'a [u8], nanotdb_core::model::Number, Option<Timestamp>);
 
-fn parse_fields<'a>(key: &'a [u8], mut rest: &[u8]) -> Result<Fields<'a>, String> {
+fn parse_fields<'a>(key: &'a [u8], mut rest: &[u8], unit: Option<TimeUnit>) -> Result<Fields<'a>, String> {
     let Some((database, metric)) = split_key(key) else {
         return Err(format!("{} names no database (there is no / in it); write {SHAPE}", excerpt(key)));
     };
@@ -140,11 +158,10 @@ fn parse_fields<'a>(key: &'a [u8], mut rest: &[u8]) -> Result<Fields<'a>, String
     let value = number::parse(field).map_err(|e| e.reason(field))?;
     let timestamp = match (next_field(&mut rest), next_field(&mut rest), next_field(&mut rest)) {
         (None, ..) => None,
-        (Some(only), None, _) => Some(
-            time::parse_integer(only)
-                .or_else(|| time::parse_rfc3339(only))
-                .ok_or_else(|| timestamp_reason(&excerpt(only)))?,
-        ),
+        (Some(only), None, _) => Some(match time::parse_bare(only, unit) {
+            Some(time) => time?,
+            None => time::parse_rfc3339(only).ok_or_else(|| timestamp_reason(&excerpt(only)))?,
+        }),
         (Some(date), Some(time), None) => Some(match time::parse_date_and_time(date, time) {
             Some(timestamp) => timestamp,
             None if date.contains(&b'-') && time.contains(&b':') => {

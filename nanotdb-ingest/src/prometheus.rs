@@ -6,12 +6,13 @@
 //! Values are floats whichever way they are written. Every `#` line is skipped, and so are exemplars after a sample.
 //!
 //! Timestamps are milliseconds (Prometheus); a timestamp with a fraction or exponent, or nearer to 1970 than 10^11, is
-//! seconds (OpenMetrics), which as milliseconds would lie before March 1973.
+//! seconds (OpenMetrics), which as milliseconds would lie before March 1973. A unit that the sender stated goes before that.
 
 use crate::excerpt::excerpt;
 use crate::lines::Lines;
 use crate::number;
-use nanotdb_core::model::{Number, Timestamp, time};
+use nanotdb_core::model::time::{self, TimeUnit};
+use nanotdb_core::model::{Number, Timestamp};
 use nanotdb_core::plugin::{IngestError, IngestFormat, IngestOptions, IngestParser, SampleSink};
 use std::ops::Range;
 
@@ -38,19 +39,21 @@ impl IngestFormat for Prometheus {
 
     fn parser(&self, options: &IngestOptions) -> Box<dyn IngestParser> {
         let database = options.database.as_deref().unwrap_or(DEFAULT_DATABASE).as_bytes().to_vec();
-        Box::new(PrometheusParser { lines: Lines::new(options), database, series: Series::default() })
+        let unit = options.timestamp_unit;
+        Box::new(PrometheusParser { lines: Lines::new(options), database, unit, series: Series::default() })
     }
 }
 
 struct PrometheusParser {
     lines: Lines,
     database: Vec<u8>,
+    unit: Option<TimeUnit>,
     series: Series,
 }
 
 impl IngestParser for PrometheusParser {
     fn parse(&mut self, input: &[u8], end: bool, sink: &mut dyn SampleSink) -> Result<usize, IngestError> {
-        let Self { lines, database, series } = self;
+        let Self { lines, database, unit, series } = self;
         Ok(lines.parse(
             input,
             end,
@@ -61,7 +64,7 @@ impl IngestParser for PrometheusParser {
                 if line.is_empty() || line.starts_with(b"#") {
                     return;
                 }
-                match parse_line(line, series) {
+                match parse_line(line, *unit, series) {
                     Ok((value, timestamp)) => sink.sample(number, database, series.name.as_bytes(), value, timestamp),
                     Err(reason) => sink.reject(number, reason),
                 }
@@ -129,7 +132,7 @@ impl Series {
 }
 
 /// Parses a trimmed line; the name of its series is then in `series`.
-fn parse_line(line: &[u8], series: &mut Series) -> Result<(Number, Option<Timestamp>), String> {
+fn parse_line(line: &[u8], unit: Option<TimeUnit>, series: &mut Series) -> Result<(Number, Option<Timestamp>), String> {
     let text = std::str::from_utf8(line).map_err(|_| format!("{} is not UTF-8", excerpt(line)))?;
     let end = text.find([' ', '\t', '{']).unwrap_or(text.len());
     let (metric, rest) = text.split_at_checked(end).unwrap_or((text, ""));
@@ -154,6 +157,9 @@ fn parse_line(line: &[u8], series: &mut Series) -> Result<(Number, Option<Timest
     let mut fields = fields.take_while(|f| !f.starts_with('#'));
     let timestamp = match fields.next() {
         None => None,
+        Some(field) if let Some(time) = unit.and_then(|unit| time::parse_bare(field.as_bytes(), Some(unit))) => {
+            Some(time?)
+        }
         Some(field) => Some(parse_timestamp(field).ok_or_else(|| {
             format!(
                 "timestamp {} is not Unix milliseconds (1715000000000) or seconds with a fraction (1715000000.0)",

@@ -6,6 +6,7 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use nanotdb_core::Error;
 use nanotdb_core::maintenance::import::{DEFAULT_DATABASE, DEFAULT_FORMAT, ImportReport, UNREADABLE, import};
+use nanotdb_core::model::time::TimeUnit;
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::plugin::{IngestFormat, IngestOptions};
 use std::fs::File;
@@ -36,6 +37,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", default_value = DEFAULT_DATABASE)]
     db: String,
 
+    /// Unit of times that are bare numbers: s, ms, us or ns. Without it they are nanoseconds in line protocol, and
+    /// refused when that would be before 1980
+    #[arg(long, value_name = "UNIT", value_parser = |text: &str| TimeUnit::parse(text))]
+    timestamp_unit: Option<TimeUnit>,
+
     /// Print the summary as one JSON document
     #[arg(long)]
     json: bool,
@@ -60,6 +66,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let options = IngestOptions {
         database: Some(args.db.clone()),
         max_line_bytes: usize::try_from(engine.config().limits.max_line_bytes).unwrap_or(usize::MAX),
+        timestamp_unit: args.timestamp_unit,
     };
     let progress = source.progress;
     let mut input = source.reader;

@@ -108,7 +108,7 @@ fn wrong_columns_and_arguments_are_told() {
         ("time,a b\n1,2\n", &[], "give it a name with --columns"),
         ("time,a\n1,2,3\n", &[], "line 2, 3 fields where the header has 2"),
         ("1,2\n", &["--no-header", "--time", "3"], "accepted are 1 to 2"),
-        ("time,a\n1,1.5\n", &["--columns", "a:int"], "\"1.5\" is no integer; the column is :int"),
+        ("time,a\n1715000000,1.5\n", &["--columns", "a:int"], "\"1.5\" is no integer; the column is :int"),
     ];
     for (text, more, expected) in cases {
         let e = csv(&bench, text, more).fails(1);
@@ -119,6 +119,23 @@ fn wrong_columns_and_arguments_are_told() {
     bench.run(&["csv", "--root", "new", "--db", "d", "--in", "missing.csv"]).fails(3);
     bench.run(&["csv", "--root", "new", "--db", ".d", "--in", "-"]).fails(2);
     assert!(!bench.path("new").exists());
+}
+
+#[test]
+fn numbers_that_would_be_times_before_1980_are_refused_with_what_they_look_like() {
+    for (first, looks) in [
+        ("202303110915", "a date written YYYYMMDDHHMM (2023-03-11 09:15)"),
+        ("20230311", "a date written YYYYMMDD (2023-03-11)"),
+        ("45418.5", "the days of a spreadsheet (2024-05-06T12:00:00Z)"),
+        ("1", "--time-format s, ms, us or ns"),
+    ] {
+        let bench = Bench::new();
+        let text = format!("time,a\n{first},1.5\n");
+        let e = csv(&bench, &text, &[]).fails(1);
+        assert!(e.contains("line 2, column \"time\"") && e.contains(looks), "{e}");
+        csv(&bench, &text, &["--time-format", "s"]).ok();
+        assert!(exported(&bench).starts_with("d/a 1.5 "), "{first}");
+    }
 }
 
 #[test]

@@ -76,11 +76,11 @@ impl Bench {
         }
     }
 
-    /// Imports line protocol into `root`, all of it accepted.
+    /// Imports line protocol into `root`, all of it accepted. Bare times are nanoseconds, also those of 1970.
     #[track_caller]
     pub(crate) fn import(&self, root: &str, lines: &str) {
         let path = self.file("input.lp", lines);
-        self.run(&["import", "--root", root, "--in", &path]).ok();
+        self.run(&["import", "--root", root, "--in", &path, "--timestamp-unit", "ns"]).ok();
     }
 }
 

@@ -73,7 +73,7 @@ fn plugins_are_listed_with_ids() {
 #[test]
 fn the_log_goes_to_its_file() {
     let bench = Bench::new();
-    let input = bench.file("input.lp", "d/a 1 1000\n");
+    let input = bench.file("input.lp", "d/a 1\n");
     bench.run(&["import", "--root", "root", "--in", &input, "--log-file", "cli.log", "--log-level", "debug"]).ok();
     assert!(bench.path("cli.log").exists());
     assert!(bench.run(&["plugins", "--log-file", "no/such/dir/cli.log"]).fails(1).contains("--log-file"));

@@ -28,6 +28,7 @@ impl Engine {
         let options = IngestOptions {
             database: Some(DEFAULT_DATABASE.to_owned()),
             max_line_bytes: usize::try_from(self.config().limits.max_line_bytes).unwrap_or(usize::MAX),
+            timestamp_unit: None,
         };
         let mut report = ImportReport::default();
         let mut input = FileReader { file, at: 0 };

@@ -4,11 +4,13 @@ mod civil;
 mod digits;
 mod format;
 mod parse;
+mod unix;
 
 pub use civil::{civil_from_days, days_from_civil, days_in_month};
 pub use digits::{fraction_nanoseconds, nineteen_digits, parse_integer};
 pub use format::{format_rfc3339, format_timestamp, write_unix_seconds};
 pub use parse::{parse_date_and_time, parse_rfc3339, parse_time};
+pub use unix::{BARE_SINCE, looks_like, parse_bare};
 
 use super::quoted;
 use crate::{Error, Result};
@@ -43,6 +45,16 @@ impl TimeUnit {
         }
     }
 
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nanoseconds => "nanoseconds",
+            Self::Microseconds => "microseconds",
+            Self::Milliseconds => "milliseconds",
+            Self::Seconds => "seconds",
+        }
+    }
+
     /// Decimal places of this unit that nanoseconds can hold.
     fn places(self) -> u32 {
         match self {
@@ -51,5 +63,16 @@ impl TimeUnit {
             Self::Milliseconds => 6,
             Self::Seconds => 9,
         }
+    }
+}
+
+impl std::fmt::Display for TimeUnit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Nanoseconds => "ns",
+            Self::Microseconds => "us",
+            Self::Milliseconds => "ms",
+            Self::Seconds => "s",
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! Formats in which samples arrive.
 
+use crate::model::time::TimeUnit;
 use crate::model::{Number, Timestamp, ValueType};
 
 /// The whole input is unusable (a bad line alone is a [`SampleSink::reject`]).
@@ -14,6 +15,9 @@ pub struct IngestOptions {
     pub database: Option<String>,
     /// Longest accepted line in bytes; longer ones are rejected, not truncated. Zero means 65,536.
     pub max_line_bytes: usize,
+    /// Unit of times that are bare numbers (`timestamp_unit=`). Without one they are what the format says: in line protocol
+    /// nanoseconds, and refused when they would lie before 1980 ([`crate::model::time::parse_bare`]).
+    pub timestamp_unit: Option<TimeUnit>,
 }
 
 /// Where a parser puts what it found. Line numbers start at 1.

@@ -179,7 +179,7 @@ struct Import<'a> {
 impl<'a> Import<'a> {
     fn new(app: &'a App, format: Format, database: Option<String>) -> Self {
         let max_line_bytes = usize::try_from(app.limits.max_line_bytes).unwrap_or(usize::MAX);
-        let options = IngestOptions { database, max_line_bytes };
+        let options = IngestOptions { database, max_line_bytes, ..IngestOptions::default() };
         let buffers = Some(app.buffers.take());
         Self {
             app,

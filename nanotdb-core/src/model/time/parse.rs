@@ -77,12 +77,12 @@ fn relative(offset: &str, now: Timestamp) -> Parsed<Timestamp> {
 }
 
 /// Whether this is an optional sign, then digits and points only.
-fn is_number(text: &str) -> bool {
+pub(super) fn is_number(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     !unsigned.is_empty() && unsigned.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
-fn number(text: &str, unit: Option<TimeUnit>) -> Parsed<Timestamp> {
+pub(super) fn number(text: &str, unit: Option<TimeUnit>) -> Parsed<Timestamp> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (whole, fraction) = match unsigned.split_once('.') {
         Some((whole, fraction)) if !fraction.is_empty() && !fraction.contains('.') => (whole, fraction),

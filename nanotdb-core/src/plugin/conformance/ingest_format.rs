@@ -154,7 +154,8 @@ fn parse(
 /// All ways to cut the input have one outcome.
 fn check_input(plugin: &dyn IngestFormat, input: &[u8], random: &mut Random) -> Result<(), String> {
     for max_line_bytes in [0, 24] {
-        let options = IngestOptions { max_line_bytes, database: Some("conformance".to_owned()) };
+        let options =
+            IngestOptions { max_line_bytes, database: Some("conformance".to_owned()), ..IngestOptions::default() };
         let whole = parse(plugin, &options, input, |rest| rest)?;
         let again = parse(plugin, &options, input, |rest| rest)?;
         if whole != again {
