@@ -2,6 +2,7 @@
 
 use crate::body::BodyLimits;
 use crate::limits::RequestLimit;
+use crate::rejections::Rejections;
 use crate::routes::import::BufferPool;
 use crate::routes::ui::{DashboardStore, Intervals, Jobs, MOST_STREAMS};
 use crate::telemetry::{Process, Telemetry};
@@ -24,6 +25,8 @@ pub(crate) struct App {
     pub(crate) requests: RequestLimit,
     /// Reused buffers of imports.
     pub(crate) buffers: BufferPool,
+    /// The newest requests with refused lines.
+    pub(crate) rejections: Rejections,
     /// The server's metrics.
     pub(crate) telemetry: Arc<Telemetry>,
     /// When the server started, by the wall clock.
@@ -51,6 +54,7 @@ impl App {
         Self {
             requests,
             buffers: BufferPool::default(),
+            rejections: Rejections::default(),
             telemetry,
             started: clock.now(),
             stopping: watch::Sender::new(false),

@@ -24,6 +24,7 @@ mod limits;
 mod logging;
 mod matrix_text;
 mod params;
+mod rejections;
 mod respond;
 mod routes;
 mod serve;

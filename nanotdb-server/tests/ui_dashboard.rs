@@ -14,6 +14,11 @@ fn put(server: &Server, document: &Value, more: &[(&str, &str)]) -> Answer {
     server.connect().send("PUT", PATH, &headers, document.to_string().as_bytes())
 }
 
+/// The least that is a dashboard.
+fn titled(title: &str) -> Value {
+    json!({"title": title, "groups": [{"id": "all", "widgets": []}]})
+}
+
 fn original() -> Value {
     let sample = include_str!("fixtures/dashboard.json");
     serde_json::from_str(sample).unwrap()
@@ -55,15 +60,15 @@ fn the_originals_document_opens_and_unknown_members_survive() {
 fn whoever_comes_second_is_told() {
     let server = Server::start();
     let etag = server.get(PATH).header("etag").unwrap().to_owned();
-    let first = put(&server, &json!({"title": "first"}), &[("If-Match", &etag)]);
+    let first = put(&server, &titled("first"), &[("If-Match", &etag)]);
     assert_eq!(first.status, 200);
-    let second = put(&server, &json!({"title": "second"}), &[("If-Match", &etag)]);
+    let second = put(&server, &titled("second"), &[("If-Match", &etag)]);
     assert_eq!(second.status, 412);
     assert_eq!(second.header("etag"), first.header("etag"));
     assert_eq!(second.json()["errors"], json!(["the dashboard was changed by someone else"]));
     assert_eq!(server.get(PATH).json()["title"], "first");
     // Without If-Match it is meant to be replaced.
-    assert_eq!(put(&server, &json!({"title": "third"}), &[]).status, 200);
+    assert_eq!(put(&server, &titled("third"), &[]).status, 200);
 }
 
 #[test]
@@ -84,11 +89,11 @@ fn the_document_that_stands_in_for_a_missing_one_follows_the_metrics() {
     import("host/sys.load1 1\n");
     assert!(server.get(PATH).json()["widgets"]["load"].is_object());
     // Nobody changed it: who began to edit the one before can save, and only one of two.
-    let saved = put(&server, &json!({"title": "mine"}), &[("If-Match", &etag)]);
+    let saved = put(&server, &titled("mine"), &[("If-Match", &etag)]);
     assert_eq!(saved.status, 200, "{}", saved.text());
-    assert_eq!(put(&server, &json!({"title": "theirs"}), &[("If-Match", &etag)]).status, 412);
+    assert_eq!(put(&server, &titled("theirs"), &[("If-Match", &etag)]).status, 412);
     import("host/sys.load5 1\n");
-    assert_eq!(server.get(PATH).json(), json!({"title": "mine"}));
+    assert_eq!(server.get(PATH).json(), titled("mine"));
 }
 
 #[test]
@@ -133,10 +138,23 @@ fn mistakes_are_told_with_their_places_and_change_nothing() {
 }
 
 #[test]
+fn what_is_no_dashboard_is_refused() {
+    let server = Server::start();
+    assert_eq!(put(&server, &titled("mine"), &[]).status, 200);
+    // An answer of the API, pasted whole.
+    let pasted = json!({"request": "GET /api/dashboard-config", "status": 200, "body": original()});
+    for document in [pasted, json!({}), json!({"title": "x"}), json!({"groups": [{"id": "a"}]})] {
+        let answer = put(&server, &document, &[]);
+        assert_eq!((answer.status, &answer.json()["ok"]), (400, &json!(false)), "{document}");
+    }
+    assert_eq!(server.get(PATH).json(), titled("mine"));
+}
+
+#[test]
 fn backups_are_listed_shown_and_restored() {
     let server = Server::start();
     for title in ["one", "two", "three"] {
-        assert_eq!(put(&server, &json!({"title": title, "widgets": {}}), &[]).status, 200);
+        assert_eq!(put(&server, &titled(title), &[]).status, 200);
     }
     let list = server.get(&format!("{PATH}/backups")).json();
     let backups = list["backups"].as_array().unwrap();
@@ -159,7 +177,7 @@ fn backups_are_listed_shown_and_restored() {
 #[test]
 fn other_sites_change_nothing() {
     let server = Server::start();
-    let document = json!({"title": "x"});
+    let document = titled("x");
     let host = "localhost";
     for (headers, status) in [
         (vec![("Origin", "http://evil.example")], 403),
@@ -197,6 +215,8 @@ fn pages_have_their_settings_and_their_headers() {
     let server = Server::with_config("[web]\nbase_path = \"/panels\"\ntitle = \"A \\\"B\\\"\"\n");
     for path in ["/", "/panels", "/panels/overview", "/explore", "/engine", "/api-tester"] {
         let page = server.get(path);
+        assert!(page.header("permissions-policy").unwrap().contains("camera=()"));
+        assert_eq!(page.header("cross-origin-opener-policy"), Some("same-origin"));
         assert_eq!(page.status, 200, "{path}");
         assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
         assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
@@ -212,6 +232,32 @@ fn pages_have_their_settings_and_their_headers() {
     }
     assert_eq!(server.get("/dashboard").status, 404);
     assert_eq!(server.get("/../engine.toml").status, 404);
+    // Browsers heed it over https and on this machine alone, and complain elsewhere.
+    let mut client = server.connect();
+    client.write(b"GET / HTTP/1.1\r\nHost: box\r\n\r\n");
+    assert_eq!(client.answer(false).header("cross-origin-opener-policy"), None);
+}
+
+#[test]
+fn unknown_addresses_are_a_page_for_browsers_and_json_for_others() {
+    let server = Server::start();
+    let html = [("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")];
+    let page = server.get("/").text();
+    for path in ["/nope", "/DASHBOARD", "/engine/../nope", "/assets/none.js"] {
+        let shown = server.connect().send("GET", path, &html, b"");
+        assert_eq!((shown.status, shown.header("content-type")), (404, Some("text/html; charset=utf-8")), "{path}");
+        assert_eq!(shown.text(), page, "{path}");
+        assert_eq!((shown.header("link"), shown.header("etag")), (None, None), "{path}");
+        for accept in [&[][..], &[("Accept", "*/*")], &[("Accept", "application/json")]] {
+            let told = server.connect().send("GET", path, accept, b"");
+            assert_eq!((told.status, told.header("content-type")), (404, Some("application/json")), "{path}");
+            assert!(told.text().contains("there is nothing at"), "{}", told.text());
+        }
+    }
+    for (method, path) in [("GET", "/api/v1/nope"), ("GET", "/api"), ("POST", "/nope")] {
+        let told = server.connect().send(method, path, &html, b"");
+        assert_eq!((told.status, told.header("content-type")), (404, Some("application/json")), "{method} {path}");
+    }
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn dashboards_that_are_saved_are_told() {
     let server = Server::start();
     let mut stream = Stream::open(&server, "");
     stream.until("status");
-    let saved = server.connect().send("PUT", "/api/dashboard-config", &JSON, b"{\"title\":\"x\"}");
+    let saved = server.connect().send("PUT", "/api/dashboard-config", &JSON, br#"{"title":"x","groups":[{"id":"a"}]}"#);
     assert_eq!(stream.until("dashboard")["etag"].as_str(), saved.header("etag"));
 }
 
@@ -235,4 +235,41 @@ fn actions_run_with_progress() {
     let body = json!({"kind": "compact", "db": "pi0"}).to_string();
     assert_eq!(server.connect().send("POST", "/api/v1/ui/jobs", &foreign, body.as_bytes()).status, 403);
     assert_eq!(server.connect().send("DELETE", "/api/v1/ui/jobs/99", &[], b"").status, 404);
+}
+
+#[test]
+fn refused_lines_are_shown_with_their_reasons_and_senders() {
+    let server = Server::start();
+    let engine = || server.get("/api/v1/ui/engine").json();
+    assert_eq!(engine()["rejections"], json!([]));
+    assert_eq!(server.get("/api/v1/ui/catalog").json()["status"]["rejected_ms"], Value::Null);
+    let lines = b"pi0/a 1\npi0/a one\nnothing\n";
+    let answer = server.connect().send("POST", "/api/v1/import", &[("User-Agent", "meter/2")], lines);
+    assert_eq!(answer.status, 400);
+    let told = &answer.json()["data"]["errors"];
+    let found = engine()["rejections"].clone();
+    assert_eq!(found.as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&found[0]["sender"], &found[0]["accepted"], &found[0]["rejected"]),
+        (&json!("meter/2"), &json!(1), &json!(2))
+    );
+    assert_eq!(&found[0]["lines"], told);
+    assert_eq!(server.get("/api/v1/ui/catalog").json()["status"]["rejected_ms"], found[0]["t_ms"]);
+}
+
+#[test]
+fn every_plugin_of_the_program_is_listed() {
+    let server = Server::start();
+    let plugins = server.get("/api/v1/ui/engine").json()["plugins"].clone();
+    let listed: Vec<&str> = plugins.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    for name in ["columnar", "month", "line_protocol", "p99"] {
+        assert!(listed.contains(&name), "{name} in {listed:?}");
+    }
+    let aggregates = server.get("/api/v1/aggregates").json();
+    for name in aggregates["data"]["result"].as_array().unwrap() {
+        assert!(
+            plugins.as_array().unwrap().iter().any(|one| one["kind"] == "aggregate" && one["name"] == *name),
+            "{name}"
+        );
+    }
 }

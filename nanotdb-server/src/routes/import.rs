@@ -6,6 +6,7 @@ use crate::exchange::Exchange;
 use crate::params::Params;
 use crate::respond::{ApiError, blocking, json, write_json_string};
 use http::StatusCode;
+use http::header::USER_AGENT;
 use nanotdb_core::engine::{Batch, BatchOutcome, Submitted};
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::plugin::{IngestFormat, IngestOptions, IngestParser};
@@ -127,7 +128,7 @@ async fn run(app: &App, exchange: &Exchange, format: Format) -> Result<Response,
         }
     };
     exchange.add_received(reader.received());
-    let answer = import.finish(result).await;
+    let answer = import.finish(result, exchange).await;
     if answer.is_err() && !reader.is_end() {
         reader.discard().await;
     }
@@ -284,7 +285,7 @@ impl<'a> Import<'a> {
 
     /// The answer. After an error of the input, the complete lines before it are stored and reported; after an
     /// error of the connection they are not, because the sender will send all of them again.
-    async fn finish(mut self, result: Result<(), ApiError>) -> Result<Response, ApiError> {
+    async fn finish(mut self, result: Result<(), ApiError>, exchange: &Exchange) -> Result<Response, ApiError> {
         let result = match result {
             Err(error) if self.unusable || error.status == StatusCode::PAYLOAD_TOO_LARGE => {
                 Err(self.store(true).await.err().unwrap_or(error))
@@ -294,6 +295,7 @@ impl<'a> Import<'a> {
         let totals = &self.totals;
         if totals.rejected > 0 {
             tracing::trace!(imported = totals.accepted, rejected = totals.rejected, "import with rejected lines");
+            self.app.rejections.note(self.app.clock.now(), exchange.header(USER_AGENT), totals);
         }
         match result {
             Ok(()) if totals.rejected > 0 => {

@@ -96,7 +96,7 @@ const ANSWER: Param = Param::query("answer", "status", "200", "status of the ans
     .standard("400");
 const DASHBOARD: Body = Body {
     content_type: "application/json",
-    example: r#"{"title":"Home","groups":[],"widgets":{}}"#,
+    example: r#"{"title":"Home","groups":[{"id":"overview","widgets":[]}],"widgets":{}}"#,
     explain: "the dashboard document",
 };
 

@@ -5,10 +5,10 @@ use crate::app::App;
 use crate::exchange::Exchange;
 use crate::respond::{ApiError, compressed};
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST,
+    IF_NONE_MATCH, LINK, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use nanotdb_core::config::WebSection;
 use nanotdb_ui::Index;
 use std::borrow::Cow;
@@ -51,21 +51,16 @@ fn read_edited(app: &App, path: &str) -> Option<Vec<u8>> {
     std::fs::read(file).ok()
 }
 
-/// A page or a file of the pages; 404 for any other path.
+/// A page or a file of the pages. For any other path 404: with the page, which says so, for browsers, with JSON for others.
 pub(super) fn page(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
     let web = &app.engine.config().web;
     let path = exchange.uri.path();
     if is_address(web, path) {
-        let settings = settings_text(app);
-        let index = match read_edited(app, "/index.html") {
-            Some(template) => Some(nanotdb_ui::fill_index(&template, &settings)),
-            None => nanotdb_ui::index(&settings),
-        };
-        let Some(Index { bytes, etag }) = index else {
+        let Some(Index { bytes, etag }) = index(app) else {
             let message = "this program was built without the web interface; the API is under /api/v1";
             return Err(ApiError::new(StatusCode::NOT_FOUND, message));
         };
-        let mut response = file_head(web, "text/html; charset=utf-8", "no-cache", &etag)?;
+        let mut response = file_head(app, exchange, "text/html; charset=utf-8", "no-cache", Some(&etag))?;
         if let Some(first) = first_request(web, path) {
             let link = format!("<{first}>; rel=preload; as=fetch; crossorigin");
             let link = HeaderValue::from_str(&link).map_err(|_| ApiError::internal())?;
@@ -73,31 +68,47 @@ pub(super) fn page(app: &App, exchange: &Exchange) -> Result<Response, ApiError>
         }
         return Ok(match is_known(exchange, &etag) {
             true => not_modified(response),
-            false => {
-                response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
-                compressed(exchange, response, bytes)
-            }
+            false => page_body(exchange, response, bytes),
         });
     }
+    match file(app, exchange, path)? {
+        Some(response) => Ok(response),
+        None => nowhere(app, exchange, path),
+    }
+}
+
+/// index.html with the settings in it.
+fn index(app: &App) -> Option<Index> {
+    let settings = settings_text(app);
+    match read_edited(app, "/index.html") {
+        Some(template) => Some(nanotdb_ui::fill_index(&template, &settings)),
+        None => nanotdb_ui::index(&settings),
+    }
+}
+
+fn page_body(exchange: &Exchange, mut response: Response, bytes: Vec<u8>) -> Response {
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+    compressed(exchange, response, bytes)
+}
+
+/// A file of the pages: an edited one, or one that is part of the program.
+fn file(app: &App, exchange: &Exchange, path: &str) -> Result<Option<Response>, ApiError> {
     if let Some(bytes) = read_edited(app, path) {
         // Edited files keep their names, so that these say nothing about their content.
         let etag = etag_of(&bytes);
-        let response = file_head(web, nanotdb_ui::content_type(path), "no-cache", &etag)?;
-        return Ok(match is_known(exchange, &etag) {
+        let response = file_head(app, exchange, nanotdb_ui::content_type(path), "no-cache", Some(&etag))?;
+        return Ok(Some(match is_known(exchange, &etag) {
             true => not_modified(response),
             false => compressed(exchange, response, bytes),
-        });
+        }));
     }
-    let Some(asset) = nanotdb_ui::asset(path, exchange.header(ACCEPT_ENCODING)) else {
-        let message = format!("there is nothing at {path}; the API is under /api/v1, the page at /");
-        return Err(ApiError::new(StatusCode::NOT_FOUND, message));
-    };
+    let Some(asset) = nanotdb_ui::asset(path, exchange.header(ACCEPT_ENCODING)) else { return Ok(None) };
     let keep = if asset.immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let mut response = file_head(web, asset.content_type, keep, asset.etag)?;
+    let mut response = file_head(app, exchange, asset.content_type, keep, Some(asset.etag))?;
     let headers = response.headers_mut();
     headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
     if is_known(exchange, asset.etag) {
-        return Ok(not_modified(response));
+        return Ok(Some(not_modified(response)));
     }
     if let Some(encoding) = asset.encoding {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
@@ -106,7 +117,25 @@ pub(super) fn page(app: &App, exchange: &Exchange) -> Result<Response, ApiError>
         Cow::Borrowed(bytes) => bytes.into(),
         Cow::Owned(bytes) => bytes.into(),
     };
-    Ok(response)
+    Ok(Some(response))
+}
+
+/// The answer for a path where nothing is.
+fn nowhere(app: &App, exchange: &Exchange, path: &str) -> Result<Response, ApiError> {
+    let of_the_api = path == "/api" || path.starts_with("/api/");
+    let is_browser = exchange.header(ACCEPT).is_some_and(|list| list.contains("text/html"));
+    let is_read = exchange.method == Method::GET || exchange.method == Method::HEAD;
+    if is_browser
+        && is_read
+        && !of_the_api
+        && let Some(Index { bytes, .. }) = index(app)
+    {
+        let mut response = file_head(app, exchange, "text/html; charset=utf-8", "no-store", None)?;
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        return Ok(page_body(exchange, response, bytes));
+    }
+    let message = format!("there is nothing at {path}; the API is under /api/v1, the page at /");
+    Err(ApiError::new(StatusCode::NOT_FOUND, message))
 }
 
 /// What the page asks for as soon as its script runs: named in the answer, it is on its way before that.
@@ -123,17 +152,41 @@ fn first_request(web: &WebSection, path: &str) -> Option<&'static str> {
     })
 }
 
-fn file_head(web: &WebSection, media: &'static str, keep: &'static str, etag: &str) -> Result<Response, ApiError> {
+fn file_head(
+    app: &App,
+    exchange: &Exchange,
+    media: &'static str,
+    keep: &'static str,
+    etag: Option<&str>,
+) -> Result<Response, ApiError> {
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| ApiError::internal());
     let mut response = Response::default();
     let headers: &mut HeaderMap = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(keep));
-    headers.insert(ETAG, value(etag)?);
+    if let Some(etag) = etag {
+        headers.insert(ETAG, value(etag)?);
+    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    headers.insert(CONTENT_SECURITY_POLICY, value(&policy(web))?);
+    headers.insert(CONTENT_SECURITY_POLICY, value(&policy(&app.engine.config().web))?);
+    headers.insert("permissions-policy", HeaderValue::from_static(UNUSED));
+    if is_trustworthy(exchange) {
+        headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    }
     Ok(response)
+}
+
+/// What the pages never use of a browser, for scripts that should not be there.
+const UNUSED: &str = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), bluetooth=()";
+
+/// Whether browsers take the origin for a trustworthy one: this machine, or https. Elsewhere they ignore a policy about
+/// other windows, and complain of it.
+fn is_trustworthy(exchange: &Exchange) -> bool {
+    let host = exchange.header(HOST).unwrap_or_default();
+    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
+    let is_https = exchange.header("x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
+    is_https || name == "localhost" || name == "[::1]" || name.starts_with("127.")
 }
 
 /// Nothing comes from, and nothing goes to, any other machine but `web.api_base_url`.

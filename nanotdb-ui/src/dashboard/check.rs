@@ -97,7 +97,7 @@ impl Checker<'_> {
     }
 
     fn document(&mut self, members: &Members, place: &Place) {
-        self.text(members, place, "title");
+        self.required_text(members, place, "title");
         self.text(members, place, "default_db");
         let none = Members::new();
         let widgets = match member(members, "widgets") {
@@ -122,6 +122,10 @@ impl Checker<'_> {
     fn groups(&mut self, members: &Members, widgets: &Members, place: &Place) {
         let mut ids = BTreeSet::new();
         let mut shown = BTreeSet::new();
+        // What has none is most likely no dashboard, and would show nothing.
+        if member(members, "groups").is_none_or(|groups| groups.as_array().is_some_and(Vec::is_empty)) {
+            self.error(&place.key("groups"), "must have at least one group");
+        }
         for (group, place) in self.objects(members, place, "groups") {
             match self.text(group, &place, "id") {
                 None if member(group, "id").is_none() => self.error(&place.key("id"), "must be given"),

@@ -57,8 +57,24 @@ fn unknown_members_and_nulls_are_nobodys_business() {
     assert_eq!(errors(&document), []);
     document["widgets"]["load"]["series"][0]["aggregate"] = json!("mean_of");
     assert_eq!(errors(&document), []);
-    assert_eq!(errors(&json!({})), []);
-    assert_eq!(errors(&json!({"groups": null, "widgets": null})), []);
+    assert_eq!(errors(&json!({"title": "T", "groups": [{"id": "a"}], "widgets": null})), []);
+}
+
+/// As the original does: what has neither is another document, or an answer with a dashboard inside.
+#[test]
+fn a_dashboard_has_a_title_and_a_group() {
+    let title = ("/title".to_owned(), "title: must be given".to_owned());
+    let groups = ("/groups".to_owned(), "groups: must have at least one group".to_owned());
+    let answer = json!({"request": "GET /api/dashboard-config", "status": 200, "body": original()});
+    for none in [json!({}), json!({"title": null, "groups": null}), json!({"title": " ", "groups": []}), answer] {
+        assert_eq!(errors(&none), [title.clone(), groups.clone()], "{none}");
+    }
+    let mut document = original();
+    document.as_object_mut().unwrap().remove("title");
+    assert_eq!(errors(&document), [title]);
+    let mut document = original();
+    document["groups"] = json!([]);
+    assert_eq!(errors(&document), [groups]);
 }
 
 #[test]

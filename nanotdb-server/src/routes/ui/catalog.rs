@@ -1,6 +1,7 @@
 //! What there is: the catalog with newest values, the status line, the settings of the pages.
 
 use super::documents::document;
+use super::intervals::PATIENT;
 use super::numbers::{millis, write_value};
 use crate::app::App;
 use crate::exchange::Exchange;
@@ -12,7 +13,13 @@ use nanotdb_core::model::Sample;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
+use std::time::Duration;
 use warp::reply::Response;
+
+/// Metrics of a database for which a page does not wait until all their intervals are known.
+const MANY: usize = 2_000;
+/// How long is looked for intervals then; what was not found is looked for when the catalog is asked for again.
+const BRIEF: Duration = Duration::from_millis(100);
 
 /// The numbers of the status line.
 #[derive(Debug, Serialize)]
@@ -20,6 +27,8 @@ pub(super) struct Status {
     now_ms: i64,
     samples_total: u64,
     rejected_total: u64,
+    /// When lines were refused last.
+    rejected_ms: Option<i64>,
     pub(super) databases: u64,
     pub(super) metrics: u64,
     wal_bytes: u64,
@@ -48,6 +57,7 @@ impl Status {
             now_ms: millis(app.clock.now()),
             samples_total: counters.ingest_samples.get(),
             rejected_total: rejected.iter().map(|counter| counter.get()).sum(),
+            rejected_ms: app.rejections.last_at().map(millis),
             databases: shown().count() as u64,
             metrics: shown().map(|(_, size)| size.metrics).sum(),
             wal_bytes: sizes.iter().map(|(_, size)| size.wal_bytes).sum(),
@@ -137,7 +147,8 @@ impl DatabaseEntry {
             metrics.iter().map(|metric| app.engine.query_last(&name, &metric.name).unwrap_or_default()).collect();
         let names: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
         let times: Vec<_> = newest.iter().map(|sample| sample.map(|sample| sample.timestamp)).collect();
-        let intervals = app.intervals.of(&app.engine, &name, &names, &times);
+        let patience = if names.len() > MANY { BRIEF } else { PATIENT };
+        let intervals = app.intervals.of(&app.engine, &name, &names, &times, patience);
         Self {
             internal: name == INTERNAL_DATABASE,
             state,

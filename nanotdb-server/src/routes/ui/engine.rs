@@ -6,6 +6,7 @@ use super::host;
 use super::numbers::millis;
 use crate::app::App;
 use crate::exchange::Exchange;
+use crate::rejections::Refused;
 use crate::respond::{ApiError, blocking};
 use http::StatusCode;
 use nanotdb_core::Error;
@@ -13,6 +14,8 @@ use nanotdb_core::config::{Choice, Setting};
 use nanotdb_core::engine::{DatabaseDescription, INTERNAL_DATABASE, PartitionDescription};
 use nanotdb_core::maintenance::inspect::{WalReport, read_catalog, wal_files};
 use nanotdb_core::model::{Sample, Timestamp, Value};
+use nanotdb_core::plugin::listing::Listed;
+use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::stats::{Counter, Kind, Metric, Recorder, Times, Unit};
 use nanotdb_core::storage::vfs::RealVfs;
 use serde::Serialize;
@@ -39,6 +42,33 @@ struct EngineDocument {
     timings: Vec<Timing>,
     counters: Vec<CounterEntry>,
     databases: Vec<DatabaseRow>,
+    /// Everything that is linked into the program.
+    plugins: Vec<Listed>,
+    rejections: Vec<RefusedEntry>,
+}
+
+/// A request with lines that were refused.
+#[derive(Serialize)]
+struct RefusedEntry {
+    t_ms: i64,
+    sender: Option<String>,
+    accepted: u64,
+    rejected: u64,
+    lines: Vec<RefusedLine>,
+}
+
+#[derive(Serialize)]
+struct RefusedLine {
+    line: u64,
+    error: String,
+}
+
+impl From<Refused> for RefusedEntry {
+    fn from(refused: Refused) -> Self {
+        let Refused { at, sender, accepted, rejected, lines } = refused;
+        let lines = lines.into_iter().map(|(line, error)| RefusedLine { line, error }).collect();
+        Self { t_ms: millis(at), sender, accepted, rejected, lines }
+    }
 }
 
 #[derive(Serialize)]
@@ -196,6 +226,8 @@ impl EngineDocument {
                 Timing::new("data fsync", &counters.data_sync_time, &counters.data_sync_times),
             ],
             databases: databases.collect(),
+            plugins: registry().list(),
+            rejections: app.rejections.newest().into_iter().map(RefusedEntry::from).collect(),
             runtime: Runtime::read(app, &numbers.process),
             counters: numbers.counters,
         }

@@ -17,8 +17,8 @@ const SPANS: [i64; 2] = [300_000_000_000, 7_200_000_000_000];
 const LONG_SPAN: i64 = 172_800_000_000_000;
 /// Metrics that are looked at one by one, at most, in one request.
 const MOST_ALONE: usize = 32;
-/// Longest time that looking takes, in one request.
-const MOST_TIME: Duration = Duration::from_millis(500);
+/// How long is looked for distances in one request, usually.
+pub(super) const PATIENT: Duration = Duration::from_millis(500);
 /// Metrics that are remembered.
 const MOST_KNOWN: usize = 200_000;
 
@@ -42,6 +42,7 @@ impl Intervals {
         database: &str,
         metrics: &[&str],
         lasts: &[Option<Timestamp>],
+        patience: Duration,
     ) -> Vec<Option<i64>> {
         let now = Instant::now();
         let mut found: Vec<Option<i64>> = vec![None; metrics.len()];
@@ -59,7 +60,7 @@ impl Intervals {
         if missing.is_empty() {
             return found;
         }
-        let looked_at = look(engine, database, metrics, lasts, missing, now);
+        let looked_at = look(engine, database, metrics, lasts, missing, Until { began: now, patience });
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() > MOST_KNOWN {
             known.clear();
@@ -74,6 +75,19 @@ impl Intervals {
     }
 }
 
+/// For how long is looked.
+#[derive(Debug, Clone, Copy)]
+struct Until {
+    began: Instant,
+    patience: Duration,
+}
+
+impl Until {
+    fn is_over(self) -> bool {
+        self.began.elapsed() > self.patience
+    }
+}
+
 /// The distances of some metrics. Those that there was no time for are left out.
 fn look(
     engine: &Engine,
@@ -81,7 +95,7 @@ fn look(
     metrics: &[&str],
     lasts: &[Option<Timestamp>],
     mut missing: Vec<usize>,
-    began: Instant,
+    until: Until,
 ) -> Vec<(usize, Option<i64>)> {
     let last_of = |at: usize| lasts.get(at).copied().flatten();
     let name_of = |at: usize| metrics.get(at).copied().unwrap_or_default();
@@ -89,7 +103,7 @@ fn look(
     let newest = missing.iter().filter_map(|at| last_of(*at)).max().unwrap_or_default();
     for span in SPANS {
         let names: Vec<&str> = missing.iter().map(|at| name_of(*at)).collect();
-        let times = read(engine, database, &names, newest.saturating_sub(span), newest, began);
+        let times = read(engine, database, &names, newest.saturating_sub(span), newest, until);
         let mut rest = Vec::new();
         for (at, times) in missing.into_iter().zip(times) {
             match median(&times) {
@@ -98,14 +112,14 @@ fn look(
             }
         }
         missing = rest;
-        if missing.is_empty() || began.elapsed() > MOST_TIME {
+        if missing.is_empty() || until.is_over() {
             return found;
         }
     }
     for at in missing.into_iter().take(MOST_ALONE) {
         let Some(last) = last_of(at) else { continue };
-        let times = read(engine, database, &[name_of(at)], last.saturating_sub(LONG_SPAN), last, began);
-        if began.elapsed() > MOST_TIME {
+        let times = read(engine, database, &[name_of(at)], last.saturating_sub(LONG_SPAN), last, until);
+        if until.is_over() {
             break;
         }
         found.push((at, times.first().and_then(|times| median(times))));
@@ -120,9 +134,9 @@ fn read(
     metrics: &[&str],
     from: Timestamp,
     to: Timestamp,
-    began: Instant,
+    until: Until,
 ) -> Vec<Vec<Timestamp>> {
-    let mut sink = Newest { times: vec![Vec::new(); metrics.len()], began };
+    let mut sink = Newest { times: vec![Vec::new(); metrics.len()], until };
     // What cannot be read has no distance.
     let _ = engine.scan_into(database, metrics, from, to, MetricFiles::Preferred, &mut sink);
     sink.times
@@ -130,7 +144,7 @@ fn read(
 
 struct Newest {
     times: Vec<Vec<Timestamp>>,
-    began: Instant,
+    until: Until,
 }
 
 impl ScanSink for Newest {
@@ -145,7 +159,7 @@ impl ScanSink for Newest {
     }
 
     fn proceed(&mut self) -> ControlFlow<()> {
-        if self.began.elapsed() > MOST_TIME { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.until.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

@@ -59,6 +59,8 @@ export interface StatusAnswer {
   now_ms: number;
   samples_total: number;
   rejected_total: number;
+  /** When lines were refused last. */
+  rejected_ms?: number | null;
   databases: number;
   metrics: number;
   wal_bytes: number;
@@ -141,6 +143,17 @@ export interface EngineAnswer {
   }[];
   counters: { name: string; value: number; unit: string }[];
   databases: EngineDatabase[];
+  plugins?: { kind: string; name: string; id?: number; also?: string[]; about: string }[];
+  rejections?: Refused[];
+}
+
+/** A request with lines that were refused. */
+export interface Refused {
+  t_ms: number;
+  sender: string | null;
+  accepted: number;
+  rejected: number;
+  lines: { line: number; error: string }[];
 }
 
 export interface PartitionFile {

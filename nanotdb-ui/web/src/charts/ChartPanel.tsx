@@ -2,10 +2,16 @@
 import { useSignal } from "@preact/signals";
 import { useMemo, useRef } from "preact/hooks";
 import { Age } from "../components/Age";
+import { Badge } from "../components/Badge";
 import { DataTable } from "../components/DataTable";
 import type { MenuItem } from "../components/Menu";
 import { NOTHING_CHOSEN, Panel, type PanelStatus } from "../components/Panel";
+import { now } from "../state/clock";
 import type { SeriesState } from "../state/feed";
+import { clockStyle } from "../state/prefs";
+import { setRange } from "../state/time-range";
+import { formatAge } from "../time/duration";
+import { formatDateTime } from "../time/format";
 import { settings } from "../state/server-settings";
 import { navigate } from "../state/router";
 import { writeRange } from "../time/range";
@@ -58,6 +64,24 @@ export function statusOf(states: SeriesState[]): PanelStatus {
   };
 }
 
+/** Clocks differ by this much. */
+const AHEAD_MS = 60_000;
+
+function newestOf(states: SeriesState[]): SeriesState | null {
+  return states.reduce<SeriesState | null>((best, s) => ((s.series?.last?.t ?? 0) > (best?.series?.last?.t ?? 0) ? s : best), null);
+}
+
+/** An empty chart says when its newest sample was, and leads there. */
+function withOffer(status: PanelStatus, newest: SeriesState | null, span: Props["span"]): PanelStatus {
+  const last = newest?.series?.last?.t;
+  if (!status.empty || status.loading || status.error !== null || last === undefined) return status;
+  const [from, to] = viewOf(span);
+  if (last >= from && last <= to) return status;
+  const why = `No samples in this time. The newest is of ${formatDateTime(last, clockStyle.value)}.`;
+  const length = to - from;
+  return { ...status, why, offer: { label: "Show the newest", act: () => setRange({ kind: "fixed", from: last - length * 0.9, to: last + length * 0.1 }) } };
+}
+
 export function ChartPanel({ id, title, specs, span, style, class: extra, actions = [], explore = true, note }: Props) {
   const table = useSignal(false);
   const ref = useRef<HTMLDivElement>(null);
@@ -97,17 +121,25 @@ export function ChartPanel({ id, title, specs, span, style, class: extra, action
     ...(explore ? [{ icon: "chart" as const, label: "Open in Explore", act: () => navigate(exploreLink(specs, span)) }] : []),
     ...actions,
   ];
-  const newest = states.reduce<SeriesState | null>((best, s) => ((s.series?.last?.t ?? 0) > (best?.series?.last?.t ?? 0) ? s : best), null);
+  const newest = newestOf(states);
+  const status = specs.length === 0 ? NOTHING_CHOSEN : withOffer(statusOf(states), newest, span);
+  const ahead = (newest?.series?.last?.t ?? 0) - now.value;
   return (
     <Panel
       id={id}
       title={title}
-      status={specs.length === 0 ? NOTHING_CHOSEN : statusOf(states)}
+      status={status}
       class={`chart-panel ${extra ?? ""}`}
       style={style}
       measure={ref}
       actions={items}
-      badges={"ms" in span && <Age t={newest?.series?.last?.t} intervalMs={newest?.series?.intervalMs ?? null} />}
+      badges={
+        ahead > AHEAD_MS ? (
+          <Badge kind="warning">newest is {formatAge(ahead)} in the future</Badge>
+        ) : (
+          "ms" in span && <Age t={newest?.series?.last?.t} intervalMs={newest?.series?.intervalMs ?? null} />
+        )
+      }
     >
       {table.value ? (
         <DataTable table={tableOfLines(inSight, viewOf(span))} label={title} />

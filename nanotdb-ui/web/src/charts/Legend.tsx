@@ -1,4 +1,5 @@
 import { now } from "../state/clock";
+import { link } from "../state/connection";
 import { unitStyle } from "../state/prefs";
 import { formatShown, shown } from "../scale/units";
 import { staleAfter } from "../series/stale";
@@ -17,6 +18,9 @@ interface Props {
   onIsolate: (id: string) => void;
 }
 
+/** Age that is told while the server does not answer. */
+const AWAY_MS = 5000;
+
 /** A click hides a line, a double click or Shift shows it alone. */
 export function Legend({ lines, hidden, cursor, live, onToggle, onIsolate }: Props) {
   return (
@@ -25,7 +29,9 @@ export function Legend({ lines, hidden, cursor, live, onToggle, onIsolate }: Pro
         const last = line.series?.last;
         const value = cursor ? cursor[i] : last && last.v !== null && !isRate(line) ? shown(last.v, line.display) : lastShown(line);
         const old = last ? now.value - last.t : 0;
-        const isOld = live && !cursor && last && old > staleAfter(line.series?.intervalMs ?? null);
+        // While the server is away nothing is current.
+        const most = link.value.state === "away" ? AWAY_MS : staleAfter(line.series?.intervalMs ?? null);
+        const isOld = live && !cursor && last && old > most;
         return (
           <li key={line.id}>
             <button

@@ -13,7 +13,19 @@ interface Props {
 export function Dialog({ title, onClose, children, wide }: Props) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    ref.current?.showModal();
+    const dialog = ref.current;
+    dialog?.showModal();
+    // What lies behind is of no use meanwhile, and says so to those who look at the document instead of the screen.
+    const behind: HTMLElement[] = [];
+    for (let at: HTMLElement | null = dialog; at?.parentElement; at = at.parentElement) {
+      for (const other of at.parentElement.children) {
+        if (other !== at && other instanceof HTMLElement && !other.inert && other !== document.head) behind.push(other);
+      }
+    }
+    for (const element of behind) element.inert = true;
+    return () => {
+      for (const element of behind) element.inert = false;
+    };
   }, []);
   return (
     <dialog ref={ref} class={wide ? "wide" : ""} aria-label={title} onClose={onClose}>

@@ -15,6 +15,8 @@ export interface PanelStatus {
   empty: boolean;
   /** What is said while it is empty. */
   why?: string;
+  /** What can be done about it. */
+  offer?: { label: string; act: () => void };
   warning: string | null;
 }
 
@@ -85,6 +87,7 @@ export function Panel({ id, title, status, badges, actions = [], class: extra = 
         <div class="message">
           <Icon name="clock" />
           <p>{status.why ?? "No samples in this time."}</p>
+          {status.offer && <Button onClick={status.offer.act}>{status.offer.label}</Button>}
         </div>
       ) : (
         children

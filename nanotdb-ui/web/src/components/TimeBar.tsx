@@ -4,10 +4,11 @@ import { useEffect } from "preact/hooks";
 import { serverNow } from "../state/clock";
 import { clockStyle } from "../state/prefs";
 import { stepped } from "../state/router";
-import { lookback, panBy, range, rangeBefore, setRange, zoomBy } from "../state/time-range";
+import { lookback, panBy, range, rangeBefore, rangeProblem, setRange, zoomBy } from "../state/time-range";
 import { formatDuration, spaced } from "../time/duration";
-import { formatDateTime, fromInput, toInput } from "../time/format";
+import { formatDateTime, formatStretch, fromInput, toInput } from "../time/format";
 import { AUTO, bounds, PRESETS } from "../time/range";
+import { twin, zoneName } from "../time/zone";
 import { Button } from "./Button";
 import { Dialog } from "./Dialog";
 
@@ -24,11 +25,14 @@ export function TimeBar({ lookbackMs, auto }: { lookbackMs: number; auto?: strin
     if (value === "custom") asking.value = true;
     else setRange(value === "auto" ? AUTO : { kind: "last", ms: Number(value) });
   };
+  const problem = rangeProblem.value;
   return (
-    <div class="timebar row" role="group" aria-label="Time">
+    <>
+    <div class={current.kind === "fixed" ? "timebar row fixed" : "timebar row"} role="group" aria-label="Time">
       <Button icon="back" label="Earlier" onClick={() => panBy(-0.5)} />
       <select
         aria-label="Time range"
+        title={current.kind === "fixed" ? fixedLabel(current.from, current.to) : undefined}
         value={chosen}
         onChange={(event) => {
           const select = event.currentTarget;
@@ -43,23 +47,39 @@ export function TimeBar({ lookbackMs, auto }: { lookbackMs: number; auto?: strin
           </option>
         ))}
         {current.kind === "last" && !known && <option value={chosen}>Last {spaced(formatDuration(current.ms))}</option>}
-        {current.kind === "fixed" && <option value="fixed">{fixedLabel(current.from, current.to)}</option>}
+        {current.kind === "fixed" && <option value="fixed">{(narrow.matches ? shortLabel : fixedLabel)(current.from, current.to)}</option>}
         <option value="custom">From … to …</option>
       </select>
       <Button icon="forward" label="Later" disabled={current.kind !== "fixed"} onClick={() => panBy(0.5)} />
-      <Button icon="zoomOut" label="Zoom out" onClick={() => zoomBy(2)} />
-      <Button icon="zoomIn" label="Zoom in" onClick={() => zoomBy(0.5)} />
+      <span class="row spare">
+        <Button icon="zoomOut" label="Zoom out" onClick={() => zoomBy(2)} />
+        <Button icon="zoomIn" label="Zoom in" onClick={() => zoomBy(0.5)} />
+      </span>
       {current.kind === "fixed" && (
         <>
           <Button icon="undo" label="Back to the range before" disabled={!stepped.value} onClick={rangeBefore} />
           <Button icon="live" onClick={() => setRange(AUTO)}>
-            Live
+            <span>Live</span>
           </Button>
         </>
       )}
       {asking.value && <RangeDialog lookbackMs={lookbackMs} onClose={() => (asking.value = false)} />}
     </div>
+    {problem !== null && (
+      <p class="row notice bad whole" role="alert">
+        <span>The address is not understood: {problem}. Shown is {auto ? "what each panel says" : `the last ${spaced(formatDuration(lookbackMs))}`}.</span>
+        <Button icon="close" label="Take it out of the address" onClick={() => setRange(AUTO, { replace: true })} />
+      </p>
+    )}
+    </>
   );
+}
+
+/** As in the style sheet. */
+const narrow = matchMedia("(max-width: 480px)");
+
+function shortLabel(from: number, to: number): string {
+  return formatStretch(from, to, clockStyle.value, serverNow());
 }
 
 function fixedLabel(from: number, to: number): string {
@@ -68,16 +88,50 @@ function fixedLabel(from: number, to: number): string {
   return `${formatDateTime(from, style, precision)} – ${formatDateTime(to, style, precision)}`;
 }
 
+interface Moment {
+  text: string;
+  /** Of an hour that comes twice, the second. */
+  later: boolean;
+}
+
+function momentOf(ms: number, zone: string): Moment {
+  const other = twin(ms, zone);
+  return { text: toInput(ms, zone), later: other !== null && other < ms };
+}
+
+/** A date and time; where the clocks are put back, which of two. */
+function MomentField({ label, zone, value, onChange }: { label: string; zone: string; value: Moment; onChange: (value: Moment) => void }) {
+  const first = fromInput(value.text, zone);
+  const second = first === null ? null : twin(first, zone);
+  return (
+    <>
+      <label>
+        {label}
+        <input type="datetime-local" step="1" value={value.text} onInput={(event) => onChange({ ...value, text: event.currentTarget.value })} />
+      </label>
+      {first !== null && second !== null && (
+        <label>
+          {label}: this time comes twice
+          <select value={value.later ? "later" : "first"} onChange={(event) => onChange({ ...value, later: event.currentTarget.value === "later" })}>
+            <option value="first">the first ({zoneName(first, zone)})</option>
+            <option value="later">the second ({zoneName(second, zone)})</option>
+          </select>
+        </label>
+      )}
+    </>
+  );
+}
+
 function RangeDialog({ lookbackMs, onClose }: { lookbackMs: number; onClose: () => void }) {
   const zone = clockStyle.value.zone;
   const [start, end] = bounds(range.value, serverNow(), lookbackMs);
-  const from = useSignal(toInput(start, zone));
-  const to = useSignal(toInput(end, zone));
+  const from = useSignal(momentOf(start, zone));
+  const to = useSignal(momentOf(end, zone));
   const problem = useSignal("");
   const apply = (event: Event) => {
     event.preventDefault();
-    const a = fromInput(from.value, zone);
-    const b = fromInput(to.value, zone);
+    const a = fromInput(from.value.text, zone, from.value.later);
+    const b = fromInput(to.value.text, zone, to.value.later);
     if (a === null || b === null) problem.value = "Both times must be filled in.";
     else if (b <= a) problem.value = "The end must be after the start.";
     else {
@@ -88,14 +142,8 @@ function RangeDialog({ lookbackMs, onClose }: { lookbackMs: number; onClose: () 
   return (
     <Dialog title="Time range" onClose={onClose}>
       <form class="form" onSubmit={apply}>
-        <label>
-          From ({zone})
-          <input type="datetime-local" step="1" value={from.value} onInput={(e) => (from.value = e.currentTarget.value)} />
-        </label>
-        <label>
-          To
-          <input type="datetime-local" step="1" value={to.value} onInput={(e) => (to.value = e.currentTarget.value)} />
-        </label>
+        <MomentField label={`From (${zone})`} zone={zone} value={from.value} onChange={(next) => (from.value = next)} />
+        <MomentField label="To" zone={zone} value={to.value} onChange={(next) => (to.value = next)} />
         {problem.value && (
           <p class="bad" role="alert">
             {problem.value}

@@ -8,6 +8,7 @@ import { looksLikeCounter } from "../scale/units";
 import { AUTO } from "../time/range";
 import { Widget } from "../widgets/Widget";
 import { layoutOf, WIDGET_TYPES, type WidgetConfig, type WidgetSeries } from "../widgets/config";
+import { aggregates } from "./aggregates";
 import { SelectField, TextField } from "./Field";
 import { pointerOf } from "./pointer";
 
@@ -27,7 +28,6 @@ const TYPE_NAMES: Record<string, string> = {
   aggregate_band: "average with band",
 };
 const PREVIEW = { w: 4, h: 2 };
-const AGGREGATES = ["avg", "min", "max", "sum", "count", "median", "p95", "p99", "trimmed_avg"];
 
 function optional<T extends object>(object: T, key: keyof T, value: unknown): T {
   const next = { ...object, [key]: value };
@@ -147,7 +147,7 @@ function SeriesFields({ index, series, chart, path, errors, onChange }: SeriesPr
         <div class="row fields">
           <TextField label="Database" placeholder="default" path={`${path}/db`} errors={errors} value={series.db} onChange={(v) => set("db", v)} />
           {chart && (
-            <SelectField label="Value" path={`${path}/aggregate`} errors={errors} value={series.aggregate ?? ""} options={[["", "average and band"], ...AGGREGATES.map((a): [string, string] => [a, a])]} onChange={(v) => set("aggregate", v)} />
+            <SelectField label="Value" path={`${path}/aggregate`} errors={errors} value={series.aggregate ?? ""} options={[["", "average and band"], ...aggregates.value.map((a): [string, string] => [a, a])]} onChange={(v) => set("aggregate", v)} />
           )}
         </div>
         <label class="check">

@@ -6,11 +6,16 @@ import type { FieldError } from "../api/types";
 import { dashboard, loadDashboard } from "../state/dashboard";
 import type { DashboardConfig } from "../widgets/config";
 import { begin, change, type History, redo, undo } from "./history";
+import { pointerOf } from "./pointer";
 
 export const history = signal<History<DashboardConfig> | null>(null);
 /** What is stored on the server, as the edit began, and its ETag. */
 const base = signal<{ config: DashboardConfig; etag: string | null } | null>(null);
-export const errors = signal<FieldError[]>([]);
+/** As the server told. */
+const found = signal<FieldError[]>([]);
+/** Widgets that were made a moment ago, and have no metrics because nobody chose any yet: no mistake, as long as nothing is saved. */
+const fresh = signal<string[]>([]);
+export const errors = computed(() => found.value.filter(({ path }) => !fresh.value.some((id) => path === pointerOf("widgets", id, "series"))));
 export const warnings = signal<FieldError[]>([]);
 export const saving = signal(false);
 /** Someone else saved meanwhile. */
@@ -34,7 +39,8 @@ export async function open(): Promise<void> {
 function start(config: DashboardConfig, etag: string | null): void {
   base.value = { config, etag };
   history.value = begin(config);
-  errors.value = [];
+  found.value = [];
+  fresh.value = [];
   conflict.value = false;
   draft.value = null;
 }
@@ -60,7 +66,7 @@ function check(): void {
     if (!config) return;
     const result = await validateDashboard(config);
     if (mine !== checks) return;
-    errors.value = result.errors;
+    found.value = result.errors;
     warnings.value = result.warnings;
   }, 400);
 }
@@ -71,6 +77,12 @@ export function edit(next: DashboardConfig, key: string | null = null): void {
   if (dashboard.peek()?.etag === base.peek()?.etag) notice.value = null;
   draft.value = null;
   check();
+}
+
+/** Adds what has no metrics yet. */
+export function begun(next: DashboardConfig, id: string): void {
+  fresh.value = [...fresh.value, id];
+  edit(next);
 }
 
 export function step(back: boolean): void {
@@ -99,6 +111,7 @@ export async function restore(name: string): Promise<string | null> {
 async function store(send: (ifMatch: string | null) => Promise<Answer<Saved>>, shown: (saved: Saved) => DashboardConfig): Promise<void> {
   if (saving.peek()) return;
   saving.value = true;
+  fresh.value = [];
   notice.value = null;
   try {
     const { body, etag } = await send(base.peek()?.etag ?? null);
@@ -107,13 +120,13 @@ async function store(send: (ifMatch: string | null) => Promise<Answer<Saved>>, s
     if (!history.value) history.value = begin(config);
     else if (history.value.present !== config) history.value = change(history.value, config, null);
     dashboard.value = { config: body.config, etag };
-    errors.value = [];
+    found.value = [];
     warnings.value = [];
     conflict.value = false;
     notice.value = body.backup_path ? "Saved. The version before is among the backups." : "Saved.";
   } catch (error) {
     if (error instanceof ApiError && error.status === 412) conflict.value = true;
-    else errors.value = fieldErrors(error);
+    else found.value = fieldErrors(error);
   } finally {
     saving.value = false;
   }

@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { getDatabase } from "../api/engine";
 import type { DatabaseAnswer } from "../api/types";
 import { Badge } from "../components/Badge";
+import { Icon } from "../components/Icon";
 import { Loaded } from "../components/Loaded";
 import { Table } from "../components/Table";
 import { exploreLink } from "../charts/ChartPanel";
@@ -27,7 +28,10 @@ export function Database({ name }: { name: string }) {
     <div class="stack">
       <Jobs again={again.value} onDone={answer.reload} />
       <Loaded what={`Database ${name}`} answer={answer}>
-        {(db) => (
+        {(db) =>
+          db.state === "failed" ? (
+            <Unreadable db={db} />
+          ) : (
           <>
             {db.state !== "ok" && (
               <p>
@@ -49,6 +53,19 @@ export function Database({ name }: { name: string }) {
           </>
         )}
       </Loaded>
+    </div>
+  );
+}
+
+/** Nothing is known of it but why. */
+function Unreadable({ db: { name, reason } }: { db: DatabaseAnswer }) {
+  return (
+    <div class="message bad" role="alert">
+      <Icon name="critical" />
+      <p>
+        Database {name} cannot be read{reason ? `: ${reason}` : "."}
+      </p>
+      <p class="quiet">Its files are left as they are, and nothing is written to it. The others go on. “nanocli verify” says what is wrong with them, “nanocli recover” saves what can be read.</p>
     </div>
   );
 }
@@ -137,6 +154,7 @@ function Metrics({ name }: { name: string }) {
         label="Metrics"
         rows={db.metrics.map((metric, i) => ({ metric, i }))}
         id={({ metric }) => metric}
+        find={({ metric }) => metric}
         empty="None yet."
         columns={[
           {

@@ -10,6 +10,8 @@ import { formatAge } from "../time/duration";
 import { formatDateTime } from "../time/format";
 import { formatBytes, grouped, significant } from "../scale/number";
 import { formatSeconds } from "../scale/units";
+import { Counts } from "./Counts";
+import { Refused } from "./Refused";
 import { SettingsTable } from "./SettingsTable";
 
 const milliseconds = (ms: number | null) => (ms === null ? "–" : `${significant(ms, 3)} ms`);
@@ -22,16 +24,10 @@ export function StateBadge({ state, reason }: { state: string; reason: string | 
   if (state === "ok") return <Badge kind="ok">ok</Badge>;
   return (
     <>
-      <Badge kind="critical">{state.replace("_", " ")}</Badge>
+      <Badge kind="critical">{state === "failed" ? "cannot be read" : state.replace("_", " ")}</Badge>
       {reason && <div class="bad">{reason}</div>}
     </>
   );
-}
-
-function counted(value: number, unit: string): string {
-  if (unit === "bytes") return bytes(value);
-  if (unit === "microseconds") return formatSeconds(value / 1e6);
-  return unit === "" ? grouped(value) : `${grouped(value)} ${unit}`;
 }
 
 const NAMES: Record<string, string> = { rss: "memory", cpu: "processor time", os: "system", arch: "processor", "data dir": "data directory" };
@@ -69,6 +65,7 @@ export function Overview({ engine }: { engine: EngineAnswer }) {
           rows={engine.databases}
           id={({ name }) => name}
           empty="There is no database yet: the first sample makes one."
+          find={({ name, state }) => `${name} ${state}`}
           columns={[
             { name: "Name", cell: ({ name }) => <Link href={`${settings.engine_path}?db=${encodeURIComponent(name)}`}>{name}</Link> },
             { name: "State", cell: (db) => <StateBadge state={db.state} reason={db.reason} /> },
@@ -83,6 +80,7 @@ export function Overview({ engine }: { engine: EngineAnswer }) {
           ]}
         />
       </section>
+      <Refused requests={engine.rejections ?? []} />
       <div class="columns">
         <section class="panel" aria-label="Process">
           <header class="row">
@@ -122,19 +120,28 @@ export function Overview({ engine }: { engine: EngineAnswer }) {
           />
         </section>
       </div>
-      <section class="panel" aria-label="Counts since the start">
-        <header class="row">
-          <h2>Counts since the start</h2>
-        </header>
-        <dl class="counts">
-          {engine.counters.map(({ name, value, unit }) => (
-            <div key={name} class="row spread">
-              <dt>{name}</dt>
-              <dd class={value === 0 ? "quiet" : undefined}>{counted(value, unit)}</dd>
-            </div>
-          ))}
-        </dl>
-      </section>
+      <Counts counters={engine.counters} />
+      {engine.plugins && (
+        <section class="panel" aria-label="Plugins">
+          <header class="row">
+            <h2>Plugins</h2>
+          </header>
+          <Table
+            label="Plugins"
+            rows={engine.plugins}
+            id={({ kind, name }) => `${kind}/${name}`}
+            empty="None."
+            find={({ kind, name, also, about }) => [kind, name, ...(also ?? []), about].join(" ")}
+            columns={[
+              { name: "Name", cell: ({ name }) => <code>{name}</code> },
+              { name: "Kind", cell: ({ kind }) => kind },
+              { name: "Number on disk", number: true, cell: ({ id }) => (id === undefined ? "–" : String(id)) },
+              { name: "Also called", cell: ({ also }) => also?.join(", ") },
+              { name: "What it is", cell: ({ about }) => about },
+            ]}
+          />
+        </section>
+      )}
       <section class="panel" aria-label="Settings of engine.toml">
         <header class="row">
           <h2>engine.toml</h2>

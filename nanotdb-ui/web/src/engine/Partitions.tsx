@@ -43,6 +43,7 @@ export function Partitions({ db, partitions, onStarted }: { db: string; partitio
         label="Partitions"
         rows={newestFirst}
         id={({ key }) => key}
+        find={({ key, sealed, files }) => [key, sealed ? "sealed" : "taking samples", ...files.map((file) => file.name)].join(" ")}
         empty="Nothing is on the disk yet: samples are in memory and in the log until a page is flushed."
         columns={[
           { name: "Partition", cell: ({ key }) => key },

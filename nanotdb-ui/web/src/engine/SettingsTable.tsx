@@ -10,6 +10,7 @@ export function SettingsTable({ label, rows }: { label: string; rows: Setting[] 
       rows={[...rows].sort((a, b) => Number(changed(b)) - Number(changed(a)))}
       id={({ key }) => key}
       empty="None."
+      find={({ key, value, explain }) => `${key} ${value} ${explain}`}
       columns={[
         { name: "Key", cell: ({ key }) => <code>{key}</code> },
         {

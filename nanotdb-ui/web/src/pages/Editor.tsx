@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Button } from "../components/Button";
 import { Link } from "../components/Link";
+import { needAggregates } from "../editor/aggregates";
 import { Backups } from "../editor/Backups";
 import { Canvas } from "../editor/Canvas";
 import { Conflict } from "../editor/Conflict";
@@ -62,6 +63,7 @@ export default function Editor() {
   }, [chosen.value]);
   useEffect(() => {
     void editor.open();
+    void needAggregates();
     void needCatalog().then(openStream);
   }, []);
   const config = editor.edited.value;
@@ -98,7 +100,7 @@ export default function Editor() {
   const widget = chosen.value !== null ? config.widgets?.[chosen.value] : undefined;
   const newWidget = () => {
     const id = newWidgetId(config, "New chart");
-    editor.edit(addWidget(config, group?.id ?? "overview", id, { type: "line_chart", title: "New chart", series: [] }));
+    editor.begun(addWidget(config, group?.id ?? "overview", id, { type: "line_chart", title: "New chart", series: [] }), id);
     chosen.value = id;
   };
   /** Back to where it was opened. */
@@ -173,8 +175,22 @@ export default function Editor() {
               Group
             </Button>
           </nav>
+          {!group && (
+            <p class="notice">
+              A dashboard needs a group. <Button icon="plus" onClick={newWidget}>Widget</Button>
+            </p>
+          )}
           {group && (
             <div class="row wrap group-tools">
+              <div class="form">
+                <TextField
+                  label="Title of the dashboard"
+                  path="/title"
+                  errors={errors}
+                  value={config.title}
+                  onChange={(title) => editor.edit({ ...config, title }, "title")}
+                />
+              </div>
               <div class="form">
                 <TextField
                   label="Name of the group"

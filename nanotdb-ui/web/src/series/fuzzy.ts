@@ -1,15 +1,33 @@
 /** Fuzzy search in metric names: the letters in their order, better where they stand together or begin a part. */
 
+/** A search in these names: those that fit, the best first. What is looked at anew with each letter is prepared once. */
+export function finder(names: string[]): (pattern: string) => string[] {
+  let lower: string[] | null = null;
+  let known: { pattern: string; found: string[] } | null = null;
+  return (pattern) => {
+    if (known?.pattern === pattern) return known.found;
+    lower ??= names.map((name) => name.toLowerCase());
+    const words = pattern.toLowerCase().split(/\s+/).filter(Boolean);
+    const fits: { name: string; score: number }[] = [];
+    lower.forEach((text, i) => {
+      const score = scoreOf(text, words);
+      if (score !== null) fits.push({ name: names[i], score });
+    });
+    fits.sort((a, b) => b.score - a.score || (a.name < b.name ? -1 : 1));
+    known = { pattern, found: fits.map(({ name }) => name) };
+    return known.found;
+  };
+}
+
 /** Higher is better; null when the letters are not all there in this order. */
-export function fuzzyScore(text: string, pattern: string): number | null {
-  const lower = text.toLowerCase();
+function scoreOf(lower: string, words: string[]): number | null {
   let score = 0;
-  for (const word of pattern.toLowerCase().split(/\s+/).filter(Boolean)) {
+  for (const word of words) {
     const one = wordScore(lower, word);
     if (one === null) return null;
     score += one;
   }
-  return score - text.length / 1000;
+  return score - lower.length / 1000;
 }
 
 function wordScore(text: string, word: string): number | null {

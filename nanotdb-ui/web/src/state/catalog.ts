@@ -77,6 +77,21 @@ export const allMetrics = computed<MetricInfo[]>(() =>
 
 export const internalDatabases = computed(() => new Set((catalog.value?.databases ?? []).flatMap(({ name, internal }) => (internal ? [name] : []))));
 
+/** What the status line says of all metrics but the server's own: made once for a catalog, not every second. */
+export const summary = computed(() => {
+  const sum = { metrics: 0, own: 0, newest: 0, interval: Infinity };
+  for (const { internal, lastMs, intervalMs } of allMetrics.value) {
+    if (internal) {
+      sum.own += 1;
+      continue;
+    }
+    sum.metrics += 1;
+    if (lastMs !== null && lastMs > sum.newest) sum.newest = lastMs;
+    if (intervalMs !== null && intervalMs < sum.interval) sum.interval = intervalMs;
+  }
+  return sum;
+});
+
 /** Samples per second as the usual distances of the metrics promise, of the server's own apart. */
 export const promised = computed(() => {
   const at = catalog.value?.now_ms ?? 0;

@@ -4,7 +4,12 @@ import { bounds, clampSpan, panned, type Range, readRange, writeRange, zoomed } 
 import { serverNow } from "./clock";
 import { query, setQuery, stepped } from "./router";
 
-export const range = computed<Range>(() => readRange(query.value));
+const read = computed(() => readRange(query.value, serverNow()));
+
+export const range = computed<Range>(() => read.value.range);
+
+/** What of the address could not be read as a stretch of time. */
+export const rangeProblem = computed(() => read.value.problem);
 
 /** What the page shows while the range is `auto`; its time bar says it. */
 export const lookback = signal(3_600_000);

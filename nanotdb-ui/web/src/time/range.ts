@@ -24,20 +24,67 @@ export function clampSpan(ms: number): number {
   return Math.min(MAX_SPAN_MS, Math.max(MIN_SPAN_MS, ms));
 }
 
-/** A time in the address or typed by hand: Unix milliseconds, ISO text, or "2026-05-01 12:30". */
-export function parseTime(text: string): number | null {
-  const trimmed = text.trim();
-  if (/^-?\d{9,}(\.\d+)?$/.test(trimmed)) return Number(trimmed);
-  const ms = Date.parse(trimmed);
-  return Number.isNaN(ms) ? null : ms;
+const YEAR_MS = 365 * 86_400_000;
+/** 1980: what is before it, as milliseconds, was most likely meant in seconds. */
+const FIRST_MS = 315_532_800_000;
+
+/** A length in the address: as a duration, or in years, which durations of the server do not have. */
+function parseLength(text: string): number | null {
+  const years = /^(\d+(?:\.\d+)?)y$/.exec(text.trim());
+  return years ? Number(years[1]) * YEAR_MS || null : parseDuration(text);
 }
 
-export function readRange(params: URLSearchParams, fallback: Range = AUTO): Range {
-  const from = parseTime(params.get("from") ?? "");
-  const to = parseTime(params.get("to") ?? "");
-  if (from !== null && to !== null && shows(from, to)) return { kind: "fixed", from, to };
-  const ms = parseDuration(params.get("range") ?? "");
-  return ms === null ? fallback : { kind: "last", ms: clampSpan(ms) };
+/** A time in the address: `now`, `now-6h`, Unix milliseconds, ISO text, or "2026-05-01 12:30". As milliseconds before or after now where `now` is in it. */
+type Point = { at: number } | { after: number };
+
+function parsePoint(text: string): Point | null {
+  const trimmed = text.trim();
+  const relative = /^now\s*(?:([+-])\s*(\S+))?$/i.exec(trimmed);
+  if (relative) {
+    if (!relative[1]) return { after: 0 };
+    const ms = parseLength(relative[2]);
+    return ms === null ? null : { after: relative[1] === "-" ? -ms : ms };
+  }
+  if (/^-?\d{9,}(\.\d+)?$/.test(trimmed)) return { at: Number(trimmed) };
+  const ms = Date.parse(trimmed);
+  return Number.isNaN(ms) ? null : { at: ms };
+}
+
+export interface ReadRange {
+  range: Range;
+  /** What of the address was not understood, or is impossible. */
+  problem: string | null;
+}
+
+const EXAMPLES = "such as range=6h, from=now-2h&to=now-1h, or milliseconds since 1970";
+
+function wrongTime(name: string, text: string): string {
+  return `${name}=${text} is no time, ${EXAMPLES}`;
+}
+
+/** The stretch that an address names; what it cannot be is said, and the usual one is shown. */
+export function readRange(params: URLSearchParams, now: number): ReadRange {
+  const [from, to, length] = ["from", "to", "range"].map((name) => params.get(name)?.trim() || null);
+  const wrong = (problem: string): ReadRange => ({ range: AUTO, problem });
+  if (from === null && to === null) {
+    if (length === null) return { range: AUTO, problem: null };
+    const ms = parseLength(length);
+    return ms === null ? wrong(`range=${length} is no length of time, such as 90m, 6h, 7d or 1y`) : { range: { kind: "last", ms: clampSpan(ms) }, problem: null };
+  }
+  if (from === null) return wrong("to is given without from");
+  const start = parsePoint(from);
+  const end = parsePoint(to ?? "now");
+  if (!start) return wrong(wrongTime("from", from));
+  if (to === null && "at" in start) return wrong("from is given without to");
+  if (!end) return wrong(wrongTime("to", to ?? ""));
+  // What ends now goes on to move.
+  if ("after" in start && "after" in end && end.after === 0 && start.after < 0) return { range: { kind: "last", ms: clampSpan(-start.after) }, problem: null };
+  const [a, b] = [start, end].map((point) => ("at" in point ? point.at : now + point.after));
+  const seconds = [from, to].find((text) => text && /^\d{9,}$/.test(text) && Number(text) < FIRST_MS && Number(text) * 1000 >= FIRST_MS);
+  if (seconds) return wrong(`${seconds} looks like seconds; times are milliseconds since 1970`);
+  if (b === a) return wrong("from and to are the same time");
+  if (b < a) return wrong("from is later than to");
+  return shows(a, b) ? { range: { kind: "fixed", from: a, to: b }, problem: null } : wrong("this stretch of time cannot be shown");
 }
 
 export function writeRange(params: URLSearchParams, range: Range): void {

@@ -43,6 +43,30 @@ export function toInstant(local: number, zone: string): number {
   return local - offsetAt(guess, zone);
 }
 
+/** The other instant at which the clocks of `zone` show the same: in the hour that repeats when they are put back. */
+export function twin(ms: number, zone: string): number | null {
+  const own = offsetAt(ms, zone);
+  for (const near of [ms - DAY_PART, ms + DAY_PART]) {
+    const other = offsetAt(near, zone);
+    if (other === own) continue;
+    const instant = ms + own - other;
+    if (offsetAt(instant, zone) === other) return instant;
+  }
+  return null;
+}
+
+/** Longer than any change of the clocks, shorter than the time between two. */
+const DAY_PART = 3 * 3_600_000;
+
+const names = new Map<string, Intl.DateTimeFormat>();
+
+/** How the time of a zone is called at `ms`: EDT, GMT+2. */
+export function zoneName(ms: number, zone: string): string {
+  let format = names.get(zone);
+  if (!format) names.set(zone, (format = new Intl.DateTimeFormat("en-US", { timeZone: zone, timeZoneName: "short" })));
+  return format.formatToParts(ms).find(({ type }) => type === "timeZoneName")?.value ?? "";
+}
+
 export function browserZone(): string {
   return Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 }

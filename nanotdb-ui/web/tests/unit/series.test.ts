@@ -2,16 +2,16 @@ import type { BatchAnswer } from "../../src/api/types";
 import { describe, expect, test } from "vitest";
 import { align } from "../../src/series/align";
 import { legendRows } from "../../src/charts/export";
-import { families, shortNames } from "../../src/series/family";
+import { families, inOrder, matching, shares, shortNames } from "../../src/series/family";
 import { fold, trim } from "../../src/series/fold";
-import { fuzzyScore } from "../../src/series/fuzzy";
+import { finder } from "../../src/series/fuzzy";
 import { gaps } from "../../src/series/gaps";
 import { decoderOf, movedBy, type Series } from "../../src/series/model";
 import { comingIn } from "../../src/series/rate";
 import { digitsOf, statsOf } from "../../src/series/stats";
 import { csvOf, tableOf } from "../../src/series/table";
 import { PLAIN } from "../../src/scale/units";
-import { treeOf } from "../../src/series/tree";
+import { level } from "../../src/series/tree";
 
 function decodeAll(answer: BatchAnswer) {
   const decode = decoderOf(answer);
@@ -174,30 +174,38 @@ describe("numbers and tables", () => {
 
 describe("finding metrics", () => {
   test("letters in their order; whole words and starts of parts first", () => {
-    const rank = (pattern: string, names: string[]) =>
-      names
-        .map((name) => ({ name, score: fuzzyScore(name, pattern) }))
-        .filter(({ score }) => score !== null)
-        .sort((a, b) => (b.score ?? 0) - (a.score ?? 0))
-        .map(({ name }) => name);
+    const rank = (pattern: string, names: string[]) => finder(names)(pattern);
     expect(rank("busy", ["pi/cpu.bus_y", "pi/cpu.busy_pct", "pi/mem.free"])).toEqual(["pi/cpu.busy_pct", "pi/cpu.bus_y"]);
     expect(rank("rx eth0", ["pi/net.eth0.tx_bytes", "pi/net.eth0.rx_bytes"])).toEqual(["pi/net.eth0.rx_bytes"]);
     // Not the first letters that fit, but those that fit best.
     expect(rank("tmp", ["metrics/disk.mmcblk0.busy_pct", "metrics/temp.cpu"])).toEqual(["metrics/temp.cpu", "metrics/disk.mmcblk0.busy_pct"]);
-    expect(fuzzyScore("abc", "cab")).toBeNull();
+    expect(rank("abc", ["cab"])).toEqual([]);
   });
 
   test("the tree is in the order of people", () => {
-    const tree = treeOf(["a/room10.temp", "a/room2.temp", "a/room1.temp"]);
-    expect(tree.children[0].children.map(({ name }) => name)).toEqual(["room1.temp", "room2.temp", "room10.temp"]);
-    expect(treeOf(["pi_1h/cpu.a", "pi_1h/cpu.b", "pi/cpu.a", "pi/mem.b"]).children.map(({ name }) => name)).toEqual(["pi/", "pi_1h/cpu."]);
+    const names = (metrics: string[]) => level(metrics, 0).map(({ name }) => name);
+    const [top] = level(["a/room10.temp", "a/room2.temp", "a/room1.temp"], 0);
+    expect(level(top.below, top.from).map(({ name }) => name)).toEqual(["room1.temp", "room2.temp", "room10.temp"]);
+    expect(names(["pi_1h/cpu.a", "pi_1h/cpu.b", "pi/cpu.a", "pi/mem.b"])).toEqual(["pi/", "pi_1h/cpu."]);
   });
 
   test("the tree joins parts with a single child", () => {
-    const tree = treeOf(["pi/cpu.user", "pi/cpu.idle", "pi/disk.sda.reads", "pi/disk.sda.writes", "pi/cpu"]);
-    expect(tree.count).toBe(5);
-    expect(tree.children.map(({ name }) => name)).toEqual(["pi/"]);
-    expect(tree.children[0].children.map(({ name, count }) => [name, count])).toEqual([["cpu", 1], ["cpu.", 2], ["disk.sda.", 2]]);
+    const [top, ...none] = level(["pi/cpu.user", "pi/cpu.idle", "pi/disk.sda.reads", "pi/disk.sda.writes", "pi/cpu"], 0);
+    expect([top.name, top.below.length, none.length]).toEqual(["pi/", 5, 0]);
+    const below = level(top.below, top.from);
+    expect(below.map(({ name, metric, below }) => [name, metric, below.length])).toEqual([
+      ["cpu", "pi/cpu", 0],
+      ["cpu.", null, 2],
+      ["disk.sda.", null, 2],
+    ]);
+    const disk = below[2];
+    expect(level(disk.below, disk.from).map(({ name, metric }) => [name, metric])).toEqual([
+      ["reads", "pi/disk.sda.reads"],
+      ["writes", "pi/disk.sda.writes"],
+    ]);
+    // One metric alone is one line, and a name with the same beginning does not go with another.
+    expect(level(["pi/a.b.c"], 0).map(({ name, metric }) => [name, metric])).toEqual([["pi/a.b.c", "pi/a.b.c"]]);
+    expect(level(["x/ab", "x/abc"], 0).map(({ name, below }) => [name, below])).toEqual([["x/", ["x/ab", "x/abc"]]]);
   });
 });
 
@@ -217,7 +225,7 @@ describe("families of the Home page", () => {
 
   test("what would press all other lines to the floor comes last", () => {
     const metrics = ["cpu.idle", "cpu.system", "cpu.user"];
-    expect(families("pi", metrics)[0].metrics).toEqual(["cpu.system", "cpu.user", "cpu.idle"]);
+    expect(inOrder(families("pi", metrics)[0])).toEqual(["cpu.system", "cpu.user", "cpu.idle"]);
   });
 
   test("one unit and kind per chart, every metric exactly once", () => {
@@ -225,6 +233,32 @@ describe("families of the Home page", () => {
     const list = families("pi", metrics);
     expect(list.flatMap((family) => family.metrics).sort()).toEqual([...metrics].sort());
     expect(list.map(({ title }) => title)).toEqual(["cpu.busy_pct", "cpu · rate", "mem · bytes", "sys · load", "sys.uptime_sec", "net · bytes · rate"]);
+  });
+});
+
+describe("Home with many metrics", () => {
+  test("a large database does not take the places of the others", () => {
+    expect(shares([800, 3, 1], 12)).toEqual([8, 3, 1]);
+    expect(shares([2, 1], 12)).toEqual([2, 1]);
+    expect(shares([5, 5, 5, 5], 2)).toEqual([1, 1, 0, 0]);
+    expect(shares([], 12)).toEqual([]);
+  });
+
+  test("search finds titles and databases with all metrics, metrics with those alone", () => {
+    const list = [...families("pi", ["temp.out.temp", "temp.in.temp", "mem.free"]), ...families("nas", ["disk.sda.reads"])];
+    const found = (words: string) => matching(list, words).map(({ db, metrics }) => [db, metrics.length]);
+    expect(found("")).toHaveLength(3);
+    expect(found("PI temperature")).toEqual([["pi", 2]]);
+    expect(found("pi out")).toEqual([["pi", 1]]);
+    expect(found("nas")).toEqual([["nas", 1]]);
+    expect(found("out nas")).toEqual([]);
+  });
+
+  test("names that differ in digits are of one kind", () => {
+    const metrics = Array.from({ length: 500 }, (_, i) => `rack.node${i}.cpu_pct`);
+    const [family, ...none] = families("x", metrics);
+    expect([family.metrics.length, none.length, family.title]).toEqual([500, 0, "rack · percent"]);
+    expect(inOrder(family).slice(9, 12)).toEqual(["rack.node9.cpu_pct", "rack.node10.cpu_pct", "rack.node11.cpu_pct"]);
   });
 });
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { formatAge, formatDuration, parseDuration, spaced } from "../../src/time/duration";
-import { formatClock, formatDateTime, fromInput, toInput } from "../../src/time/format";
+import { type ClockStyle, formatClock, formatDateTime, formatStretch, fromInput, toInput } from "../../src/time/format";
 import { bounds, panned, readRange, writeRange, zoomed } from "../../src/time/range";
+import { twin } from "../../src/time/zone";
 import { timeTicks } from "../../src/time/ticks";
 import { offsetAt, toInstant } from "../../src/time/zone";
 
@@ -30,28 +31,53 @@ describe("durations", () => {
   });
 });
 
+const NOW = 1_777_600_000_000;
+const read = (text: string) => readRange(new URLSearchParams(text), NOW);
+
 describe("the range in the address", () => {
   test.each(["from=2026-05-01&to=2026-05-01", "from=-99999999999999&to=0", "from=0&to=9999999999999999", "from=5000000000000&to=1", "range=x"])("%j is none", (text) =>
-    expect(readRange(new URLSearchParams(text))).toEqual({ kind: "auto" }),
+    expect(read(text)).toEqual({ range: { kind: "auto" }, problem: expect.stringMatching(/.{10}/) }),
   );
 
   test("no length is too large to be shown", () => {
-    const range = readRange(new URLSearchParams("range=99999999d"));
+    const { range } = read("range=99999999d");
     expect(range.kind === "last" && range.ms).toBeLessThan(60 * 365 * 86_400_000);
     expect(timeTicks(...bounds(range, 1.8e12, HOUR), 10, UTC).length).toBeGreaterThan(3);
   });
 
   test.each(["", "range=6h", "from=1777593600000&to=1777597200000"])("%j survives", (text) => {
     const params = new URLSearchParams("other=1");
-    writeRange(params, readRange(new URLSearchParams(text)));
+    writeRange(params, read(text).range);
     params.delete("other");
     expect(params.toString()).toBe(text);
   });
 
   test("nonsense is the default", () => {
     for (const text of ["range=abc", "from=1777593600000", "from=1777597200000&to=1777593600000", "from=x&to=y"]) {
-      expect(readRange(new URLSearchParams(text)).kind).toBe("auto");
+      expect(read(text).range.kind).toBe("auto");
     }
+  });
+
+  test("what is read wrong says why", () => {
+    const problem = (text: string) => read(text).problem ?? "";
+    expect(problem("")).toBe("");
+    expect(problem("range=abc")).toMatch(/range=abc is no length of time/);
+    expect(problem("from=1777597200000&to=1777593600000")).toMatch(/later/);
+    expect(problem("from=yesterday&to=now")).toMatch(/from=yesterday is no time/);
+    expect(problem("from=now-1h&to=soon")).toMatch(/to=soon is no time/);
+    expect(problem("to=now")).toMatch(/without from/);
+    expect(problem("from=1777593600&to=1777597200")).toMatch(/1777593600 looks like seconds/);
+  });
+
+  test("years, and what other dashboards write", () => {
+    expect(read("range=1y").range).toEqual({ kind: "last", ms: 365 * 86_400_000 });
+    expect(read("range=5y").range).toEqual({ kind: "last", ms: 5 * 365 * 86_400_000 });
+    for (const text of ["from=now-1h&to=now", "from=now-1h", "from=now - 1h&to=NOW"]) {
+      expect(read(text)).toEqual({ range: { kind: "last", ms: HOUR }, problem: null });
+    }
+    expect(read("from=now-1y&to=now").range).toEqual({ kind: "last", ms: 365 * 86_400_000 });
+    expect(read("from=now-2h&to=now-1h").range).toEqual({ kind: "fixed", from: NOW - 2 * HOUR, to: NOW - HOUR });
+    expect(read(`from=${NOW - HOUR}&to=now`).range).toEqual({ kind: "fixed", from: NOW - HOUR, to: NOW });
   });
 
   test("bounds move with the clock unless they are fixed", () => {
@@ -121,4 +147,33 @@ describe("marks of the time axis", () => {
 
 test("durations in texts have spaces", () => {
   expect(["24h", "1h30m", "250ms", "7d"].map(spaced)).toEqual(["24 h", "1 h 30 m", "250 ms", "7 d"]);
+});
+
+describe("the hour that comes twice", () => {
+  const NEW_YORK: ClockStyle = { zone: "America/New_York", hour12: true };
+  /** 2026-11-01: 1:30 EDT, and 1:30 EST an hour later. */
+  const [first, second] = [Date.UTC(2026, 10, 1, 5, 30), Date.UTC(2026, 10, 1, 6, 30)];
+
+  test("is told by the name of its time", () => {
+    expect([first, second].map((ms) => formatClock(ms, NEW_YORK, "minute"))).toEqual(["1:30 am EDT", "1:30 am EST"]);
+    expect([first - HOUR, second + HOUR].map((ms) => formatClock(ms, NEW_YORK, "minute"))).toEqual(["12:30 am", "2:30 am"]);
+    // Half an hour, on Lord Howe.
+    expect(formatClock(Date.UTC(2026, 3, 4, 14, 45), { zone: "Australia/Lord_Howe", hour12: false }, "minute")).toBe("01:45 GMT+11");
+  });
+
+  test("is read back as the one that was meant", () => {
+    const text = toInput(first, NEW_YORK.zone);
+    expect(toInput(second, NEW_YORK.zone)).toBe(text);
+    expect([fromInput(text, NEW_YORK.zone), fromInput(text, NEW_YORK.zone, true)]).toEqual([first, second]);
+    expect([twin(first, NEW_YORK.zone), twin(second, NEW_YORK.zone), twin(second + HOUR, NEW_YORK.zone)]).toEqual([second, first, null]);
+  });
+});
+
+test("a stretch in few letters", () => {
+  const now = Date.UTC(2026, 10, 30, 14);
+  const of = (from: number, to: number) => formatStretch(from, to, UTC, now);
+  expect(of(now - HOUR, now)).toBe("13:00 – 14:00");
+  expect(of(now - 49 * HOUR, now - 48 * HOUR)).toBe("28 Nov 13:00 – 14:00");
+  expect(of(now - 15 * HOUR, now - 13 * HOUR)).toBe("29 Nov 23:00 – 30 Nov 01:00");
+  expect(of(Date.UTC(2025, 0, 1), Date.UTC(2025, 1, 1))).toBe("1 Jan 2025 – 1 Feb 2025");
 });

@@ -8,6 +8,7 @@ mod write;
 
 use super::documents;
 use super::guard::check_json;
+use super::intervals::PATIENT;
 use crate::app::App;
 use crate::body::read_small;
 use crate::exchange::Exchange;
@@ -147,7 +148,7 @@ impl Job<'_> {
             let names: Vec<&str> = members.iter().filter_map(|at| series.get(*at)).map(|w| w.metric.as_str()).collect();
             let last = |at: &usize| found.get(*at)?.as_ref().ok()?.last.map(|sample| sample.timestamp);
             let lasts: Vec<_> = members.iter().map(last).collect();
-            let intervals = self.app.intervals.of(engine, database, &names, &lasts);
+            let intervals = self.app.intervals.of(engine, database, &names, &lasts, PATIENT);
             for (at, interval) in members.into_iter().zip(intervals) {
                 if let Some(Ok(found)) = found.get_mut(at) {
                     found.known.interval = interval;
