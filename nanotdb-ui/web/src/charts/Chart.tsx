@@ -3,6 +3,7 @@ import { effect, type Signal, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { now, serverNow } from "../state/clock";
 import { clockStyle, theme, unitStyle } from "../state/prefs";
+import { printing } from "../state/printing";
 import { rangeBefore, setRange, zoomTo } from "../state/time-range";
 import { formatShown, shown } from "../scale/units";
 import { formatDateTime } from "../time/format";
@@ -82,8 +83,11 @@ export function Chart({ title, lines, span, hidden, onHandle }: Props) {
       made = size();
     };
     const { top, bottom } = element.getBoundingClientRect();
-    visible.current = top < innerHeight && bottom > 0;
-    let cancel = visible.current ? inTurn(make) : () => {};
+    visible.current = printing.peek() || (top < innerHeight && bottom > 0);
+    let cancel = () => {};
+    // For paper all at once: it is taken as soon as this is done.
+    if (printing.peek()) make();
+    else if (visible.current) cancel = inTurn(make);
     const seen = new IntersectionObserver(
       ([entry]) => {
         const before = visible.current;
@@ -117,7 +121,7 @@ export function Chart({ title, lines, span, hidden, onHandle }: Props) {
       chart.current = null;
       cursor.value = null;
     };
-  }, [shape]);
+  }, [shape, printing.value]);
 
   useEffect(() => {
     if (visible.current && (drawn.current?.lines !== lines || drawn.current.spanKey !== spanKey)) redraw();
@@ -195,7 +199,7 @@ export function Chart({ title, lines, span, hidden, onHandle }: Props) {
 }
 
 function readout(lines: Line[], at: Cursor): string[] {
-  return lines.map((line, i) => `${line.label} ${formatShown(at.values[i], line.display, unitStyle.value, line.digits)}`);
+  return lines.map((line, i) => `${line.label} ${formatShown(at.values[i], line.display, unitStyle.value, line.digits, line.places)}`);
 }
 
 function Tooltip({ at, lines, hidden, width }: { at: Cursor; lines: Line[]; hidden: Set<string>; width: number }) {
@@ -208,7 +212,7 @@ function Tooltip({ at, lines, hidden, width }: { at: Cursor; lines: Line[]; hidd
           <div key={line.id} class="row">
             <i style={{ background: colourOf(line, i) }} />
             <span class="name">{line.label}</span>
-            <b>{formatShown(at.values[i], line.display, unitStyle.value, line.digits)}</b>
+            <b>{formatShown(at.values[i], line.display, unitStyle.value, line.digits, line.places)}</b>
             {bucketOf(line, at.t)}
           </div>
         ),
@@ -222,13 +226,13 @@ function shortSpan(lines: Line[]): boolean {
 }
 
 /** The bounds of the bucket under the crosshair. */
-function bucketOf({ series, display, digits }: Line, t: number) {
+function bucketOf({ series, display, digits, places }: Line, t: number) {
   if (!series?.min || !series.max || series.stepMs === 0 || series.t.length === 0) return null;
   const i = Math.round((t - series.stepMs / 2 - series.t[0]) / series.stepMs);
   const min = series.min[i];
   const max = series.max[i];
   if (min === null || min === undefined || max === null || max === undefined || min === max) return null;
-  const text = (v: number) => formatShown(shown(v, display), display, unitStyle.value, digits);
+  const text = (v: number) => formatShown(shown(v, display), display, unitStyle.value, digits, places);
   return (
     <small>
       {text(min)} … {text(max)}

@@ -8,7 +8,7 @@ import type { MenuItem } from "../components/Menu";
 import { NOTHING_CHOSEN, Panel, type PanelStatus } from "../components/Panel";
 import { now } from "../state/clock";
 import type { SeriesState } from "../state/feed";
-import { clockStyle } from "../state/prefs";
+import { clockStyle, unitStyle } from "../state/prefs";
 import { setRange } from "../state/time-range";
 import { formatAge } from "../time/duration";
 import { formatDateTime } from "../time/format";
@@ -88,9 +88,9 @@ export function ChartPanel({ id, title, specs, span, style, class: extra, action
   const handle = useRef<ChartHandle | null>(null);
   const hidden = useSignal<Set<string>>(new Set());
   const states = useMeasuredSeries(ref, specs, span).map((state) => state.value);
-  const lines = useMemo<Line[]>(
-    () =>
-      specs.map((spec, i) => ({
+  const lines = useMemo<Line[]>(() => {
+    const exact = digitsOf(specs.map(({ display }, i) => ({ series: states[i]?.series ?? null, display })));
+    return specs.map((spec, i) => ({
         id: `${spec.db}/${spec.metric}/${spec.aggregate ?? ""}/${spec.earlier?.back ?? 0}/${i}`,
         label: spec.label,
         series: states[i]?.series ?? null,
@@ -99,9 +99,11 @@ export function ChartPanel({ id, title, specs, span, style, class: extra, action
         column: COLUMNS.includes(spec.aggregate ?? "") ? (spec.aggregate as Line["column"]) : undefined,
         bare: spec.bare,
         color: spec.color,
-        digits: digitsOf(states[i]?.series ?? null, spec.display),
+        rate: spec.rate,
+        ...exact[i],
         like: spec.earlier?.like,
-      })),
+      }));
+    },
     // A state is a new object whenever its series changed.
     [JSON.stringify(specs), ...states.slice(0, 24), states.length],
   );
@@ -111,7 +113,7 @@ export function ChartPanel({ id, title, specs, span, style, class: extra, action
     label: "Save PNG",
     act: () => {
       const canvas = handle.current?.canvas();
-      if (canvas && handle.current) savePng(title, canvas, lines, hidden.peek(), handle.current.palette());
+      if (canvas && handle.current) savePng({ title, plot: canvas, lines, hidden: hidden.peek(), palette: handle.current.palette(), view: viewOf(span), clock: clockStyle.peek(), units: unitStyle.peek() });
     },
   };
   const items: MenuItem[] = [

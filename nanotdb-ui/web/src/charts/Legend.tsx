@@ -53,7 +53,7 @@ export function Legend({ lines, hidden, cursor, live, onToggle, onIsolate }: Pro
                 />
               </svg>
               <span class="name">{line.label}</span>
-              <span class="value">{formatShown(value, line.display, unitStyle.value, line.digits)}</span>
+              <span class="value">{formatShown(value, line.display, unitStyle.value, line.digits, line.places)}</span>
               {isOld && <span class="old">{formatAge(old)} old</span>}
             </button>
           </li>

@@ -1,6 +1,8 @@
-/** A chart as a file: PNG with its title and legend, CSV with exactly what is drawn. */
+/** A chart as a file: PNG with its title, time, values and limits, CSV with exactly what is drawn. */
 import { csvOf, tableOf } from "../series/table";
-import { shown } from "../scale/units";
+import { statsOf } from "../series/stats";
+import { formatShown, shown, type UnitStyle } from "../scale/units";
+import { type ClockStyle, formatDateTime } from "../time/format";
 import type { Line } from "./model";
 import { dashOf, type Palette } from "./palette";
 
@@ -58,10 +60,38 @@ export function legendRows(names: string[], width: number, measure: (text: strin
 
 /** Width of a line's sample with its distance to the name. */
 const MARK = 24;
-const HEAD = 32;
+const HEAD = 52;
 const ROW = 18;
 
-export function savePng(title: string, plot: HTMLCanvasElement, lines: Line[], hidden: Set<string>, palette: Palette): void {
+export interface Picture {
+  title: string;
+  plot: HTMLCanvasElement;
+  lines: Line[];
+  hidden: Set<string>;
+  palette: Palette;
+  view: [number, number];
+  clock: ClockStyle;
+  units: UnitStyle;
+}
+
+/** What a line was, in words: its newest value in the picture, how low and high it went, and its limits. */
+export function captionOf({ label, series, display, digits, places, thresholds }: Line, [from, to]: [number, number], units: UnitStyle): string {
+  const stats = series ? statsOf(series, from, to) : null;
+  const text = (stored: number | null) => formatShown(stored === null ? null : shown(stored, display), display, units, digits, places);
+  const limits = (["warning", "critical"] as const).flatMap((name) =>
+    thresholds?.[name] === undefined ? [] : [`${name} ${thresholds.direction} ${formatShown(thresholds[name], display, units)}`],
+  );
+  const values = stats && stats.count > 0 ? [`last ${text(stats.last)}`, `${text(stats.min)} … ${text(stats.max)}`] : ["no samples"];
+  return `${label}: ${[...values, ...limits].join(", ")}`;
+}
+
+/** From when to when a picture is, in the zone of its axis. */
+export function stretchOf([from, to]: [number, number], clock: ClockStyle): string {
+  const precision = to - from < 120_000 ? "second" : "minute";
+  return `${formatDateTime(from, clock, precision)} – ${formatDateTime(to, clock, precision)} (${clock.zone})`;
+}
+
+export function savePng({ title, plot, lines, hidden, palette, view, clock, units }: Picture): void {
   const ratio = devicePixelRatio || 1;
   const canvas = document.createElement("canvas");
   const ctx = canvas.getContext("2d");
@@ -69,9 +99,9 @@ export function savePng(title: string, plot: HTMLCanvasElement, lines: Line[], h
   const [width, height] = [plot.width / ratio + 16, plot.height / ratio];
   const font = "12px system-ui, sans-serif";
   ctx.font = font;
-  const shown = lines.flatMap((line, i) => (hidden.has(line.id) ? [] : [{ line, i }]));
+  const present = lines.flatMap((line, i) => (hidden.has(line.id) ? [] : [{ line, i }]));
   const measure = (text: string) => ctx.measureText(text).width;
-  const marks = legendRows(shown.map(({ line }) => line.label), width - 24, measure);
+  const marks = legendRows(present.map(({ line }) => captionOf(line, view, units)), width - 24, measure);
   const rows = (marks.at(-1)?.row ?? 0) + 1;
   canvas.width = width * ratio;
   canvas.height = (HEAD + height + 8 + rows * ROW + 6) * ratio;
@@ -83,9 +113,10 @@ export function savePng(title: string, plot: HTMLCanvasElement, lines: Line[], h
   ctx.font = "600 15px system-ui, sans-serif";
   ctx.fillText(cutTo(width - 24, title, measure), 12, 22);
   ctx.font = font;
+  ctx.fillText(cutTo(width - 24, stretchOf(view, clock), measure), 12, 42);
   ctx.lineWidth = 3;
   marks.forEach(({ text, x, row }, k) => {
-    const { line, i } = shown[k];
+    const { line, i } = present[k];
     const y = HEAD + height + 16 + row * ROW;
     ctx.strokeStyle = line.color ?? palette.series[(line.like ?? i) % palette.series.length];
     ctx.setLineDash(dashOf(i, line.like));

@@ -1,13 +1,13 @@
 /** uPlot, set up for our series: real gaps, honest bands, synced crosshair. Not a component; Chart.tsx owns one. */
 import uPlot from "uplot";
 import { align } from "../series/align";
-import { digitsFor } from "../scale/number";
+import { digitsFor, placesOf } from "../scale/number";
 import { extent } from "../scale/extent";
-import { axisKey, formatShown, incrementsOf, shown, type UnitStyle } from "../scale/units";
+import { axisKey, formatShown, incrementsOf, isScaled, shown, type UnitStyle } from "../scale/units";
 import type { ClockStyle } from "../time/format";
 import { timeTicks } from "../time/ticks";
 import { attachGestures, type GestureHost } from "./gestures";
-import type { Line } from "./model";
+import { type Line, noiseOf } from "./model";
 import { dashOf, faded, type Palette } from "./palette";
 import { drawThresholds } from "./thresholds";
 
@@ -175,7 +175,7 @@ export class ChartView {
         series.push(edge, { ...edge });
         bands.push({ series: [series.length - 2, series.length - 1], fill: faded(stroke, 0.16) });
       }
-      scales[scale] ??= { auto: true, range: (_u, min, max) => extent(min, max, line.display.quantity === "percent" ? 100 : Infinity) };
+      scales[scale] ??= { auto: true, range: (_u, min, max) => extent(min, max, line.display.quantity === "percent" ? 100 : Infinity, this.noise(scale)) };
       // An axis beside which nothing is drawn would take the room of the others.
       if (!drawn(line) || axes.some((axis) => axis.scale === scale)) return;
       axes.push({
@@ -191,7 +191,8 @@ export class ChartView {
         incrs: incrementsOf(line.display, units),
         values: (_u, splits, _axis, _space, distance) => {
           const digits = digitsFor(Math.max(...splits.map(Math.abs)), distance);
-          return splits.map((v) => formatShown(v, { ...line.display, decimals: undefined }, units, digits));
+          const places = isScaled(line.display) ? undefined : placesOf(distance);
+          return splits.map((v) => formatShown(v, { ...line.display, decimals: undefined }, units, digits, places));
         },
       });
     });
@@ -222,6 +223,10 @@ export class ChartView {
         setCursor: [(u) => this.cursorMoved(u)],
       },
     };
+  }
+
+  private noise(scale: string): number {
+    return Math.max(0, ...this.lines.map((line) => ((axisKey(line.display) || "y") === scale ? noiseOf(line) : 0)));
   }
 
   private timeAxis(clock: ClockStyle, palette: Palette): uPlot.Axis {

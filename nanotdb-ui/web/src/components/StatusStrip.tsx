@@ -70,7 +70,7 @@ export function StatusStrip() {
     <dl class="strip" aria-label="Status">
       <Fact name="State">
         {away ? (
-          <Badge kind="away">server away</Badge>
+          <Badge kind="away">no answer</Badge>
         ) : bad ? (
           <Link href={settings.engine_path}>
             <Badge kind="critical">{bad}</Badge>

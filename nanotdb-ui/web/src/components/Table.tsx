@@ -22,7 +22,7 @@ interface Props<T> {
 
 /** Rows of a page; on a phone each is a card. */
 const PAGE = 25;
-const CARDS = 8;
+const CARDS = 5;
 
 /** A plain table; the first column names the row. More rows than fit a page are turned page by page, and searched. */
 export function Table<T>({ label, columns, rows, id, empty, find }: Props<T>) {

@@ -58,7 +58,7 @@ export function TimeBar({ lookbackMs, auto }: { lookbackMs: number; auto?: strin
       {current.kind === "fixed" && (
         <>
           <Button icon="undo" label="Back to the range before" disabled={!stepped.value} onClick={rangeBefore} />
-          <Button icon="live" onClick={() => setRange(AUTO)}>
+          <Button icon="live" label="Live" onClick={() => setRange(AUTO)}>
             <span>Live</span>
           </Button>
         </>

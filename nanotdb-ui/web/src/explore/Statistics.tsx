@@ -13,6 +13,7 @@ export function Statistics({ specs, choices, span }: { specs: LineSpec[]; choice
   const ref = useRef<HTMLDivElement>(null);
   const states = useMeasuredSeries(ref, specs, span).map((state) => state.value);
   const style = unitStyle.value;
+  const exact = digitsOf(specs.map(({ display }, i) => ({ series: states[i]?.series ?? null, display })));
   const set = (index: number, change: Partial<Choice> | null) =>
     writeChoices(choices.flatMap((choice, i) => (i !== index ? [choice] : change ? [{ ...choice, ...change }] : [])));
   return (
@@ -42,9 +43,9 @@ export function Statistics({ specs, choices, span }: { specs: LineSpec[]; choice
               // The newest sample itself, where it is in the range, and not the average of its bucket.
               const newest = state?.series?.last;
               if (stats && !spec.rate && newest && newest.t >= from && newest.t <= to) stats.last = newest.v;
-              const digits = digitsOf(state?.series ?? null, spec.display);
+              const { digits, places } = exact[i];
               const text = (value: number | null | undefined) =>
-                value === null || value === undefined ? "–" : formatShown(shown(value, spec.display), spec.display, style, digits);
+                value === null || value === undefined ? "–" : formatShown(shown(value, spec.display), spec.display, style, digits, places);
               const change = stats && stats.last !== null && stats.first !== null ? (stats.last - stats.first) * spec.display.factor : null;
               return (
                 <tr key={`${spec.label}${i}`}>

@@ -184,7 +184,7 @@ export default function Editor() {
             <div class="row wrap group-tools">
               <div class="form">
                 <TextField
-                  label="Title of the dashboard"
+                  label="Name of the dashboard"
                   path="/title"
                   errors={errors}
                   value={config.title}

@@ -1,6 +1,10 @@
-/** The bounds of a value axis for data in [min, max]: room above and below, zero when it is near. No room above `full`. */
-export function extent(min: number | null, max: number | null, full = Infinity): [number, number] {
-  const [low, high] = roomy(min, max);
+/**
+ * The bounds of a value axis for data in [min, max]: room above and below, zero when it is near. No room above `full`. Data that
+ * differ by no more than `noise` are all the same.
+ */
+export function extent(min: number | null, max: number | null, full = Infinity, noise = 0): [number, number] {
+  const same = min !== null && max !== null && max - min <= noise ? (min + max) / 2 : null;
+  const [low, high] = same === null ? roomy(min, max) : roomy(same, same);
   return [low, max !== null && max <= full ? Math.min(high, full) : high];
 }
 

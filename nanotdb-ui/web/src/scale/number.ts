@@ -1,11 +1,17 @@
 /** Numbers as text: short, with a fixed width where they change. */
 
-/** At most `digits` significant digits, no exponent between 1e-4 and 1e15, no trailing zeros. */
-export function significant(value: number, digits = 4): string {
-  if (value === 0) return "0";
+/**
+ * At most `digits` significant digits, no exponent between 1e-4 and 1e15, no trailing zeros. With `places` as many decimals as these and
+ * the digits allow, zeros among them: values of one line are then equally long.
+ */
+export function significant(value: number, digits = 4, places?: number): string {
+  if (value === 0) return (0).toFixed(places === undefined ? 0 : Math.min(places, digits - 1));
   const magnitude = Math.floor(Math.log10(Math.abs(value)));
-  if (magnitude < -4 || magnitude >= 15) return value.toExponential(Math.max(0, digits - 1)).replace(/\.?0*e\+?/, "e");
   const decimals = Math.min(12, Math.max(0, digits - 1 - magnitude));
+  if (magnitude >= 15 || (magnitude < -4 && (places === undefined || places > 6))) {
+    return value.toExponential(Math.max(0, digits - 1)).replace(/\.?0*e\+?/, "e");
+  }
+  if (places !== undefined) return value.toFixed(Math.min(decimals, places)).replace(/^-(?=[0.]*$)/, "");
   const text = value.toFixed(decimals);
   return decimals > 0 ? text.replace(/\.?0+$/, "") : text;
 }
@@ -17,6 +23,12 @@ export function digitsFor(size: number, distance: number, least = 4): number {
   const step = distance / 10 ** magnitude(distance);
   const fraction = Math.abs(step - Math.round(step)) > 1e-6 ? 1 : 0; // steps of 2.5
   return Math.min(15, Math.max(least, magnitude(size) - magnitude(distance) + 1 + fraction));
+}
+
+/** Decimals that multiples of `step` have. */
+export function placesOf(step: number): number {
+  for (let places = 0; places < 12; places++) if (Math.abs(step * 10 ** places - Math.round(step * 10 ** places)) < 1e-6) return places;
+  return 12;
 }
 
 /** The whole part of a number in groups of three with a thin space. */

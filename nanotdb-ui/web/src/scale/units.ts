@@ -1,7 +1,8 @@
 /** What a metric measures, guessed from its name, and how its values are shown. */
 import { inGroups, prefixed, significant } from "./number";
+import { type Fixed, type Prefixed, scaledSi, SENSORS, UNITS, WATTS_PER_KWH_A_SECOND } from "./sensors";
 
-export type Quantity = "bytes" | "bits" | "percent" | "duration" | "temperature" | "frequency" | "count" | "plain";
+export type Quantity = "bytes" | "bits" | "percent" | "duration" | "temperature" | "frequency" | "count" | "plain" | Fixed | Prefixed;
 
 /** How stored values become shown ones: shown = stored * factor + offset. */
 export interface Display {
@@ -44,7 +45,16 @@ const RULES: [RegExp, Quantity, number][] = [
   [/(^|[._])(us|micros|microseconds)$/, "duration", 1e-6],
   [/(^|[._])(ms|millis|milliseconds)$/, "duration", 1e-3],
   [/(^|[._])(s|sec|secs|seconds)$/, "duration", 1],
+  ...SENSORS,
 ];
+
+/** Counters of the processor's time, in hundredths of a second. */
+const TICKS = /^cpu\.(user|nice|system|idle|iowait|irq|softirq|steal)$/;
+
+/** Time spent per time: a share, of one processor or disk. */
+function share(factor: number): Display {
+  return { quantity: "percent", factor: factor * 100, offset: 0, unit: "%" };
+}
 
 const COUNTER =
   /(^|[._])(total|reads|writes|reads_merged|writes_merged|\w+_sectors|read_ms|write_ms|io_ms|io_weighted_ms|[rt]x_(bytes|packets|drop|dropped|errors|errs)|pgpgin|pgpgout|pswpin|pswpout)$|^cpu\.(user|nice|system|idle|iowait|irq|softirq|steal)$|_total(_(ns|us|ms|s|sec|seconds))?$/;
@@ -62,6 +72,7 @@ export function looksLikeCounter(metric: string): boolean {
 export function displayOf(metric: string, rate: boolean, style: UnitStyle): Display {
   if (style.raw || metric.endsWith(".count")) return { ...PLAIN, perSecond: rate };
   const name = metric.toLowerCase().replace(ROLLUP, "");
+  if (rate && TICKS.test(name)) return share(0.01);
   const rule = RULES.find(([pattern]) => pattern.test(name));
   if (!rule) return { ...PLAIN, perSecond: rate };
   const [, quantity, factor] = rule;
@@ -70,6 +81,8 @@ export function displayOf(metric: string, rate: boolean, style: UnitStyle): Disp
     return { quantity, factor: factor * 1.8, offset: 32, unit: "°F" };
   }
   if (quantity === "temperature") return { quantity, factor, offset: 0, unit: "°C" };
+  if (rate && quantity === "energy") return { quantity: "power", factor: factor * WATTS_PER_KWH_A_SECOND, offset: 0, unit: "" };
+  if (rate && quantity === "duration") return share(factor);
   if (quantity === "percent") return { quantity, factor, offset: 0, unit: "%" };
   return { quantity, factor, offset: 0, unit: "", perSecond };
 }
@@ -103,50 +116,79 @@ export function stored(value: number, display: Display): number {
   return (value - display.offset) / (display.factor || 1);
 }
 
-/** A time in the unit that fits it; in several where that takes more than `digits` 4. */
-export function formatSeconds(seconds: number, digits = 3): string {
+/** A time in the unit that fits it; in several where that takes more than `digits` 4. `kept`: see `significant`. */
+export function formatSeconds(seconds: number, digits = 3, kept?: number): string {
   const size = Math.abs(seconds);
   if (size === 0) return "0 s";
-  if (size < 1e-6) return `${significant(seconds * 1e9, digits)} ns`;
-  if (size < 1e-3) return `${significant(seconds * 1e6, digits)} µs`;
-  if (size < 1) return `${significant(seconds * 1e3, digits)} ms`;
-  if (size < 120) return `${significant(seconds, digits)} s`;
+  if (size < 1e-6) return `${significant(seconds * 1e9, digits, kept)} ns`;
+  if (size < 1e-3) return `${significant(seconds * 1e6, digits, kept)} µs`;
+  if (size < 1) return `${significant(seconds * 1e3, digits, kept)} ms`;
+  if (size < 120) return `${significant(seconds, digits, kept)} s`;
   if (digits > 4) return (seconds < 0 ? "-" : "") + inParts(size, digits);
-  if (size < 7200) return `${significant(seconds / 60, digits)} min`;
-  if (size < 172_800) return `${significant(seconds / 3600, digits)} h`;
-  return `${significant(seconds / 86_400, digits)} d`;
+  if (size < 7200) return `${significant(seconds / 60, digits, kept)} min`;
+  if (size < 172_800) return `${significant(seconds / 3600, digits, kept)} h`;
+  return `${significant(seconds / 86_400, digits, kept)} d`;
 }
 
-/** A shown value with its unit. `digits`: significant digits where the dashboard fixes no decimals; what is usual without. */
-export function formatShown(value: number | null | undefined, display: Display, style: UnitStyle, wanted?: number): string {
+/** Numbers that a prefix makes no more readable. */
+const BEYOND_PREFIXES = 1e21;
+/** Every digit that significance allows, zeros at the end among them. */
+const STEADY = 12;
+
+/**
+ * A shown value with its unit. `wanted`: significant digits where the dashboard fixes no decimals; what is usual without.
+ * `places`: decimals of the line that it is of, kept for all of its values, so that they do not dance; where the unit is scaled
+ * by size, that there are any means that zeros at the end stay.
+ */
+export function formatShown(value: number | null | undefined, display: Display, style: UnitStyle, wanted?: number, places?: number): string {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   const rate = display.perSecond ? "/s" : "";
   const digits = wanted ?? 4;
+  const kept = places === undefined ? undefined : STEADY;
   if (display.decimals !== undefined) return `${value.toFixed(display.decimals).replace(/^-(?=0(\.0*)?$)/, "")}${display.unit}${rate}`;
   switch (display.quantity) {
     case "bytes": {
       const [scaled, prefix] = prefixed(value, style.bytes === "binary" ? 1024 : 1000);
-      return `${significant(scaled, digits)} ${prefix}B${rate}`;
+      return `${significant(scaled, digits, prefix === "" ? places : kept)} ${prefix}B${rate}`;
     }
     case "bits":
     case "frequency": {
       const [scaled, prefix] = prefixed(value, 1000);
-      return `${significant(scaled, digits)} ${prefix}${display.quantity === "bits" ? "bit" : "Hz"}${rate}`;
+      return `${significant(scaled, digits, prefix === "" ? places : kept)} ${prefix}${display.quantity === "bits" ? "bit" : "Hz"}${rate}`;
+    }
+    case "power":
+    case "voltage":
+    case "current": {
+      const [scaled, prefix] = scaledSi(value);
+      return `${significant(scaled, digits, prefix === "" ? places : kept)} ${prefix}${UNITS[display.quantity]}${rate}`;
+    }
+    case "energy":
+    case "pressure":
+    case "concentration":
+    case "illuminance":
+    case "rotation": {
+      const number = significant(value, digits, places);
+      return `${Math.abs(value) >= 100_000 ? inGroups(number) : number} ${UNITS[display.quantity]}${rate}`;
     }
     case "duration":
-      return rate ? `${significant(value, digits)} s/s` : formatSeconds(value, wanted);
+      return rate ? `${significant(value, digits, places)} s/s` : formatSeconds(value, wanted, kept);
     case "percent":
     case "temperature":
-      return `${significant(value, digits)} ${display.unit}`;
+      return `${significant(value, digits, places)} ${display.unit}`;
     default: {
       const size = Math.abs(value);
-      if (size < 100_000) return `${significant(value, digits)}${display.unit}${rate}`;
+      if (size < 100_000 || size >= BEYOND_PREFIXES) return `${significant(value, digits, places)}${display.unit}${rate}`;
       // With a prefix it would be no shorter.
-      if (digits > 5 && size < 1e15) return `${inGroups(significant(value, digits))}${display.unit}${rate}`;
+      if (digits > 5 && size < 1e15) return `${inGroups(significant(value, digits, places))}${display.unit}${rate}`;
       const [scaled, prefix] = prefixed(value, 1000);
-      return `${significant(scaled, digits)}${prefix ? ` ${prefix}` : ""}${display.unit}${rate}`;
+      return `${significant(scaled, digits, kept)}${prefix ? ` ${prefix}` : ""}${display.unit}${rate}`;
     }
   }
+}
+
+/** Whether values are shown in a unit by their size, so that neighbours on an axis may have different ones. */
+export function isScaled({ quantity }: Display): boolean {
+  return !["percent", "temperature", "energy", "pressure", "concentration", "illuminance", "rotation"].includes(quantity);
 }
 
 /** Series of one axis share this. */

@@ -40,6 +40,8 @@ interface Kind {
   what: string;
   quantity: string;
   rate: boolean;
+  /** What a rate is called: power, a share of time, else just that. */
+  rateName: string;
 }
 
 /** By the names without their digits, which say nothing about it: of 65,000 names there are few hundred. */
@@ -57,7 +59,7 @@ function kindOf(metric: string): Kind {
     const unit = key || (rate ? "/s" : last);
     const what = key === "" ? last : display.quantity === "plain" ? "" : display.quantity;
     if (kinds.size > 20_000) kinds.clear();
-    kinds.set(shape, (kind = { unit, what, quantity: display.quantity, rate }));
+    kinds.set(shape, (kind = { unit, what, quantity: display.quantity, rate, rateName: !rate ? "" : display.perSecond ? "rate" : display.quantity }));
   }
   return kind;
 }
@@ -68,16 +70,16 @@ export function families(db: string, metrics: string[]): Family[] {
   metrics.forEach((metric, at) => {
     const end = metric.search(/[./]/);
     const prefix = end < 0 ? metric : metric.slice(0, end);
-    const { unit, what, quantity, rate } = kindOf(metric);
+    const { unit, what, quantity, rate, rateName } = kindOf(metric);
     const id = `${db}/${prefix}/${unit}/${rate}`;
     let family = found.get(id);
     if (!family) {
-      const title = [prefix, what === prefix ? "" : what, rate ? "rate" : ""].filter(Boolean).join(" · ");
-      found.set(id, (family = { id, db, title, rate, metrics: [], first: at, rank: rank(prefix, quantity) }));
+      const title = [prefix, what === prefix ? "" : what, rateName === what ? "" : rateName].filter(Boolean).join(" · ");
+      found.set(id, (family = { id, db, title, rate, metrics: [], first: at, rank: rank(prefix, quantity) + (rate ? 1 : 0) }));
     }
     family.metrics.push(metric);
   });
-  for (const family of found.values()) if (family.metrics.length === 1) family.title = family.metrics[0] + (family.rate ? " · rate" : "");
+  for (const family of found.values()) if (family.metrics.length === 1) family.title = [family.metrics[0], kindOf(family.metrics[0]).rateName].filter(Boolean).join(" · ");
   return [...found.values()].sort((a, b) => a.rank - b.rank || NUMERIC.compare(a.title, b.title));
 }
 

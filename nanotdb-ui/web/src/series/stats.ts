@@ -1,6 +1,6 @@
 /** The numbers under a chart. */
 import { digitsFor } from "../scale/number";
-import { type Display, shown } from "../scale/units";
+import { axisKey, type Display, shown } from "../scale/units";
 import { type Series, within } from "./model";
 
 export interface Stats {
@@ -33,18 +33,66 @@ export function statsOf(series: Series, from = -Infinity, to = Infinity): Stats 
   return stats;
 }
 
-/** Significant digits that show how the values of a series differ, where they are large and lie near each other. */
-export function digitsOf(series: Series | null, display: Display): number | undefined {
-  let [min, max] = [Infinity, -Infinity];
-  for (const v of series?.v ?? []) {
-    if (v === null) continue;
-    if (v < min) min = v;
-    if (v > max) max = v;
+/** Rows of a line that say how many decimals its values have. */
+const LOOKED_AT = 64;
+
+function decimalsOf(value: number): number {
+  const text = String(Number(value.toPrecision(9)));
+  const dot = text.indexOf(".");
+  return text.includes("e") ? 12 : dot < 0 ? 0 : text.length - dot - 1;
+}
+
+/** Decimals that the newest values of a series have. */
+function ownPlaces({ v }: Series, display: Display): number {
+  let most = 0;
+  for (let i = v.length - 1, looked = 0; i >= 0 && looked < LOOKED_AT; i--) {
+    const value = v[i];
+    if (value === null) continue;
+    looked += 1;
+    most = Math.max(most, decimalsOf(shown(value, display)));
   }
-  if (!(max > min)) return undefined;
-  const [low, high] = [shown(min, display), shown(max, display)];
-  const distance = 10 ** Math.floor(Math.log10(Math.abs(high - low) / 10));
-  const digits = digitsFor(Math.max(Math.abs(low), Math.abs(high)), distance);
-  // Nobody reads twelve digits of GiB; of a number that counts something they may matter.
-  return Math.min(digits, display.quantity === "plain" ? 12 : 6);
+  return most;
+}
+
+export interface Digits {
+  /** Significant digits, where more than usual are needed. */
+  digits?: number;
+  /** Decimals that all values of the line are shown with. */
+  places?: number;
+}
+
+interface Drawn {
+  series: Series | null;
+  display: Display;
+}
+
+/**
+ * How exactly the values of each line are shown: the lines of one axis alike, by how far they reach, and no line with more decimals
+ * than its values have.
+ */
+export function digitsOf(lines: Drawn[]): Digits[] {
+  const reach = new Map<string, [number, number]>();
+  for (const { series, display } of lines) {
+    const key = axisKey(display);
+    let [low, high] = reach.get(key) ?? [Infinity, -Infinity];
+    for (const v of series?.v ?? []) {
+      if (v === null) continue;
+      const value = shown(v, display);
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    reach.set(key, [low, high]);
+  }
+  return lines.map(({ series, display }) => {
+    const [low, high] = reach.get(axisKey(display)) ?? [0, 0];
+    if (!series) return {};
+    const own = ownPlaces(series, display);
+    if (!(high > low)) return { places: own };
+    const distance = 10 ** Math.floor(Math.log10((high - low) / 10));
+    const digits = digitsFor(Math.max(Math.abs(low), Math.abs(high)), distance);
+    // A thousandth of the reach is more than can be seen.
+    const places = Math.max(0, 3 - Math.ceil(Math.log10(high - low)));
+    // Nobody reads twelve digits of GiB; of a number that counts something they may matter.
+    return { digits: Math.min(digits, display.quantity === "plain" ? 12 : 6), places: Math.min(own, places, 12) };
+  });
 }

@@ -3,6 +3,7 @@ import { computed, effect, signal } from "@preact/signals";
 import type { UnitStyle } from "../scale/units";
 import type { ClockStyle } from "../time/format";
 import { browserZone } from "../time/zone";
+import { printing } from "./printing";
 
 export interface Prefs {
   theme: "auto" | "dark" | "light";
@@ -48,6 +49,7 @@ const dark = signal(systemDark.matches);
 systemDark.addEventListener("change", (event) => (dark.value = event.matches));
 
 export const theme = computed<"dark" | "light">(() => {
+  if (printing.value) return "light";
   const { theme: wanted } = prefs.value;
   return wanted === "auto" ? (dark.value ? "dark" : "light") : wanted;
 });

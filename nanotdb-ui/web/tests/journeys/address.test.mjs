@@ -39,6 +39,7 @@ journey("any address shows a page; what steps back in time never leaves it", asy
 journey("the keys for zoom and moving take the range of the page, as the buttons do", async ({ server, browser }) => {
   await server.import(["host/sys.load1 1.25"]);
   const config = {
+    title: "Test",
     default_db: "host",
     groups: [{ id: "all", widgets: ["chart"] }],
     widgets: { chart: { type: "line_chart", lookback: "24h", series: [{ metric: "sys.load1" }] } },

@@ -4,6 +4,7 @@ import { journey } from "../lib/journey.mjs";
 
 journey("a dashboard that is open before its metrics exist shows them once they come", async ({ server, browser }) => {
   const config = {
+    title: "Test",
     default_db: "host",
     groups: [{ id: "all", label: "All", widgets: ["numbers", "chart"] }],
     widgets: {

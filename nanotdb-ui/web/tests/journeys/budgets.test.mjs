@@ -54,7 +54,7 @@ async function meter(context, page) {
 journey("the first chart takes 6 requests and 90 KB, on Home and on the dashboard", async ({ server, browser }) => {
   await server.import(host(Math.floor(Date.now() / 1000) * 1000));
   const series = HOST.map((metric) => ({ metric }));
-  const config = { default_db: "host", groups: [{ id: "a", widgets: ["all"] }], widgets: { all: { type: "line_chart", title: "All", lookback: "1h", series } } };
+  const config = { title: "Test", default_db: "host", groups: [{ id: "a", widgets: ["all"] }], widgets: { all: { type: "line_chart", title: "All", lookback: "1h", series } } };
   const put = { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(config) };
   assert.equal((await fetch(`${server.url}/api/dashboard-config`, put)).status, 200);
   for (const path of ["/", "/dashboard"]) {

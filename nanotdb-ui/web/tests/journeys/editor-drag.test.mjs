@@ -4,6 +4,7 @@ import { journey } from "../lib/journey.mjs";
 
 const chart = (title) => ({ type: "line_chart", title, series: [{ metric: "sys.load1" }] });
 const CONFIG = {
+  title: "Test",
   default_db: "host",
   groups: [{ id: "all", label: "All", widgets: ["one", "two", "three"] }],
   widgets: { one: chart("One"), two: chart("Two"), three: chart("Three") },

@@ -55,7 +55,7 @@ journey(
       ]),
     );
     for (const [id, { series }] of Object.entries(widgets)) if (series.length === 0) widgets[id].series.push({ metric: names[0] });
-    const config = { default_db: "wide", groups: [{ id: "a", widgets: Object.keys(widgets) }], widgets };
+    const config = { title: "Test", default_db: "wide", groups: [{ id: "a", widgets: Object.keys(widgets) }], widgets };
     const put = { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(config) };
     assert.equal((await fetch(`${server.url}/api/dashboard-config`, put)).status, 200);
     const runs = [];

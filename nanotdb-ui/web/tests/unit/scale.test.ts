@@ -132,3 +132,46 @@ describe("values that are large and lie near each other", () => {
     expect(formatSeconds(86_400 * 3, 6)).toBe("3 d");
   });
 });
+
+describe("sensors at home", () => {
+  const of = (metric: string, value: number, rate = looksLikeCounter(metric)) => {
+    const display = displayOf(metric, rate, STYLE);
+    return formatShown(shown(value, display), display, STYLE);
+  };
+
+  test.each([
+    ["power.watts", 1234, "1.234 kW"],
+    ["socket.power_w", 0.5, "500 mW"],
+    ["inverter.kw", 3.2, "3.2 kW"],
+    ["mains.volts", 230.4, "230.4 V"],
+    ["cell.voltage_mv", 3712, "3.712 V"],
+    ["battery.voltage", 12.6, "12.6 V"],
+    ["charger.amps", 16, "16 A"],
+    ["meter.kwh", 4321.5, "4322 kWh"],
+    ["sun.wh", 1500, "1.5 kWh"],
+    ["weather.pressure_hpa", 1013.2, "1013 hPa"],
+    ["air.co2_ppm", 412, "412 ppm"],
+    ["garden.light_lx", 12000, "12000 lx"],
+    ["fan.rpm", 1450, "1450 rpm"],
+  ])("%s %d is %s", (metric, value, text) => expect(of(metric, value)).toBe(text));
+
+  test("a meter's counter is power, time spent is a share", () => {
+    expect(of("energy.kwh_total", 0.00123)).toBe("4.428 kW");
+    expect(of("energy.wh_total", 0.1)).toBe("360 W");
+    expect(of("disk.sda.io_ms", 40)).toBe("4 %");
+    expect(of("cpu.user", 15.6)).toBe("15.6 %");
+    // Not asked for as a rate it stays what it is.
+    expect(of("energy.kwh_total", 1234.5, false)).toBe("1235 kWh");
+    expect(axisKey(displayOf("cpu.user", true, STYLE))).toBe(axisKey(displayOf("cpu.busy_pct", false, STYLE)));
+  });
+
+  test("letters are no units by themselves, and settings turn it off", () => {
+    expect(of("axis.v", 3)).toBe("3");
+    expect(of("grade.a", 3)).toBe("3");
+    expect(formatShown(3, displayOf("power.watts", false, { ...STYLE, raw: true }), STYLE)).toBe("3");
+  });
+
+  test("what no prefix makes readable is written with an exponent", () => {
+    expect(formatShown(9.501097e29, displayOf("x", false, STYLE), STYLE)).toBe("9.501e29");
+  });
+});

@@ -10,7 +10,7 @@ import { decoderOf, movedBy, type Series } from "../../src/series/model";
 import { comingIn } from "../../src/series/rate";
 import { digitsOf, statsOf } from "../../src/series/stats";
 import { csvOf, tableOf } from "../../src/series/table";
-import { PLAIN } from "../../src/scale/units";
+import { type Display, displayOf, formatShown, PLAIN, shown, WRITTEN } from "../../src/scale/units";
 import { level } from "../../src/series/tree";
 
 function decodeAll(answer: BatchAnswer) {
@@ -232,7 +232,7 @@ describe("families of the Home page", () => {
     const metrics = ["cpu.busy_pct", "cpu.user", "cpu.idle", "mem.free", "mem.total", "net.eth0.rx_bytes", "net.wlan0.tx_bytes", "sys.load1", "sys.load5", "sys.uptime_sec"];
     const list = families("pi", metrics);
     expect(list.flatMap((family) => family.metrics).sort()).toEqual([...metrics].sort());
-    expect(list.map(({ title }) => title)).toEqual(["cpu.busy_pct", "cpu · rate", "mem · bytes", "sys · load", "sys.uptime_sec", "net · bytes · rate"]);
+    expect(list.map(({ title }) => title)).toEqual(["cpu.busy_pct", "cpu · percent", "mem · bytes", "sys · load", "sys.uptime_sec", "net · bytes · rate"]);
   });
 });
 
@@ -272,13 +272,31 @@ test("what comes in is counted without what the server stores of itself", () => 
 });
 
 test("a series of large values near each other says how many digits they need", () => {
-  const of = (...v: number[]) => digitsOf(samples(v.map((_, i) => i * 10), v), PLAIN);
+  const line = (display: Display, ...v: number[]) => ({ series: samples(v.map((_, i) => i * 10), v), display });
+  const of = (...v: number[]) => digitsOf([line(PLAIN, ...v)])[0].digits;
   expect(of(101325.1, 101325.7)).toBe(8);
   expect(of(42.1, 42.9)).toBe(4);
   expect(of(20, 25)).toBe(4);
   expect(of(7.25, 7.25)).toBeUndefined();
-  expect(digitsOf(null, PLAIN)).toBeUndefined();
-  expect(digitsOf(samples([0, 10], [270e9, 270e9 + 1]), { ...PLAIN, quantity: "bytes" })).toBe(6);
+  expect(digitsOf([{ series: null, display: PLAIN }])).toEqual([{}]);
+  expect(digitsOf([line({ ...PLAIN, quantity: "bytes" }, 270e9, 270e9 + 1)])[0].digits).toBe(6);
+});
+
+test("lines of one axis are as exact as it reaches, and no more than their values are", () => {
+  const BYTES = displayOf("mem.used_bytes", false, WRITTEN);
+  const TEMP = displayOf("room.temp", false, WRITTEN);
+  const MiB = 2 ** 20;
+  const line = (display: Display, ...v: number[]) => ({ series: samples(v.map((_, i) => i * 10), v), display });
+  const texts = (lines: { series: Series; display: Display }[]) => {
+    const exact = digitsOf(lines);
+    return lines.flatMap(({ series, display }, i) => series.v.map((v) => formatShown(shown(v ?? 0, display), display, WRITTEN, exact[i].digits, exact[i].places)));
+  };
+  // One barely moves beside another: its own digits would be of no use there.
+  expect(texts([line(BYTES, 99.69 * MiB, 99.7 * MiB), line(BYTES, 797.6 * MiB, 1495.2 * MiB)])).toEqual(["99.69 MiB", "99.70 MiB", "797.6 MiB", "1.460 GiB"]);
+  expect(texts([line(TEMP, 21.5, 22, 9.1)])).toEqual(["21.5 °C", "22.0 °C", "9.1 °C"]);
+  expect(texts([line(PLAIN, 3, 12, 0)])).toEqual(["3", "12", "0"]);
+  const RATE: Display = { ...PLAIN, perSecond: true };
+  expect(texts([line(RATE, 9.502133, 0.79991, -4.6e-8, 0)])).toEqual(["9.50/s", "0.80/s", "0.00/s", "0.00/s"]);
 });
 
 test("whole numbers are written in full", () => {
