@@ -71,9 +71,9 @@ fn describe(answer: &Answer, document: Option<&Document>) -> String {
     format!("{}: {said}", answer.status)
 }
 
-/// The time of the newest sample in an answer of `/api/v1/query`, to the millisecond, in nanoseconds. `None` when there is
-/// no sample.
-pub(crate) fn newest(body: &[u8]) -> Result<Option<i64>, String> {
+/// The newest sample in an answer of `/api/v1/query`: its time to the millisecond, in nanoseconds, and its value. `None` when
+/// there is no sample.
+pub(crate) fn newest(body: &[u8]) -> Result<Option<(i64, String)>, String> {
     #[derive(Deserialize)]
     struct Vector {
         data: Data,
@@ -84,11 +84,30 @@ pub(crate) fn newest(body: &[u8]) -> Result<Option<i64>, String> {
     }
     #[derive(Deserialize)]
     struct Series {
-        value: (f64, serde::de::IgnoredAny),
+        value: (f64, String),
     }
     let vector: Vector = serde_json::from_slice(body).map_err(|e| format!("not an answer of NanoTDB: {e}"))?;
     // Cycles are at whole milliseconds, which a double holds exactly enough.
-    Ok(vector.data.result.first().map(|series| ((series.value.0 * 1e3).round() as i64).saturating_mul(1_000_000)))
+    let time = |seconds: f64| ((seconds * 1e3).round() as i64).saturating_mul(1_000_000);
+    Ok(vector.data.result.into_iter().next().map(|Series { value: (seconds, value) }| (time(seconds), value)))
+}
+
+/// The values in an answer of `/api/v1/query_range`.
+pub(crate) fn values(body: &[u8]) -> Result<Vec<String>, String> {
+    #[derive(Deserialize)]
+    struct Matrix {
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        result: Vec<Series>,
+    }
+    #[derive(Deserialize)]
+    struct Series {
+        values: Vec<(f64, String)>,
+    }
+    let matrix: Matrix = serde_json::from_slice(body).map_err(|e| format!("not an answer of NanoTDB: {e}"))?;
+    Ok(matrix.data.result.into_iter().flat_map(|series| series.values).map(|(_, value)| value).collect())
 }
 
 #[cfg(test)]
@@ -130,7 +149,10 @@ mod tests {
     #[test]
     fn the_newest_sample_is_exact_to_the_millisecond() {
         let body = br#"{"status":"success","data":{"result":[{"metric":{"__name__":"a","db":"d"},"value":[1715000010.123,"1"]}],"resultType":"vector"}}"#;
-        assert_eq!(newest(body).unwrap(), Some(1_715_000_010_123_000_000));
+        assert_eq!(newest(body).unwrap(), Some((1_715_000_010_123_000_000, "1".to_owned())));
+        let body = br#"{"status":"success","data":{"result":[{"metric":{},"values":[[1715000010.5,"7"],[1715000011.5,"8"]]}],"resultType":"matrix"}}"#;
+        assert_eq!(values(body).unwrap(), ["7", "8"]);
+        assert_eq!(values(br#"{"status":"success","data":{"result":[],"resultType":"matrix"}}"#).unwrap().len(), 0);
         assert_eq!(newest(br#"{"status":"success","data":{"result":[],"resultType":"vector"}}"#).unwrap(), None);
         assert!(newest(b"<html>").unwrap_err().contains("not an answer of NanoTDB"));
     }

@@ -3,10 +3,11 @@
 use crate::answer;
 use crate::client::Client;
 use crate::collector::CollectError;
-use crate::config::{Config, ServerUrl};
+use crate::config::Config;
 use crate::gather::{Finding, Gatherer};
 use crate::spool::Spool;
 use crate::stats::MARKER;
+use crate::{hosts, identity};
 use bytes::Bytes;
 use hyper::Method;
 use std::path::Path;
@@ -22,7 +23,7 @@ pub(crate) async fn check(config: Config, file: Option<&Path>) -> ExitCode {
     let mut failures = 0;
     println!("spool          {}", spool(&config, &mut failures));
     let mut client = Client::new(config.server.clone(), config.timeout);
-    println!("server         {}", server(&mut client, &config.server, &config.database, &mut failures).await);
+    println!("server         {}", server(&mut client, &config, &mut failures).await);
     println!("collectors");
     let mut gatherer = Gatherer::new(config.collectors, &config.root, &config.spool.dir);
     for finding in gatherer.check().await {
@@ -60,7 +61,8 @@ fn spool(config: &Config, failures: &mut u32) -> String {
     }
 }
 
-async fn server(client: &mut Client, url: &ServerUrl, database: &str, failures: &mut u32) -> String {
+async fn server(client: &mut Client, config: &Config, failures: &mut u32) -> String {
+    let database = &config.database;
     let outcome = match client.request(Method::GET, "/health", Bytes::new()).await {
         Err(reason) => Err(reason),
         Ok(health) if !health.status.is_success() => {
@@ -75,6 +77,14 @@ async fn server(client: &mut Client, url: &ServerUrl, database: &str, failures: 
             }
         }
     };
+    let outcome = match outcome {
+        Ok(found) => match another_host(client, config).await {
+            Ok(None) => Ok(found),
+            Ok(Some(reason)) | Err(reason) => Err(reason),
+        },
+        failed => failed,
+    };
+    let url = &config.server;
     match outcome {
         Ok(Some(_)) => format!("{url}: answers, database {database} has samples of drip"),
         Ok(None) => format!("{url}: answers, database {database} has no samples of drip yet"),
@@ -83,6 +93,14 @@ async fn server(client: &mut Client, url: &ServerUrl, database: &str, failures: 
             format!("FAILS: {url}: {reason}")
         }
     }
+}
+
+/// Whether a drip of another host writes into the same database.
+async fn another_host(client: &mut Client, config: &Config) -> Result<Option<String>, String> {
+    let own = identity::marker(&config.root, &config.database);
+    let answer =
+        client.request(Method::GET, &hosts::recent_path(&config.database, config.interval), Bytes::new()).await?;
+    Ok(hosts::another(&answer, own)?.map(|_| hosts::conflict(&config.database)))
 }
 
 /// Prints what one collector does. Returns the number of failures.

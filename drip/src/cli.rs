@@ -1,10 +1,13 @@
 //! The command line.
 
 use crate::config::{Config, Overrides, ServerUrl, database, template};
+use crate::flags::with_two_dashes;
 use crate::gather::{Close, Gatherer};
+use crate::identity;
+use crate::runner::End;
 use crate::stats::Stats;
 use crate::{check, runner, schedule};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -69,10 +72,7 @@ const BAD_INPUT: u8 = 2;
 
 /// The program: reads the command line, and does what it says.
 pub fn run() -> ExitCode {
-    let args = Args::parse();
-    if args.init {
-        return init(args.config.as_deref().unwrap_or(Path::new("drip.toml")));
-    }
+    let args = Args::parse_from(with_two_dashes(&Args::command(), std::env::args_os()));
     let overrides = Overrides {
         server: args.server_url,
         database: args.database,
@@ -80,6 +80,9 @@ pub fn run() -> ExitCode {
         timeout: args.timeout,
         root: args.root_fs,
     };
+    if args.init {
+        return init(args.config.as_deref().unwrap_or(Path::new("drip.toml")), &overrides);
+    }
     let (config, file) = match Config::load(args.config.as_deref(), overrides) {
         Ok(loaded) => loaded,
         Err(errors) => {
@@ -87,6 +90,7 @@ pub fn run() -> ExitCode {
             return ExitCode::from(BAD_INPUT);
         }
     };
+    config.notes.iter().for_each(|note| eprintln!("drip: {note}"));
     let runtime = match runner::runtime(config.interval) {
         Ok(runtime) => runtime,
         Err(e) => return failed(&e.to_string()),
@@ -98,7 +102,11 @@ pub fn run() -> ExitCode {
     } else {
         match runtime.block_on(runner::run(config)) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(e) => failed(&e),
+            Err(End::Failed(e)) => failed(&e),
+            Err(End::Refused(e)) => {
+                eprintln!("drip: {e}");
+                ExitCode::from(BAD_INPUT)
+            }
         }
     };
     // A collector that hangs must not hold up the end.
@@ -111,9 +119,9 @@ fn failed(reason: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn init(path: &Path) -> ExitCode {
+fn init(path: &Path, overrides: &Overrides) -> ExitCode {
     let shown = path.display();
-    let text = match template() {
+    let text = match template(overrides) {
         Ok(text) => text,
         Err(e) => return failed(&e),
     };
@@ -133,6 +141,7 @@ fn init(path: &Path) -> ExitCode {
 /// Two readings, a second apart; the second one is printed.
 async fn once(config: Config) -> ExitCode {
     let stats = Stats::default();
+    stats.host.set(identity::marker(&config.root, &config.database));
     let mut gatherer = Gatherer::new(config.collectors, &config.root, &config.spool.dir);
     let close = Close::AtTimeouts;
     gatherer.prime(close, &stats).await;
@@ -175,7 +184,6 @@ fn duration(text: &str, least: u64, shown: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_grammar_is_consistent() {
@@ -192,6 +200,14 @@ mod tests {
         for bad in [vec!["drip", "--once", "--check"], vec!["drip", "--init", "--once"], vec!["drip", "x"]] {
             assert!(Args::try_parse_from(&bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn one_dash_does_where_it_was_one_in_the_original() {
+        let two = |args: &[&str]| with_two_dashes(&Args::command(), args.iter().map(std::ffi::OsString::from));
+        assert_eq!(two(&["drip", "-once", "-config", "x"]), ["drip", "--once", "--config", "x"]);
+        assert_eq!(two(&["drip", "-config=x", "-server", "y"]), ["drip", "--config=x", "--server", "y"]);
+        assert_eq!(two(&["drip", "-h", "-20s", "-x", "--", "-once"]), ["drip", "-h", "-20s", "-x", "--", "-once"]);
     }
 
     #[test]

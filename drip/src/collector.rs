@@ -188,6 +188,16 @@ impl Cycle {
         self.source.exists(path)
     }
 
+    /// Whether the host is below the root, seen from a container: what is of `proc/self` there is the container's.
+    pub(crate) fn is_host_elsewhere(&self) -> bool {
+        self.source.is_host_elsewhere()
+    }
+
+    /// Whether the root is a recorded tree that has the use of its mounts in a file.
+    pub(crate) fn records_mounts(&mut self) -> bool {
+        self.source.records_mounts()
+    }
+
     /// Use of the file system mounted at `mount`.
     pub fn mount_use(&mut self, mount: &str) -> Result<MountUse, ReadError> {
         self.source.mount_use(mount)

@@ -22,6 +22,10 @@ const HELP_AFTER: Duration = Duration::from_millis(20);
 /// Time between the two readings of a check.
 const BETWEEN_CHECKS: Duration = Duration::from_millis(200);
 
+/// Told once while it lasts.
+const TOO_MANY_SERIES: &str = "more metrics than its max_series: those that came first stay, the others are left out and \
+                               counted in drip.left_out";
+
 /// When a cycle ends that a collector has not come back in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Close {
@@ -96,12 +100,14 @@ impl Gatherer {
     pub(crate) fn new(collectors: Vec<Configured>, root: &Path, state_dir: &Path) -> Self {
         let (sender, finished) = mpsc::unbounded_channel();
         let enabled = collectors.into_iter().filter(|configured| configured.enabled);
-        let slots = enabled.enumerate().map(|(slot, Configured { name, timeout, collector, .. })| {
+        let slots = enabled.enumerate().map(|(slot, Configured { name, timeout, max_series, collector, .. })| {
+            let mut samples = Samples::default();
+            samples.bound_series(max_series);
             let job = Job {
                 slot,
                 collector,
                 cycle: Cycle::new(root, state_dir),
-                samples: Samples::default(),
+                samples,
                 timeout,
                 outcome: Outcome::Done(Ok(())),
                 took: Duration::ZERO,
@@ -158,6 +164,7 @@ impl Gatherer {
         self.launch(database, timestamp_ns, stats);
         self.wait_for_jobs(close, |this, job| samples += this.take(job, out, stats)).await;
         self.troubles.end_round();
+        stats.troubles.set(self.troubles.count());
         samples
     }
 
@@ -228,6 +235,10 @@ impl Gatherer {
                     stats.errors.add(1);
                     self.troubles.report(&format!("{}: {}", slot.name, problem.about), &problem.reason);
                 }
+                if job.samples.left_out() > 0 {
+                    stats.left_out.add(job.samples.left_out());
+                    self.troubles.report(&format!("{}: series", slot.name), TOO_MANY_SERIES);
+                }
             }
             Outcome::TooLate => {
                 stats.errors.add(1);
@@ -278,7 +289,9 @@ impl Slot {
             Outcome::TooLate => None,
         };
         let problems = job.samples.problems().iter().map(|p| format!("{}: {}", p.about, p.reason)).collect();
-        let absent = job.samples.absent_notes().iter().map(|(about, reason)| format!("{about}: {reason}")).collect();
+        let notes = job.samples.absent_notes().iter().map(|(about, reason)| format!("{about}: {reason}"));
+        let more = Some(job.samples.left_out()).filter(|n| *n > 0).map(|n| format!("{n} metrics: {TOO_MANY_SERIES}"));
+        let absent = notes.chain(more).collect();
         Finding { name: self.name, samples: job.samples.count(), error, problems, absent, hangs }
     }
 }

@@ -130,6 +130,17 @@ impl Inbox {
         self.with_spool(move |spool| spool.done(number)).await;
     }
 
+    /// The server cannot take all of the batch, because it has newer samples of another host. Nothing of it is thrown away.
+    pub(crate) async fn set_aside(&mut self, number: u64) {
+        if let Some(path) = self.with_spool(move |spool| spool.set_aside(number)).await {
+            log(format_args!(
+                "the server has newer samples of another host in this database, and takes no older ones; {} keeps what it does \
+                 not take, for an import into another database",
+                path.display()
+            ));
+        }
+    }
+
     /// The batch is to be sent again.
     pub(crate) fn keep(&mut self) {
         if let Some(spool) = &mut self.spool {

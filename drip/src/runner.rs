@@ -1,8 +1,8 @@
 //! A run: cycles at their times, and the sender beside them, until a signal ends it.
 
-use crate::client::Client;
 use crate::config::Config;
 use crate::gather::{Close, Gatherer};
+use crate::identity;
 use crate::inbox::Inbox;
 use crate::schedule::{Schedule, Turn, now_ns};
 use crate::sender::Sender;
@@ -14,7 +14,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// How long a cycle waits for collectors at most; what comes later goes with the next one.
 const LONGEST_CLOSE: Duration = Duration::from_secs(1);
@@ -35,18 +35,32 @@ pub(crate) fn runtime(interval: Duration) -> io::Result<tokio::runtime::Runtime>
         .build()
 }
 
-/// Collects and sends until SIGTERM or SIGINT. An error says why it could not begin.
-pub(crate) async fn run(config: Config) -> Result<(), String> {
+/// Why a run ended that nobody had ended.
+pub(crate) enum End {
+    /// Something failed.
+    Failed(String),
+    /// The configuration cannot be right.
+    Refused(String),
+}
+
+impl From<String> for End {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
+    }
+}
+
+/// Collects and sends until SIGTERM or SIGINT. An error says why it could not begin, or must not go on.
+pub(crate) async fn run(config: Config) -> Result<(), End> {
     let spool = match config.spool.enabled {
         // The write probe may want it all the same, and tells when it cannot be made.
         false => std::fs::create_dir_all(&config.spool.dir).map(|()| None).unwrap_or_default(),
         true => open_spool(&config)?,
     };
     let stats = Rc::new(Stats::default());
+    stats.host.set(identity::marker(&config.root, &config.database));
     let (to_sender, cycles) = mpsc::unbounded_channel();
     let inbox = Inbox::new(cycles, spool, Rc::clone(&stats));
-    let client = Client::new(config.server.clone(), config.timeout);
-    let sender = Sender::new(client, config.database.clone(), inbox, Rc::clone(&stats));
+    let sender = Sender::new(&config, inbox, Rc::clone(&stats));
     log(format_args!(
         "{} collects every {:?} for database {} at {}",
         env!("CARGO_PKG_VERSION"),
@@ -56,8 +70,10 @@ pub(crate) async fn run(config: Config) -> Result<(), String> {
     ));
     let gatherer = Gatherer::new(config.collectors, &config.root, &config.spool.dir);
     let cycles = Cycles { gatherer, database: config.database, interval: config.interval, stats, to_sender };
-    let (result, ()) = tokio::join!(cycles.run(), sender.run());
-    result.map_err(|e| format!("signals: {e}"))
+    let stop = Notify::new();
+    let (result, sent) = tokio::join!(cycles.run(&stop), sender.run(|| stop.notify_one()));
+    result.map_err(|e| format!("signals: {e}"))?;
+    sent.map_err(End::Refused)
 }
 
 /// A directory that cannot be written is told, and no reason not to collect; one that another drip uses is.
@@ -81,8 +97,8 @@ struct Cycles {
 }
 
 impl Cycles {
-    /// Runs until a signal. A second signal ends the process at once.
-    async fn run(mut self) -> io::Result<()> {
+    /// Runs until a signal, or until it is told to stop. A second signal ends the process at once.
+    async fn run(mut self, stop: &Notify) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let close = close_after(self.interval);
@@ -94,6 +110,7 @@ impl Cycles {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
+                () = stop.notified() => break,
                 () = watchdog.wait() => continue,
                 () = tokio::time::sleep(schedule.until_next(now_ns())) => {}
             }

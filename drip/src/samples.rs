@@ -1,6 +1,8 @@
 //! What a collector gathered in one cycle, kept as line protocol in a buffer that is reused.
 
+use std::collections::HashSet;
 use std::fmt::{self, Display, Write};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 /// Where collectors put their samples. All samples of a cycle have the cycle's timestamp.
 ///
@@ -20,9 +22,20 @@ pub struct Samples {
     prefix: String,
     suffix: String,
     count: u64,
+    /// How many names there may be, and those that there were; `None` for any number.
+    series: Option<Series>,
+    /// Samples of this cycle that are not in it because their names are more than there may be.
+    left_out: u64,
     problems: Vec<Problem>,
     /// Notes about metrics that this host does not have; kept for `--check` only.
     absent: Option<Vec<(String, String)>>,
+}
+
+/// Names that were sent, as checksums: those that were there first stay.
+#[derive(Debug)]
+struct Series {
+    most: usize,
+    known: HashSet<u64>,
 }
 
 /// Something that should have worked and did not.
@@ -54,9 +67,20 @@ impl Samples {
         self.suffix.clear();
         self.problems.clear();
         self.count = 0;
+        self.left_out = 0;
         if let Some(absent) = &mut self.absent {
             absent.clear();
         }
+    }
+
+    /// From here on, no more than so many different names are taken.
+    pub(crate) fn bound_series(&mut self, most: usize) {
+        self.series = Some(Series { most, known: HashSet::new() });
+    }
+
+    /// How many samples of this cycle were left out for that.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// From here on, notes about what this host does not have are kept.
@@ -96,6 +120,13 @@ impl Samples {
             self.text.truncate(start - self.prefix.len());
             return self.problem(format_args!("metric {name:?}"), "a name must not be empty or have white space in it");
         }
+        let is_one_of_few =
+            self.text.get(start..).is_none_or(|name| self.series.as_mut().is_none_or(|s| s.takes(name)));
+        if !is_one_of_few {
+            self.text.truncate(start - self.prefix.len());
+            self.left_out += 1;
+            return;
+        }
         let _ = writeln!(self.text, " {value}{}", self.suffix);
         self.count += 1;
     }
@@ -133,6 +164,13 @@ impl Samples {
     }
 }
 
+impl Series {
+    fn takes(&mut self, name: &str) -> bool {
+        let checksum = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
+        self.known.contains(&checksum) || (self.known.len() < self.most && self.known.insert(checksum))
+    }
+}
+
 /// One part of a dotted name, from a device, interface or mount: everything but letters, digits, `_` and `-` is shown
 /// as `_`, so that `eth0.100` stays one part.
 #[derive(Debug, Clone, Copy)]
@@ -162,6 +200,20 @@ mod tests {
         assert_eq!(out.count(), 4);
         out.begin("b", 8);
         assert_eq!((out.text(), out.count()), ("", 0));
+    }
+
+    #[test]
+    fn names_beyond_the_bound_are_left_out_and_the_first_ones_stay() {
+        let mut out = Samples::default();
+        out.bound_series(2);
+        for cycle in 0..3 {
+            out.begin("pi", cycle);
+            // In another order, and with one that comes later.
+            let names = [["a", "b", "c"], ["c", "b", "a"], ["d", "a", "b"]];
+            names[cycle as usize].iter().for_each(|name| out.integer(name, 1));
+            assert!(out.text().contains("pi/a 1") && out.text().contains("pi/b 1"), "{}", out.text());
+            assert_eq!((out.count(), out.left_out()), (2, 1));
+        }
     }
 
     #[test]

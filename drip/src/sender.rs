@@ -3,14 +3,18 @@
 use crate::answer::{Verdict, judge, newest};
 use crate::backoff::Backoff;
 use crate::client::{Answer, Client};
+use crate::config::Config;
+use crate::hosts;
+use crate::identity;
 use crate::inbox::Inbox;
 use crate::schedule::now_ns;
 use crate::spool::CycleText;
-use crate::stats::{MARKER, Stats};
+use crate::stats::{HOST, MARKER, Stats};
 use crate::systemd;
 use crate::trouble::log;
 use bytes::Bytes;
 use hyper::Method;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -29,13 +33,21 @@ const TELL_AGAIN: Duration = Duration::from_secs(3_600);
 pub(crate) struct Sender {
     client: Client,
     database: String,
+    /// The number of this host there.
+    marker: u64,
+    root: PathBuf,
+    interval: Duration,
     inbox: Inbox,
     stats: Rc<Stats>,
     away: Option<Away>,
-    /// Whether it is open what the server has: what a request without an answer did, or one of an earlier run.
-    must_ask: bool,
-    /// The newest cycle that the server had when it was asked.
-    has_until: i64,
+    /// What the server has; `None` while that is open: what a request without an answer did, or one of an earlier run.
+    known: Option<Known>,
+    /// Sends until it is looked again whether another host writes into the same database.
+    until_look: u32,
+    /// Something was sent in this run.
+    has_sent: bool,
+    /// Why it must end: see [`hosts`].
+    refused: Option<String>,
     /// Cycles that were sent from the spool, or late, since the server went away; and those that the server had already.
     caught_up: u64,
     had_already: u64,
@@ -49,29 +61,55 @@ struct Away {
     retry_at: Instant,
 }
 
+/// What the server has of a database.
+#[derive(Clone, Copy)]
+struct Known {
+    /// The newest cycle that it had when it was asked.
+    until: i64,
+    /// That one is of this host, as far as anybody can tell: before there were numbers of hosts there was one.
+    is_ours: bool,
+}
+
 /// The server does not answer: what was to be sent is still to be sent.
 struct Gone;
 
+/// Sends between two looks for another host, and until the second one: two that begin at the same moment see each other only
+/// then.
+const LOOK_EVERY: u32 = 100;
+const LOOK_SOON: u32 = 4;
+
 impl Sender {
-    pub(crate) fn new(client: Client, database: String, inbox: Inbox, stats: Rc<Stats>) -> Self {
+    pub(crate) fn new(config: &Config, inbox: Inbox, stats: Rc<Stats>) -> Self {
         Self {
-            client,
-            database,
+            client: Client::new(config.server.clone(), config.timeout),
+            database: config.database.clone(),
+            marker: identity::marker(&config.root, &config.database),
+            root: config.root.clone(),
+            interval: config.interval,
             inbox,
             stats,
             away: None,
-            must_ask: true,
-            has_until: i64::MIN,
+            known: None,
+            until_look: 0,
+            has_sent: false,
+            refused: None,
             caught_up: 0,
             had_already: 0,
             told_rejection: None,
         }
     }
 
-    /// Runs until the cycles end. What could not be sent is in the spool then.
-    pub(crate) async fn run(mut self) {
+    /// Runs until the cycles end. What could not be sent is in the spool then. The error is why it must not go on; `stop` is
+    /// called then, for cycles to end.
+    pub(crate) async fn run(mut self, stop: impl FnOnce()) -> Result<(), String> {
+        let mut stop = Some(stop);
         loop {
-            if self.away.as_ref().is_none_or(|away| away.retry_at <= Instant::now()) {
+            if self.refused.is_some()
+                && let Some(stop) = stop.take()
+            {
+                stop();
+            }
+            if self.refused.is_none() && self.away.as_ref().is_none_or(|away| away.retry_at <= Instant::now()) {
                 // When it is gone there is a time to try again.
                 let _ = self.send_all().await;
             }
@@ -81,12 +119,16 @@ impl Sender {
             if self.inbox.closing {
                 break;
             }
-            self.wait().await;
+            match self.refused {
+                Some(_) if stop.is_some() => {}
+                _ => self.wait().await,
+            }
         }
         let lost = self.inbox.close().await;
         if lost > 0 {
             log(format_args!("{lost} samples are lost: they could neither be sent nor spooled"));
         }
+        self.refused.map_or(Ok(()), Err)
     }
 
     /// Until a cycle comes, or the server is to be tried again.
@@ -105,17 +147,20 @@ impl Sender {
     /// Sends what the spool has, then what is pending, until nothing is left.
     async fn send_all(&mut self) -> Result<(), Gone> {
         let old = self.inbox.has_spooled() || self.away.is_some();
-        if old && self.must_ask {
-            self.ask_newest().await?;
+        if self.until_look == 0 || (old && self.known.is_none()) {
+            self.look_for_others().await?;
         }
         while !self.inbox.closing
             && let Some(batch) = self.inbox.next_batch(now_ns()).await
         {
-            if let Err(gone) = self.catch_up(batch.cycles).await {
-                self.inbox.keep();
-                return Err(gone);
+            match self.catch_up(batch.cycles).await {
+                Err(gone) => {
+                    self.inbox.keep();
+                    return Err(gone);
+                }
+                Ok(true) => self.inbox.done(batch.number).await,
+                Ok(false) => self.inbox.set_aside(batch.number).await,
             }
-            self.inbox.done(batch.number).await;
         }
         // When drip is told to end, what is newer than the rest of the spool goes behind it.
         while !self.inbox.has_spooled() {
@@ -124,7 +169,7 @@ impl Sender {
                 break;
             }
             let sent = match old {
-                true => self.catch_up(cycles.clone()).await,
+                true => self.catch_up(cycles.clone()).await.map(|_| ()),
                 false => self.send(cycles.clone()).await,
             };
             if let Err(gone) = sent {
@@ -138,17 +183,71 @@ impl Sender {
         Ok(())
     }
 
-    /// Sends those of some cycles that the server did not have when it was asked.
-    async fn catch_up(&mut self, mut cycles: Vec<CycleText>) -> Result<(), Gone> {
+    /// Sends those of some cycles that the server did not have when it was asked. Returns false when some are left that it
+    /// cannot take, because it has newer ones of another host.
+    async fn catch_up(&mut self, mut cycles: Vec<CycleText>) -> Result<bool, Gone> {
+        let known = self.ask_about(&mut cycles).await?;
         let all = cycles.len() as u64;
-        cycles.retain(|cycle| cycle.timestamp_ns > self.has_until);
-        let count = cycles.len() as u64;
+        let samples = |cycles: &[CycleText]| cycles.iter().map(|cycle| cycle.lines).sum::<u64>();
+        let before = samples(&cycles);
+        cycles.retain(|cycle| cycle.timestamp_ns > known.until);
+        let (count, left_out) = (cycles.len() as u64, before - samples(&cycles));
         if count > 0 {
             self.send(cycles).await?;
         }
         self.caught_up += count;
-        self.had_already += all - count;
-        Ok(())
+        if known.is_ours {
+            self.had_already += all - count;
+        } else {
+            self.stats.dropped.add(left_out);
+        }
+        Ok(known.is_ours || left_out == 0)
+    }
+
+    /// What the server has of the database that these cycles are for. Those of an earlier run may be for another one; when
+    /// that is now another host's, which is why this one has got its own, they go to the new one.
+    async fn ask_about(&mut self, cycles: &mut [CycleText]) -> Result<Known, Gone> {
+        let of = cycles.first().map_or("", |cycle| hosts::database_of(&cycle.text)).to_owned();
+        if of != self.database {
+            let marker = identity::marker(&self.root, &of);
+            let known = self.ask_newest(&of, marker).await?;
+            if known.is_ours {
+                return Ok(known);
+            }
+            for cycle in cycles {
+                cycle.text = hosts::retarget(&cycle.text, &self.database, self.marker);
+            }
+        }
+        match self.known {
+            Some(known) => Ok(known),
+            None => {
+                let database = self.database.clone();
+                let known = self.ask_newest(&database, self.marker).await?;
+                self.known = Some(known);
+                Ok(known)
+            }
+        }
+    }
+
+    /// Two hosts in one database are told before anything is sent into it, and again now and then.
+    async fn look_for_others(&mut self) -> Result<(), Gone> {
+        let path = hosts::recent_path(&self.database, self.interval);
+        let answer = self.request(Method::GET, &path, Bytes::new()).await?;
+        let another = match hosts::another(&answer, self.marker) {
+            Ok(another) => another,
+            Err(reason) => return Err(self.gone(&reason)),
+        };
+        match another {
+            // Of two that run, one stays: that with the lower number.
+            Some(number) if !self.has_sent || number < self.marker => {
+                self.refused = Some(hosts::conflict(&self.database));
+                Err(Gone)
+            }
+            _ => {
+                self.until_look = if self.has_sent { LOOK_EVERY } else { LOOK_SOON };
+                Ok(())
+            }
+        }
     }
 
     /// Sends cycles in one request, or in smaller ones where the server refuses that.
@@ -176,6 +275,8 @@ impl Sender {
         if let Some(away) = &mut self.away {
             away.backoff = Backoff::default();
         }
+        self.has_sent = true;
+        self.until_look = self.until_look.saturating_sub(1);
         if rejected == 0 {
             return;
         }
@@ -187,25 +288,27 @@ impl Sender {
     }
 
     /// Asks for the newest cycle that the server has. A cycle's last line is always the same metric, and the server takes
-    /// lines in order: when it has that line it has the cycle.
-    async fn ask_newest(&mut self) -> Result<(), Gone> {
-        let path = format!("/api/v1/query?query={}/{MARKER}", self.database);
+    /// lines in order: when it has that line it has the cycle. The one before it says whose it is.
+    async fn ask_newest(&mut self, database: &str, marker: u64) -> Result<Known, Gone> {
+        let Some((until, _)) = self.newest(database, MARKER).await? else {
+            return Ok(Known { until: i64::MIN, is_ours: true });
+        };
+        let host = self.newest(database, HOST).await?;
+        let is_ours = host.is_none_or(|(at, number)| at < until || number.parse() == Ok(marker));
+        Ok(Known { until, is_ours })
+    }
+
+    async fn newest(&mut self, database: &str, metric: &str) -> Result<Option<(i64, String)>, Gone> {
+        let path = format!("/api/v1/query?query={database}/{metric}");
         let answer = self.request(Method::GET, &path, Bytes::new()).await?;
         if !answer.status.is_success() {
             return match judge(&answer) {
                 Verdict::Later(reason) => Err(self.gone(&reason)),
                 // It cannot tell; what it has already, it refuses or keeps twice.
-                _ => Ok(()),
+                _ => Ok(None),
             };
         }
-        match newest(&answer.body) {
-            Ok(found) => {
-                self.has_until = found.unwrap_or(i64::MIN);
-                self.must_ask = false;
-                Ok(())
-            }
-            Err(reason) => Err(self.gone(&reason)),
-        }
+        newest(&answer.body).map_err(|reason| self.gone(&reason))
     }
 
     /// A request, and its answer. Cycles that come meanwhile are taken in.
@@ -238,7 +341,7 @@ impl Sender {
 
     /// Notes that the server does not answer, and when to try again.
     fn gone(&mut self, reason: &str) -> Gone {
-        self.must_ask = true;
+        self.known = None;
         self.stats.failed_sends.add(1);
         let now = Instant::now();
         let server = self.client.server();
@@ -258,7 +361,7 @@ impl Sender {
         let sent = std::mem::take(&mut self.caught_up);
         let mut rest = match std::mem::take(&mut self.had_already) {
             0 => String::new(),
-            n => format!("; {n} left out, because the server has them or newer ones"),
+            n => format!("; {n} left out, because the server has them"),
         };
         if let Some(lost) = self.inbox.lost_meanwhile() {
             rest = format!("{rest}; {lost}");

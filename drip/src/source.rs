@@ -15,8 +15,10 @@ const RECORDED_MOUNTS: &str = "statvfs";
 pub(crate) struct Source {
     root: PathBuf,
     is_host: bool,
-    path: String,
+    path: PathBuf,
     buffer: Vec<u8>,
+    /// The last file's text where it was not UTF-8.
+    lossy: String,
     entries: Vec<MaybeUninit<u8>>,
 }
 
@@ -63,10 +65,26 @@ pub struct MountUse {
     pub inodes_free: u64,
 }
 
+impl MountUse {
+    /// Asks the system about the file system that this directory is in.
+    pub(crate) fn of(directory: &Path) -> io::Result<Self> {
+        let found = rustix::fs::statvfs(directory)?;
+        Ok(Self {
+            block: found.f_frsize,
+            blocks: found.f_blocks,
+            free: found.f_bfree,
+            available: found.f_bavail,
+            inodes: found.f_files,
+            inodes_free: found.f_ffree,
+        })
+    }
+}
+
 impl Source {
     pub(crate) fn new(root: &Path) -> Self {
         let is_host = root == Path::new("/");
-        Self { root: root.to_owned(), is_host, path: String::new(), buffer: Vec::new(), entries: Vec::new() }
+        let (path, lossy) = (PathBuf::new(), String::new());
+        Self { root: root.to_owned(), is_host, path, buffer: Vec::new(), lossy, entries: Vec::new() }
     }
 
     pub(crate) fn set_root(&mut self, root: &Path) {
@@ -80,10 +98,8 @@ impl Source {
 
     fn open(&mut self, path: &str) -> io::Result<File> {
         self.path.clear();
-        let root = self.root.to_str().ok_or_else(|| io::Error::other("the root's path is not UTF-8"))?;
-        self.path.push_str(root.trim_end_matches('/'));
-        self.path.push('/');
-        self.path.push_str(path);
+        self.path.push(&self.root);
+        self.path.push(path);
         File::open(&self.path)
     }
 
@@ -112,8 +128,24 @@ impl Source {
         Ok(length)
     }
 
+    /// As [`Self::bytes`], as text. Bytes that are none stand as `\u{FFFD}`: one odd name must not cost the whole file.
     pub(crate) fn text(&mut self, path: &str, most: usize) -> Result<&str, ReadError> {
-        std::str::from_utf8(self.bytes(path, most)?).map_err(|_| ReadError::content(path, "is not text"))
+        let length = self.fill(path, most).map_err(|error| ReadError::new(path, error))?;
+        let bytes = self.buffer.get(..length).unwrap_or_default();
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(text),
+            Err(_) => {
+                self.lossy.clear();
+                self.lossy.push_str(&String::from_utf8_lossy(bytes));
+                Ok(&self.lossy)
+            }
+        }
+    }
+
+    /// Whether a live /proc of another mount namespace is below the root: the host's, as a container sees it with
+    /// `-v /:/host:ro`. There, what is drip's own (`proc/self`) is not the host's.
+    pub(crate) fn is_host_elsewhere(&self) -> bool {
+        !self.is_host && self.root.join("proc/self").is_symlink()
     }
 
     /// Calls `each` with the names in a directory, in no order, without `.` and `..`.
@@ -139,6 +171,11 @@ impl Source {
         self.root.join(path).exists()
     }
 
+    /// Whether a file tells the use of mounts ([`Self::mount_use`]): in a recorded tree.
+    pub(crate) fn records_mounts(&mut self) -> bool {
+        !self.is_host && self.exists(RECORDED_MOUNTS)
+    }
+
     /// Use of the file system that is mounted at `mount` (`/boot`).
     ///
     /// Of the host that is the system call. Below another root it is what the file `statvfs` there says, if there is one:
@@ -158,17 +195,7 @@ impl Source {
             }
         }
         let relative = mount.trim_start_matches('/');
-        let failed = |error: io::Error| ReadError::new(relative, error);
-        let path = self.root.join(relative);
-        let found = rustix::fs::statvfs(&path).map_err(|e| failed(e.into()))?;
-        Ok(MountUse {
-            block: found.f_frsize,
-            blocks: found.f_blocks,
-            free: found.f_bfree,
-            available: found.f_bavail,
-            inodes: found.f_files,
-            inodes_free: found.f_ffree,
-        })
+        MountUse::of(&self.root.join(relative)).map_err(|error| ReadError::new(relative, error))
     }
 
     /// Bytes of a memory page and clock ticks per second. Of the host as it tells this process; below another root

@@ -6,6 +6,9 @@ use std::cell::Cell;
 /// The last metric of each cycle: when the server has it, it has the whole cycle.
 pub(crate) const MARKER: &str = "drip.cycle_ms";
 
+/// The metric before it: a number that tells hosts apart.
+pub(crate) const HOST: &str = "drip.host";
+
 /// Counts since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
@@ -15,6 +18,12 @@ pub(crate) struct Stats {
     pub(crate) dropped: Count,
     /// Samples that the server refused one by one.
     pub(crate) rejected: Count,
+    /// Samples that a collector had and that were left out, because their names are more than `max_series`.
+    pub(crate) left_out: Count,
+    /// Things that do not work now.
+    pub(crate) troubles: Count,
+    /// The number of this host and database.
+    pub(crate) host: Count,
     /// Attempts to send that failed.
     pub(crate) failed_sends: Count,
     /// Bytes in the spool now.
@@ -45,10 +54,13 @@ impl Stats {
         out.integer("drip.cycles", cycle);
         out.integer("drip.samples", samples);
         out.integer("drip.errors", self.errors.get());
+        out.integer("drip.troubles", self.troubles.get());
         out.integer("drip.dropped", self.dropped.get());
         out.integer("drip.rejected", self.rejected.get());
+        out.integer("drip.left_out", self.left_out.get());
         out.integer("drip.failed_sends", self.failed_sends.get());
         out.integer("drip.spool_bytes", self.spool_bytes.get());
+        out.integer(HOST, self.host.get());
         out.float(MARKER, cycle_ms, 2);
     }
 }

@@ -29,6 +29,11 @@ impl Troubles {
         }
     }
 
+    /// How many there are now.
+    pub(crate) fn count(&self) -> u64 {
+        self.active.len() as u64
+    }
+
     /// Ends a round: what was not reported in the last few is over.
     pub(crate) fn end_round(&mut self) {
         self.active.retain(|about, trouble| {

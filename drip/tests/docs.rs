@@ -39,8 +39,11 @@ fn every_key_is_described() {
             Some(table) if key == "spool" => keys.extend(table.keys().map(|k| format!("spool.{k}"))),
             Some(collectors) => {
                 for (name, table) in collectors {
-                    let own =
-                        table.as_table().unwrap().keys().filter(|k| !["enabled", "timeout_ms"].contains(&k.as_str()));
+                    let own = table
+                        .as_table()
+                        .unwrap()
+                        .keys()
+                        .filter(|k| !["enabled", "timeout_ms", "max_series"].contains(&k.as_str()));
                     let own: Vec<_> = own.map(|k| format!("collectors.{name}.{k}")).collect();
                     if own.is_empty() {
                         keys.insert(format!("collectors.{name}"));

@@ -81,9 +81,9 @@ fn processor_times_that_go_back_make_a_gap_and_no_percentage() {
     host.has(&[("cpu.user", 100.0)], &["cpu.busy_pct"]);
     host.file("proc/stat", &stat(200, 500));
     host.has(&[("cpu.busy_pct", 25.0)], &[]);
-    // idle alone goes back now and then; some kernels count it so.
+    // idle alone steps back now and then (proc(5)): it counts as standing still, and is not sent as less than it was.
     host.file("proc/stat", &stat(300, 499));
-    host.has(&[], &["cpu.busy_pct"]);
+    host.has(&[("cpu.busy_pct", 100.0), ("cpu.idle", 500.0), ("cpu.user_pct", 100.0), ("cpu.idle_pct", 0.0)], &[]);
     // Nothing moved: no share of nothing.
     host.has(&[], &["cpu.busy_pct"]);
 }
@@ -214,13 +214,20 @@ fn interfaces_come_and_go_and_their_counters_are_sent_as_they_are() {
     assert!(host.cycle().unwrap_err().contains("/proc/net/dev: does not have a line of an interface"));
 }
 
+/// Each has a first process, which everybody may read.
+fn processes(section: &str) -> Host {
+    let host = Host::new("process", section);
+    host.file("proc/1/stat", &process(1, "systemd", 1, 1));
+    host
+}
+
 fn process(pid: u32, name: &str, ticks: u64, start: u64) -> String {
     format!("{pid} ({name}) S 1 7 7 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {start} 1048576 100 1 1 1\n")
 }
 
 #[test]
 fn a_program_that_is_restarted_stops_or_gets_an_old_id_has_no_wild_percentage() {
-    let mut host = Host::new("process", "programs = [\"nanotdb\"]");
+    let mut host = processes("programs = [\"nanotdb\"]");
     host.file("proc/7/stat", &process(7, "nanotdb", 5_000, 10));
     host.has(&[("proc.nanotdb.count", 1.0), ("proc.nanotdb.vsize_bytes", 1_048_576.0)], &["proc.nanotdb.cpu_pct"]);
     host.file("proc/7/stat", &process(7, "nanotdb", 5_250, 10));
@@ -239,12 +246,37 @@ fn a_program_that_is_restarted_stops_or_gets_an_old_id_has_no_wild_percentage() 
 
 #[test]
 fn a_program_that_is_not_there_is_counted_as_zero_and_a_broken_stat_file_is_passed_over() {
-    let mut host = Host::new("process", "programs = [\"a-very-long-program-name\"]");
+    let mut host = processes("programs = [\"a-very-long-program-name\"]");
     host.file("proc/9/stat", "9 (");
     host.has(&[("proc.a-very-long-program-name.count", 0.0)], &[]);
     // The kernel keeps 15 bytes of a name.
     host.file("proc/10/stat", &process(10, "a-very-long-pro", 1, 1));
     host.has(&[("proc.a-very-long-program-name.count", 1.0)], &[]);
+}
+
+#[test]
+fn processes_that_are_hidden_are_not_counted_as_none() {
+    let mut host = processes("programs = [\"nanotdb\"]");
+    host.file("proc/9/stat", &process(9, "drip", 1, 1));
+    host.has(&[("proc.nanotdb.count", 0.0)], &[]);
+    // With hidepid, /proc has what is one's own.
+    host.remove("proc/1");
+    assert_eq!(host.cycle().unwrap_err(), "/proc hides the processes of others (hidepid)");
+}
+
+/// Sixty readings, 40 ticks a processor apart, in which iowait goes up by two and then back by one.
+#[test]
+fn iowait_that_steps_back_makes_no_gap() {
+    let mut host = Host::new("cpu", "");
+    let mut shares = Vec::new();
+    for n in 0..60_u64 {
+        let iowait = 100 + n / 2 + if n % 2 == 1 { 2 } else { 0 };
+        host.file("proc/stat", &format!("cpu  {} 0 0 {} {iowait} 0 0 0 0 0\n", 1_000 + 10 * n, 9_000 + 30 * n));
+        shares.extend(host.cycle().unwrap().get("cpu.busy_pct").copied());
+    }
+    assert_eq!(shares.len(), 59);
+    // 10 of 40 to 42 ticks
+    assert!(shares.iter().all(|share| (23.8..=25.0).contains(share)), "{shares:?}");
 }
 
 const GOOD: &str = "5a 01 4b 46 7f ff 06 10 2e : crc=2e YES\n5a 01 4b 46 7f ff 06 10 2e t=21625\n";
@@ -329,7 +361,8 @@ fn a_file_system_that_does_not_answer_costs_its_own_metrics_only() {
     );
     host.file("statvfs", "/ 4096 100 40 30 10 5\n/mnt/nas 1024 1000 1000 1000 0 0\n/skipped 1 1 1 1 1 1\n");
     host.has(
-        &[("diskfs.root.used_pct", 60.0), ("diskfs.root.inodes_used", 5.0), ("diskfs.mnt_nas.used_pct", 0.0)],
+        // 60 of the 90 blocks that others than root can have
+        &[("diskfs.root.used_pct", 66.67), ("diskfs.root.inodes_used", 5.0), ("diskfs.mnt_nas.used_pct", 0.0)],
         &["diskfs.gone.used_pct", "diskfs.skipped.used_pct"],
     );
     host.problem("/gone: /statvfs: has no line for /gone");

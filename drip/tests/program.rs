@@ -38,7 +38,7 @@ fn init_writes_a_file_that_check_accepts_and_never_overwrites() {
     for line in [
         "configuration  drip.toml: valid",
         ": answers, database metrics has no samples of drip yet",
-        "  memory         works, 8 metrics",
+        "  memory         works, 10 metrics",
         "  onewire        not here: there is no /sys/bus/w1/devices",
         "state: to be made, 268435456 bytes at most",
     ] {
@@ -85,7 +85,7 @@ fn a_wrong_file_or_option_is_told_and_nothing_starts() {
             err,
             "drip: drip.toml: database: \"a b\" is not usable; accepted: 1 to 64 letters, digits, `_`, `.` and `-`, not \
              beginning with `.` or `-`\n\
-             drip: drip.toml: collectors.disk.skpi: unknown key; accepted: enabled, timeout_ms, skip\n"
+             drip: drip.toml: collectors.disk.skpi: unknown key; accepted: enabled, timeout_ms, max_series, skip, also\n"
         );
     }
     let (code, _, err) = run(dir.path(), &["--config", "none.toml"]);

@@ -5,7 +5,7 @@ usage: read_tree.py BEFORE AFTER SECONDS [ID=NAME...]    names of one-wire senso
 Prints `collector name value` of AFTER; rates are over SECONDS since BEFORE. Floats are printed with as many decimals as
 docs/DRIP.md says.
 """
-import fnmatch, os, re, struct, sys
+import fnmatch, os, re, struct, sys, zlib
 
 before, after, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
 sensors = dict(pair.split("=") for pair in sys.argv[4:])
@@ -33,9 +33,11 @@ def cpu():
         return [int(n) for n in re.match(r"cpu\s+(.*)", text(tree, "proc/stat")).group(1).split()][:8]
 
     new, old = times(after), times(before)
-    for name, value in zip("user nice system idle iowait irq softirq".split(), new):
-        show("cpu", "cpu." + name, value)
+    kinds = "user nice system idle iowait irq softirq steal".split()
     passed = [n - o for n, o in zip(new, old)]
+    for name, value, ticks in zip(kinds, new, passed):
+        show("cpu", "cpu." + name, value)
+        show("cpu", f"cpu.{name}_pct", 100 * ticks / sum(passed), 2)
     show("cpu", "cpu.busy_pct", 100 * (1 - (passed[3] + passed[4]) / sum(passed)), 2)
     show("cpu", "sys.uptime_sec", int(float(text(after, "proc/uptime").split()[0])))
     zones = "sys/class/thermal"
@@ -53,6 +55,11 @@ def memory():
     found = dict(re.findall(r"^(\w+):\s+(\d+)", text(after, "proc/meminfo"), re.M))
     for field in "MemTotal MemFree MemAvailable Buffers Cached SwapCached SwapTotal SwapFree".split():
         show("memory", "mem." + field.removeprefix("Mem").lower(), found[field])
+    total, left = int(found["MemTotal"]), int(found["MemAvailable"])
+    show("memory", "mem.used_pct", 100 * (total - left) / total, 2)
+    total, left = int(found["SwapTotal"]), int(found["SwapFree"])
+    if total:
+        show("memory", "swap.used_pct", 100 * (total - left) / total, 2)
 
 
 def io():
@@ -92,7 +99,7 @@ def disk():
     old = counters(before)
     for device, new in counters(after).items():
         # Partitions are in the same file and have no directory here.
-        if not there("sys/block/" + device) or re.match(r"loop|ram|zram|sr|fd|nbd", device):
+        if not there("sys/block/" + device) or re.match(r"loop|ram|zram|sr|fd|nbd|zd|dm-", device):
             continue
         for name in names:
             show("disk", f"disk.{device}.{name}", new[name])
@@ -112,7 +119,7 @@ def diskfs():
     skip = "/var/lib/docker/* /var/lib/containers/* /run/* /snap/*".split()
     devices, names = set(), set()
     for line in text(after, "proc/self/mounts").splitlines():
-        device, mount, kind = line.split()[:3]
+        device, mount, kind, options = line.split()[:4]
         mount = mount.replace("\\040", " ")
         if not device.startswith("/dev/") or kind == "squashfs" or device in devices:
             continue
@@ -120,19 +127,27 @@ def diskfs():
             continue
         devices.add(device)
         name = "root" if mount == "/" else level(mount[1:])
-        name = name if name not in names else name + "_2"
-        names.add(name)
+        shown = [name]
+        if name in names:
+            # The checksum of the path tells them apart; the number of the release before stays for a release.
+            shown = [f"{name}-{zlib.crc32(mount.encode()):08x}", name + "_2"]
+        names.update(shown)
+        show("diskfs", f"diskfs.{shown[0]}.stuck", 0)
+        show("diskfs", f"diskfs.{shown[0]}.readonly", int("ro" in options.split(",")))
         size, blocks, free, available, inodes, inodes_free = use[mount]
-        show("diskfs", f"diskfs.{name}.bytes_total", blocks * size)
-        show("diskfs", f"diskfs.{name}.bytes_used", (blocks - free) * size)
-        show("diskfs", f"diskfs.{name}.bytes_free", free * size)
-        show("diskfs", f"diskfs.{name}.bytes_avail", available * size)
-        show("diskfs", f"diskfs.{name}.used_pct", (blocks - free) / blocks * 100, 2)
-        if inodes:
-            show("diskfs", f"diskfs.{name}.inodes_total", inodes)
-            show("diskfs", f"diskfs.{name}.inodes_used", inodes - inodes_free)
-            show("diskfs", f"diskfs.{name}.inodes_free", inodes_free)
-            show("diskfs", f"diskfs.{name}.inodes_used_pct", (inodes - inodes_free) / inodes * 100, 2)
+        used = blocks - free
+        for name in shown:
+            show("diskfs", f"diskfs.{name}.bytes_total", blocks * size)
+            show("diskfs", f"diskfs.{name}.bytes_used", used * size)
+            show("diskfs", f"diskfs.{name}.bytes_free", free * size)
+            show("diskfs", f"diskfs.{name}.bytes_avail", available * size)
+            # As df has it: of what is not reserved for root, rounded up.
+            show("diskfs", f"diskfs.{name}.used_pct", -(-used * 10000 // (used + available)) / 100, 2)
+            if inodes:
+                show("diskfs", f"diskfs.{name}.inodes_total", inodes)
+                show("diskfs", f"diskfs.{name}.inodes_used", inodes - inodes_free)
+                show("diskfs", f"diskfs.{name}.inodes_free", inodes_free)
+                show("diskfs", f"diskfs.{name}.inodes_used_pct", (inodes - inodes_free) / inodes * 100, 2)
 
 
 def processes(tree):

@@ -1,6 +1,6 @@
 //! /proc/diskstats: counters and rates of whole block devices.
 
-use super::{advance, integer, malformed};
+use super::{advance, malformed};
 use crate::collector::{
     CollectError, Collector, CollectorPlugin, Cycle, Part, Patterns, Samples, async_trait, seconds_between,
 };
@@ -8,6 +8,8 @@ use std::time::Instant;
 
 struct Disk {
     skip: Patterns,
+    /// Devices that are wanted though `skip` has them.
+    also: Patterns,
     devices: Vec<Device>,
     lines: String,
 }
@@ -15,6 +17,10 @@ struct Disk {
 /// A line of the file that was seen, of a device or of something that is left out.
 struct Device {
     name: String,
+    /// What it is called in metrics: a `dm-3` by the name of its mapping, because the number is another one after the next
+    /// start. The kernel's name stands beside it for a release.
+    part: String,
+    old_part: Option<String>,
     /// A whole device, and not skipped.
     wanted: bool,
     before: Option<(Instant, [u64; 11])>,
@@ -47,7 +53,11 @@ const IO_MS: usize = 9;
 /// The kernel counts in these, whatever the device has.
 const SECTOR_BYTES: f64 = 512.0;
 
-const SKIP: [&str; 8] = ["loop*", "ram*", "zram*", "sr*", "fd*", "nbd*", "mmcblk*boot*", "mmcblk*rpmb"];
+/// What stands for a counter that the kernel has wrong; too large to be sent.
+const UNKNOWN: u64 = u64::MAX;
+
+/// The last two are made for each guest or volume; the disks that are behind them are measured.
+const SKIP: [&str; 10] = ["loop*", "ram*", "zram*", "sr*", "fd*", "nbd*", "mmcblk*boot*", "mmcblk*rpmb", "zd*", "dm-*"];
 
 #[async_trait]
 impl Collector for Disk {
@@ -69,12 +79,7 @@ impl Collector for Disk {
                 continue;
             }
             let mut counters = [0; 11];
-            if counters.iter_mut().all(|value| {
-                integer(&mut fields).is_some_and(|v| {
-                    *value = v;
-                    true
-                })
-            }) {
+            if read(&mut fields, &mut counters) {
                 device.report(now, counters, out);
             } else {
                 device.before = None;
@@ -94,12 +99,39 @@ impl Collector for Disk {
 impl Disk {
     fn device(&mut self, name: &str, cycle: &mut Cycle) -> &mut Device {
         let at = self.devices.iter().position(|device| device.name == name).unwrap_or_else(|| {
-            let wanted = !self.skip.matches(name) && is_whole(name, cycle);
-            self.devices.push(Device { name: name.to_owned(), wanted, before: None, seen: true });
+            let mapping = mapping(name, cycle);
+            let is_named =
+                |patterns: &Patterns| patterns.matches(name) || mapping.as_ref().is_some_and(|m| patterns.matches(m));
+            let wanted = (!is_named(&self.skip) || is_named(&self.also)) && is_whole(name, cycle);
+            let plain = Part(name).to_string();
+            let part = mapping.map_or_else(|| plain.clone(), |mapping| Part(&mapping).to_string());
+            let is_taken = |part: &String| self.devices.iter().any(|device| device.part == *part);
+            // A mapping that is called as a disk is must not be that disk.
+            let part = if is_taken(&part) || part.is_empty() { plain.clone() } else { part };
+            let old_part = (part != plain).then_some(plain);
+            self.devices.push(Device { name: name.to_owned(), part, old_part, wanted, before: None, seen: true });
             self.devices.len() - 1
         });
         &mut self.devices[at]
     }
+}
+
+/// The name of a device of the device mapper: `vg0-home`, `luks-1234`.
+fn mapping(name: &str, cycle: &mut Cycle) -> Option<String> {
+    name.starts_with("dm-").then(|| cycle.read(&format!("sys/block/{name}/dm/name")).ok())?.map(|t| t.trim().to_owned())
+}
+
+/// Takes the counters of a line. Operations under way are below zero on kernels that miscount them: that one is left out.
+fn read<'a>(fields: &mut impl Iterator<Item = &'a str>, counters: &mut [u64; 11]) -> bool {
+    counters.iter_mut().enumerate().all(|(at, value)| {
+        let field = fields.next().unwrap_or_default();
+        let found = match at == IN_PROGRESS && field.starts_with('-') {
+            true => field.parse::<i64>().ok().map(|_| UNKNOWN),
+            false => field.parse().ok(),
+        };
+        *value = found.unwrap_or_default();
+        found.is_some()
+    })
 }
 
 /// Partitions have no directory of their own in /sys/block. There, a slash in a name is an exclamation mark.
@@ -109,30 +141,37 @@ fn is_whole(name: &str, cycle: &mut Cycle) -> bool {
 
 impl Device {
     fn report(&mut self, now: Instant, counters: [u64; 11], out: &mut Samples) {
-        let part = Part(&self.name);
-        for (counter, value) in COUNTERS.into_iter().zip(counters) {
-            out.integer(format_args!("disk.{part}.{counter}"), value);
-        }
         let before = self.before.replace((now, counters));
-        let Some((then, before)) = before else { return };
-        let Some(seconds) = seconds_between(then, now) else { return };
-        // One counter that went back is a reset of them all: no rates until the next cycle.
-        let mut advanced = [0_u64; 11];
-        for (at, (advanced, (before, now))) in advanced.iter_mut().zip(before.into_iter().zip(counters)).enumerate() {
-            match advance(before, now) {
-                Some(n) => *advanced = n,
-                None if at == IN_PROGRESS => {}
-                None => return,
+        for part in std::iter::once(&self.part).chain(&self.old_part) {
+            for (counter, value) in COUNTERS.into_iter().zip(counters) {
+                out.integer(format_args!("disk.{part}.{counter}"), value);
+            }
+            if let Some((then, before)) = before
+                && let Some(seconds) = seconds_between(then, now)
+            {
+                report_rates(part, seconds, before, counters, out);
             }
         }
-        let of = |at: usize| advanced.get(at).copied().unwrap_or_default() as f64;
-        let kib_per_second = |sectors: f64| sectors * SECTOR_BYTES / 1_024.0 / seconds;
-        // The kernel's milliseconds and our clock can differ by a tick.
-        out.float(format_args!("disk.{part}.busy_pct"), (of(IO_MS) / seconds / 10.0).min(100.0), 2);
-        out.float(format_args!("disk.{part}.iops"), (of(READS) + of(WRITES)) / seconds, 1);
-        out.float(format_args!("disk.{part}.read_kbps"), kib_per_second(of(READ_SECTORS)), 1);
-        out.float(format_args!("disk.{part}.write_kbps"), kib_per_second(of(WRITE_SECTORS)), 1);
     }
+}
+
+fn report_rates(part: &str, seconds: f64, before: [u64; 11], now: [u64; 11], out: &mut Samples) {
+    // One counter that went back is a reset of them all: no rates until the next cycle.
+    let mut advanced = [0_u64; 11];
+    for (at, (advanced, (before, now))) in advanced.iter_mut().zip(before.into_iter().zip(now)).enumerate() {
+        match advance(before, now) {
+            Some(n) => *advanced = n,
+            None if at == IN_PROGRESS => {}
+            None => return,
+        }
+    }
+    let of = |at: usize| advanced.get(at).copied().unwrap_or_default() as f64;
+    let kib_per_second = |sectors: f64| sectors * SECTOR_BYTES / 1_024.0 / seconds;
+    // The kernel's milliseconds and our clock can differ by a tick.
+    out.float(format_args!("disk.{part}.busy_pct"), (of(IO_MS) / seconds / 10.0).min(100.0), 2);
+    out.float(format_args!("disk.{part}.iops"), (of(READS) + of(WRITES)) / seconds, 1);
+    out.float(format_args!("disk.{part}.read_kbps"), kib_per_second(of(READ_SECTORS)), 1);
+    out.float(format_args!("disk.{part}.write_kbps"), kib_per_second(of(WRITE_SECTORS)), 1);
 }
 
 inventory::submit! {
@@ -140,11 +179,14 @@ inventory::submit! {
         name: "disk",
         about: "operations, sectors, times and rates of each block device",
         keys: "# Devices that are left out. Partitions always are.\n\
-               skip = [\"loop*\", \"ram*\", \"zram*\", \"sr*\", \"fd*\", \"nbd*\", \"mmcblk*boot*\", \"mmcblk*rpmb\"]\n",
+               skip = [\"loop*\", \"ram*\", \"zram*\", \"sr*\", \"fd*\", \"nbd*\", \"mmcblk*boot*\", \"mmcblk*rpmb\", \"zd*\", \"dm-*\"]\n\
+               # Devices that are wanted all the same; LVM and encrypted disks go by their names: [\"vg0-home\", \"luks-*\"]\n\
+               also = []\n",
         timeout_ms: 2_000,
         build: |section| {
             let skip = section.patterns("skip", &SKIP);
-            Box::new(Disk { skip, devices: Vec::new(), lines: String::new() })
+            let also = section.patterns("also", &[]);
+            Box::new(Disk { skip, also, devices: Vec::new(), lines: String::new() })
         },
     }
 }

@@ -57,6 +57,10 @@ impl Collector for Process {
         if self.programs.is_empty() {
             return Err(CollectError::NotHere("no programs are configured (collectors.process.programs)".into()));
         }
+        // Everybody may read that of the first process, unless /proc hides what is not one's own: then nobody's count is true.
+        if cycle.read_bytes("proc/1/stat").is_err() {
+            return Err(CollectError::NotHere("/proc hides the processes of others (hidepid)".into()));
+        }
         let now = cycle.now();
         let seconds = self.before.replace(now).and_then(|before| seconds_between(before, now));
         self.list(cycle)?;

@@ -2,7 +2,7 @@
 
 use crate::collector::{CollectError, Collector, CollectorPlugin, Cycle, Samples, Section, async_trait};
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -11,6 +11,10 @@ struct WriteProbe {
     dir: PathBuf,
     every: u64,
     content: Vec<u8>,
+    /// Whether a disk that could sleep is written to as well.
+    spinning_disks: bool,
+    /// Whether it is on one; `None` until it was looked at.
+    spins: Option<bool>,
 }
 
 const FILE: &str = "write-probe";
@@ -25,6 +29,12 @@ impl Collector for WriteProbe {
         let dir = if self.dir.as_os_str().is_empty() { cycle.state_dir() } else { &self.dir };
         if !dir.exists() {
             return Err(CollectError::NotHere(format!("there is no {} yet; a service makes it", dir.display())));
+        }
+        if !self.spinning_disks && *self.spins.get_or_insert_with(|| is_on_spinning_disk(dir)) {
+            return Err(CollectError::NotHere(format!(
+                "{} is on a spinning disk, which a write each minute would keep awake (spinning_disks = true measures it)",
+                dir.display()
+            )));
         }
         let failed = |e: std::io::Error| CollectError::Failed(format!("{}: {e}", dir.join(FILE).display()));
         let file = open(dir).map_err(failed)?;
@@ -49,11 +59,36 @@ fn open(dir: &Path) -> std::io::Result<File> {
     }
 }
 
+/// Whether the directory is on a disk that turns, or on volumes of one. Of virtual disks it does not matter what they say.
+fn is_on_spinning_disk(dir: &Path) -> bool {
+    let Ok(found) = std::fs::metadata(dir) else { return false };
+    let (major, minor) = (rustix::fs::major(found.dev()), rustix::fs::minor(found.dev()));
+    let Ok(device) = std::fs::canonicalize(format!("/sys/dev/block/{major}:{minor}")) else { return false };
+    spins(&device, 4)
+}
+
+/// `device` is a directory of /sys: of a disk, of a partition below its disk, or of a volume with what it is made of in `slaves`.
+fn spins(device: &Path, depth: u32) -> bool {
+    let slaves = std::fs::read_dir(device.join("slaves"))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.path().canonicalize().ok());
+    let slaves: Vec<PathBuf> = slaves.collect();
+    if !slaves.is_empty() {
+        return depth > 0 && slaves.iter().any(|slave| spins(slave, depth - 1));
+    }
+    let disk = if device.join("partition").exists() { device.parent().unwrap_or(device) } else { device };
+    let is_sata = disk.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("sd"));
+    is_sata && std::fs::read_to_string(disk.join("queue/rotational")).is_ok_and(|text| text.trim() == "1")
+}
+
 fn build(section: &mut Section<'_>) -> Box<dyn Collector> {
     let dir = PathBuf::from(section.text("dir", ""));
     let every = section.integer("every", 6, 1..=1_000_000);
     let bytes = section.integer("bytes", 4_096, 512..=1 << 20);
-    Box::new(WriteProbe { dir, every, content: vec![0; usize::try_from(bytes).unwrap_or(4_096)] })
+    let spinning_disks = section.bool("spinning_disks", false);
+    let content = vec![0; usize::try_from(bytes).unwrap_or(4_096)];
+    Box::new(WriteProbe { dir, every, content, spinning_disks, spins: None })
 }
 
 inventory::submit! {
@@ -65,8 +100,37 @@ inventory::submit! {
                # In every n-th cycle: each probe wears the card a little.\n\
                every = 6\n\
                # Bytes that are written, 512 to 1048576.\n\
-               bytes = 4096\n",
+               bytes = 4096\n\
+               # Also on a disk that turns, which then never sleeps.\n\
+               spinning_disks = false\n",
         timeout_ms: 60_000,
         build,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_turns_is_known_below_partitions_and_volumes() {
+        let sys = tempfile::tempdir().unwrap();
+        let disk = |name: &str, rotational: &str| {
+            let disk = sys.path().join(name);
+            std::fs::create_dir_all(disk.join("queue")).unwrap();
+            std::fs::write(disk.join("queue/rotational"), rotational).unwrap();
+            std::fs::create_dir(disk.join(format!("{name}1"))).unwrap();
+            std::fs::write(disk.join(format!("{name}1/partition")), "1\n").unwrap();
+            disk
+        };
+        let (turning, flash, virtual_disk) = (disk("sda", "1\n"), disk("sdb", "0\n"), disk("vda", "1\n"));
+        assert!(spins(&turning, 4) && spins(&turning.join("sda1"), 4));
+        assert!(!spins(&flash, 4) && !spins(&flash.join("sdb1"), 4) && !spins(&virtual_disk.join("vda1"), 4));
+        for (name, below, expected) in [("dm-0", &turning, true), ("dm-1", &flash, false)] {
+            let volume = sys.path().join(name);
+            std::fs::create_dir_all(volume.join("slaves")).unwrap();
+            std::os::unix::fs::symlink(below, volume.join("slaves/part")).unwrap();
+            assert_eq!(spins(&volume, 4), expected, "{name}");
+        }
     }
 }

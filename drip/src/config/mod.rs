@@ -1,5 +1,6 @@
 //! drip.toml: what it may say, its defaults, and every mistake in it.
 
+mod original;
 mod section;
 mod template;
 mod url;
@@ -11,6 +12,7 @@ pub(crate) use template::template;
 pub(crate) use url::ServerUrl;
 
 use crate::collector::{Collector, plugins};
+use crate::identity;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::{Table, Value};
@@ -25,6 +27,8 @@ const DEFAULT_TIMEOUT_MS: u64 = 5_000;
 const DEFAULT_SPOOL_BYTES: u64 = 256 << 20;
 const DEFAULT_SPOOL_HOURS: u64 = 168;
 const DEFAULT_FSYNC_MS: u64 = 60_000;
+/// Metrics of one collector: a large server has some hundred disks and interfaces, a container host makes new ones all day.
+pub(crate) const DEFAULT_SERIES: u64 = 500;
 const DAY_MS: u64 = 86_400_000;
 
 /// Everything that a run needs.
@@ -36,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) root: PathBuf,
     pub(crate) spool: SpoolConfig,
     pub(crate) collectors: Vec<Configured>,
+    /// What the file says that does nothing here, or something else: sentences with its name.
+    pub(crate) notes: Vec<String>,
 }
 
 /// `[spool]`.
@@ -54,6 +60,8 @@ pub(crate) struct Configured {
     pub(crate) name: &'static str,
     pub(crate) timeout: Duration,
     pub(crate) enabled: bool,
+    /// Most different metrics that it may send.
+    pub(crate) max_series: usize,
     pub(crate) collector: Box<dyn Collector>,
 }
 
@@ -84,32 +92,40 @@ impl Config {
 
     /// Reads a file's text. All mistakes are told, not only the first.
     pub(crate) fn parse(text: &str, file: &str, overrides: Overrides) -> Result<Self, Vec<String>> {
-        let table: Table = text.parse().map_err(|e| vec![syntax_error(file, text, &e)])?;
+        let mut table: Table = text.parse().map_err(|e| vec![syntax_error(file, text, &e)])?;
+        let mut notes = Vec::new();
+        if original::is_one(&table) {
+            (table, notes) = original::translated(table, file);
+        }
         let document = Document::new(file);
         let config = Self::read(&document, &table, overrides);
         document.finish()?;
-        config.map_err(|e| vec![e])
+        config.map(|config| Self { notes, ..config }).map_err(|e| vec![e])
     }
 
     fn read(document: &Document, table: &Table, overrides: Overrides) -> Result<Self, String> {
         let mut top = Section::new(document, Some(table), String::new());
         let server = top.checked("server_url", DEFAULT_SERVER, |text| text.parse::<ServerUrl>());
-        let database = top.checked("database", DEFAULT_DATABASE, database);
+        let named =
+            if table.contains_key("database") { top.checked("database", DEFAULT_DATABASE, database) } else { None };
+        top.know("database");
         let interval = Duration::from_millis(top.integer("collection_interval_ms", DEFAULT_INTERVAL_MS, 100..=DAY_MS));
         let timeout = Duration::from_millis(top.integer("timeout_ms", DEFAULT_TIMEOUT_MS, 10..=600_000));
         let root = top.text("root", "/");
         let spool = spool(&mut top.section("spool"));
         let collectors = collectors(&mut top.section("collectors"));
         top.finish();
-        let usable = "the built-in default is not usable";
+        let server = overrides.server.or(server).ok_or("the built-in default is not usable")?;
+        let root = overrides.root.unwrap_or_else(|| PathBuf::from(root));
         Ok(Self {
-            server: overrides.server.or(server).ok_or(usable)?,
-            database: overrides.database.or(database).ok_or(usable)?,
+            database: overrides.database.or(named).unwrap_or_else(|| default_database(&server, &root)),
+            server,
             interval: overrides.interval.unwrap_or(interval),
             timeout: overrides.timeout.unwrap_or(timeout),
-            root: overrides.root.unwrap_or_else(|| PathBuf::from(root)),
+            root,
             spool,
             collectors: collectors?,
+            notes: Vec::new(),
         })
     }
 }
@@ -150,12 +166,21 @@ fn collectors(section: &mut Section<'_>) -> Result<Vec<Configured>, String> {
         let mut own = section.section(plugin.name);
         let enabled = own.bool("enabled", true);
         let timeout = own.integer("timeout_ms", plugin.timeout_ms, 10..=DAY_MS);
+        let max_series = own.integer("max_series", DEFAULT_SERIES, 1..=65_535);
+        let max_series = usize::try_from(max_series).unwrap_or(usize::MAX);
         let collector = (plugin.build)(&mut own);
         own.finish();
-        configured.push(Configured { name: plugin.name, timeout: Duration::from_millis(timeout), enabled, collector });
+        let timeout = Duration::from_millis(timeout);
+        configured.push(Configured { name: plugin.name, timeout, enabled, max_series, collector });
     }
     section.finish();
     Ok(configured)
+}
+
+/// Several hosts send to a server elsewhere, and metrics do not say which one they are of: there, each has a database by its
+/// name. To the server on this machine it is the only one.
+pub(crate) fn default_database(server: &ServerUrl, root: &Path) -> String {
+    if server.is_loopback() { DEFAULT_DATABASE.to_owned() } else { identity::database(root) }
 }
 
 /// The server checks names too; a bad one here would make every line of every cycle a rejected one.

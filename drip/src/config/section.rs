@@ -53,6 +53,13 @@ impl<'a> Section<'a> {
         Self { document, table, path, known: Vec::new() }
     }
 
+    /// Notes a key as one that may be there.
+    pub(crate) fn know(&mut self, key: &str) {
+        if !self.known.iter().any(|known| known == key) {
+            self.known.push(key.to_owned());
+        }
+    }
+
     /// The value of a key, which is known from here on.
     fn get(&mut self, key: &str) -> Option<&'a Value> {
         self.known.push(key.to_owned());

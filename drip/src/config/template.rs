@@ -1,28 +1,36 @@
 //! The drip.toml that `--init` writes: every key with its default and a comment.
 
 use super::{
-    DEFAULT_DATABASE, DEFAULT_FSYNC_MS, DEFAULT_INTERVAL_MS, DEFAULT_SERVER, DEFAULT_SPOOL_BYTES, DEFAULT_SPOOL_HOURS,
-    DEFAULT_TIMEOUT_MS,
+    DEFAULT_FSYNC_MS, DEFAULT_INTERVAL_MS, DEFAULT_SERIES, DEFAULT_SERVER, DEFAULT_SPOOL_BYTES, DEFAULT_SPOOL_HOURS,
+    DEFAULT_TIMEOUT_MS, Overrides, default_database,
 };
 use crate::collector::plugins;
 use std::fmt::Write;
+use std::path::Path;
 
-/// All of it, with the collectors that are linked into this program. The error is that two have the same name.
-pub(crate) fn template() -> Result<String, String> {
+/// All of it, with what the command line says instead of the defaults and the collectors that are linked into this program. The error is that two have the same name.
+pub(crate) fn template(overrides: &Overrides) -> Result<String, String> {
+    let server = match &overrides.server {
+        Some(server) => server.clone(),
+        None => DEFAULT_SERVER.parse()?,
+    };
+    let root = overrides.root.as_deref().unwrap_or(Path::new("/"));
+    let database = overrides.database.clone().unwrap_or_else(|| default_database(&server, root));
     let mut out = format!(
         "# drip: collects metrics of this host and sends them to a NanoTDB server. Every key is optional; the values\n\
          # below are the defaults. `drip --check --config THIS_FILE` tries them out.\n\
          \n\
          # The server, without TLS: http://host[:port][/prefix]\n\
-         server_url = \"{DEFAULT_SERVER}\"\n\
-         # Database that the samples go to. Give each host one of its own: metric names do not say which host they are of.\n\
-         database = \"{DEFAULT_DATABASE}\"\n\
+         server_url = \"{server}\"\n\
+         # Database that the samples go to: each host has one of its own, because metric names do not say which host they are\n\
+         # of. Without this line it is the host's name, and metrics where the server is on this machine.\n\
+         database = \"{database}\"\n\
          # Time between cycles, 100 to 86400000. Timestamps are whole multiples of it.\n\
          collection_interval_ms = {DEFAULT_INTERVAL_MS}\n\
          # Longest wait for an answer of the server, 10 to 600000.\n\
          timeout_ms = {DEFAULT_TIMEOUT_MS}\n\
          # What /proc and /sys are below.\n\
-         root = \"/\"\n\
+         root = {:?}\n\
          \n\
          # Where cycles wait while the server is away. As long as it answers only the write probe, below, writes.\n\
          [spool]\n\
@@ -36,12 +44,14 @@ pub(crate) fn template() -> Result<String, String> {
          fsync_ms = {DEFAULT_FSYNC_MS}\n\
          \n\
          # Collectors. `enabled = false` switches one off. One that does not answer within timeout_ms is left out until it\n\
-         # does. In skip lists, * is any characters and ? is one.\n"
+         # does. `max_series` is how many different metrics it may send: those that come first stay, the others are left out\n\
+         # and counted. In skip lists, * is any characters and ? is one.\n",
+        root.display().to_string()
     );
     for plugin in plugins()? {
         let _ = write!(
             out,
-            "\n# {}\n[collectors.{}]\nenabled = true\ntimeout_ms = {}\n",
+            "\n# {}\n[collectors.{}]\nenabled = true\ntimeout_ms = {}\nmax_series = {DEFAULT_SERIES}\n",
             plugin.about, plugin.name, plugin.timeout_ms
         );
         out.push_str(plugin.keys);

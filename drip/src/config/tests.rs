@@ -9,7 +9,7 @@ fn errors(text: &str) -> Vec<String> {
 
 #[test]
 fn the_file_that_init_writes_has_every_key_with_its_default() {
-    let text = template().unwrap();
+    let text = template(&Overrides::default()).unwrap();
     let config = Config::parse(&text, "drip.toml", Overrides::default()).unwrap_or_else(|e| panic!("{e:?}"));
     let defaults = Config::parse("", "drip.toml", Overrides::default()).unwrap_or_else(|e| panic!("{e:?}"));
     assert_eq!(config.server, defaults.server);
@@ -74,7 +74,10 @@ fn mistakes_name_the_key_the_reason_and_what_is_accepted() {
             "[collectors.network]\nskip = \"lo\"",
             "collectors.network.skip: \"lo\" is not usable; accepted: a list of texts",
         ),
-        ("[collectors.network]\nskp = []", "collectors.network.skp: unknown key; accepted: enabled, timeout_ms, skip"),
+        (
+            "[collectors.network]\nskp = []",
+            "collectors.network.skp: unknown key; accepted: enabled, timeout_ms, max_series, skip",
+        ),
         ("[collectors.onewire]\nnames = 3", "collectors.onewire.names: 3 is not usable; accepted: a table of texts"),
         ("a = ", "drip.toml: line 1, column "),
     ];
@@ -97,6 +100,37 @@ fn the_command_line_goes_before_the_file() {
     let config = Config::parse(text, "drip.toml", overrides).unwrap_or_else(|e| panic!("{e:?}"));
     assert_eq!((config.database.as_str(), config.root), ("b", PathBuf::from("/host")));
     assert_eq!(config.timeout, Duration::from_millis(50));
+}
+
+#[test]
+fn without_a_name_the_database_is_the_hosts_where_the_server_is_elsewhere() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir(root.path().join("etc")).unwrap();
+    std::fs::write(root.path().join("etc/hostname"), "Attic.lan\n").unwrap();
+    let of = |text: &str| {
+        let overrides = Overrides { root: Some(root.path().to_owned()), ..Overrides::default() };
+        Config::parse(text, "drip.toml", overrides).unwrap_or_else(|e| panic!("{e:?}")).database
+    };
+    for here in [
+        "",
+        "server_url = \"http://localhost:1\"",
+        "server_url = \"http://[::1]\"",
+        "server_url = \"http://127.9.9.9\"",
+    ] {
+        assert_eq!(of(here), "metrics", "{here}");
+    }
+    assert_eq!(of("server_url = \"http://pi.lan\""), "attic_lan");
+    assert_eq!(of("server_url = \"http://pi.lan\"\ndatabase = \"metrics\""), "metrics");
+    let overrides = Overrides {
+        server: Some("http://pi.lan".parse().unwrap()),
+        root: Some(root.path().to_owned()),
+        ..Overrides::default()
+    };
+    let text = template(&overrides).unwrap();
+    assert!(
+        text.contains("server_url = \"http://pi.lan:8428\"") && text.contains("database = \"attic_lan\""),
+        "{text}"
+    );
 }
 
 #[test]

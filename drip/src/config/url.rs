@@ -15,6 +15,15 @@ pub(crate) struct ServerUrl {
     pub(crate) prefix: String,
 }
 
+impl ServerUrl {
+    /// Whether it is this machine, as far as the name tells.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let host = self.host.as_str();
+        host.eq_ignore_ascii_case("localhost")
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+}
+
 impl std::fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "http://{}{}", self.authority, self.prefix)

@@ -22,6 +22,8 @@ const SEGMENT_BYTES: u64 = 64 << 10;
 /// Smallest part of the spool that is dropped at once: with a small spool, segments are smaller.
 const LEAST_SEGMENTS: u64 = 8;
 const SUFFIX: &str = ".lp";
+/// Instead of it, for what the server cannot take because of another host.
+const SET_ASIDE: &str = "lp-other-host";
 
 /// The spool of one drip.
 #[derive(Debug)]
@@ -277,6 +279,16 @@ impl Spool {
     pub(crate) fn done(&mut self, number: u64) {
         self.sending = None;
         self.remove(number);
+    }
+
+    /// The batch leaves the spool under another name, which it gives.
+    pub(crate) fn set_aside(&mut self, number: u64) -> PathBuf {
+        let from = self.path(number);
+        let to = from.with_extension(SET_ASIDE);
+        // When that cannot be done it is sent again by the next run.
+        let _ = std::fs::rename(&from, &to);
+        self.done(number);
+        to
     }
 
     /// A file that stays because it cannot be removed is found by the next start; the server is asked then what it has.
