@@ -64,7 +64,7 @@ export function Legend({ lines, hidden, cursor, live, onToggle, onIsolate }: Pro
 }
 
 function isRate(line: Line): boolean {
-  return line.display.perSecond === true || line.column !== undefined;
+  return line.rate === true || line.display.perSecond === true || line.column !== undefined;
 }
 
 function lastShown(line: Line): number | null {

@@ -18,6 +18,8 @@ interface Props<T> {
   empty: string;
   /** What a search looks at; without it there is none. */
   find?: (row: T) => string;
+  /** Rows of a page, where not as many as usual. */
+  most?: number;
 }
 
 /** Rows of a page; on a phone each is a card. */
@@ -25,11 +27,11 @@ const PAGE = 25;
 const CARDS = 5;
 
 /** A plain table; the first column names the row. More rows than fit a page are turned page by page, and searched. */
-export function Table<T>({ label, columns, rows, id, empty, find }: Props<T>) {
+export function Table<T>({ label, columns, rows, id, empty, find, most = PAGE }: Props<T>) {
   const page = useSignal(0);
   const search = useSignal("");
   if (rows.length === 0) return <p class="quiet">{empty}</p>;
-  const size = matchMedia("(max-width: 860px)").matches ? CARDS : PAGE;
+  const size = matchMedia("(max-width: 860px)").matches ? Math.min(CARDS, most) : most;
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   const found =
     find && words.length > 0

@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { serverNow } from "../state/clock";
 import { clockStyle } from "../state/prefs";
+import { printing } from "../state/printing";
 import { stepped } from "../state/router";
 import { lookback, panBy, range, rangeBefore, rangeProblem, setRange, zoomBy } from "../state/time-range";
 import { formatDuration, spaced } from "../time/duration";
@@ -65,6 +66,11 @@ export function TimeBar({ lookbackMs, auto }: { lookbackMs: number; auto?: strin
       )}
       {asking.value && <RangeDialog lookbackMs={lookbackMs} onClose={() => (asking.value = false)} />}
     </div>
+    {printing.value && (
+      <p class="quiet whole">
+        {current.kind === "auto" && auto ? "" : `${fixedLabel(...bounds(current, serverNow(), lookbackMs))}; `}printed {formatDateTime(serverNow(), clockStyle.value, "minute")} ({clockStyle.value.zone})
+      </p>
+    )}
     {problem !== null && (
       <p class="row notice bad whole" role="alert">
         <span>The address is not understood: {problem}. Shown is {auto ? "what each panel says" : `the last ${spaced(formatDuration(lookbackMs))}`}.</span>

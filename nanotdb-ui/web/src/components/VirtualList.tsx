@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 
-/** Rows beyond the edges: what the keyboard moves to next is there. */
+/** Rows beyond the edges, once it is moved or the keyboard is in it: what comes next is there. Before that there are none that are cut. */
 const MORE = 8;
 
 interface Props {
@@ -18,12 +18,14 @@ interface Props {
 export function VirtualList({ label, count, row, of, children }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const seen = useSignal({ top: 0, height: 600 });
+  const used = useSignal(false);
   const size = matchMedia("(pointer: coarse)").matches ? 44 : 36;
   useLayoutEffect(() => {
     const element = host.current;
     if (!element) return;
     const look = () => {
       const { scrollTop: top, clientHeight: height } = element;
+      if (top > 0) used.value = true;
       // In steps: not every pixel makes the rows anew.
       const next = { top: Math.floor(top / size / 4) * 4 * size, height };
       if (next.top !== seen.peek().top || next.height !== seen.peek().height) seen.value = next;
@@ -41,8 +43,9 @@ export function VirtualList({ label, count, row, of, children }: Props) {
     if (host.current) host.current.scrollTop = 0;
   }, [of]);
   const { top, height } = seen.value;
+  const rests = top === 0 && !used.value;
   const first = Math.min(Math.max(0, Math.floor(top / size) - MORE), Math.max(0, count - 1));
-  const last = Math.min(count, Math.ceil((top + height) / size) + MORE + 4);
+  const last = Math.min(count, rests ? Math.max(1, Math.floor(height / size)) : Math.ceil((top + height) / size) + MORE + 4);
   const rows = [];
   for (let i = first; i < last; i++) {
     const { key, content } = row(i);
@@ -53,7 +56,7 @@ export function VirtualList({ label, count, row, of, children }: Props) {
     );
   }
   return (
-    <div class="scroll" ref={host} tabIndex={0} role="region" aria-label={label}>
+    <div class="scroll" ref={host} tabIndex={0} role="region" aria-label={label} onFocusIn={() => (used.value = true)}>
       <ul class="virtual" style={{ height: `${count * size}px` }}>
         {rows}
       </ul>

@@ -5,6 +5,7 @@ import { Link } from "../components/Link";
 import { Table } from "../components/Table";
 import { clockStyle, unitStyle } from "../state/prefs";
 import { now } from "../state/clock";
+import { query } from "../state/router";
 import { settings } from "../state/server-settings";
 import { formatAge } from "../time/duration";
 import { formatDateTime } from "../time/format";
@@ -54,8 +55,12 @@ function perSample({ points, open_points, data_bytes }: EngineAnswer["databases"
 }
 
 export function Overview({ engine }: { engine: EngineAnswer }) {
+  // Who comes from the status line wants to see these first.
+  const asked = query.value.get("show") === "refused";
+  const refused = <Refused requests={engine.rejections ?? []} wanted={asked} />;
   return (
     <>
+      {asked && refused}
       <section class="panel" aria-label="Databases">
         <header class="row">
           <h2>Databases</h2>
@@ -80,7 +85,7 @@ export function Overview({ engine }: { engine: EngineAnswer }) {
           ]}
         />
       </section>
-      <Refused requests={engine.rejections ?? []} />
+      {!asked && refused}
       <div class="columns">
         <section class="panel" aria-label="Process">
           <header class="row">

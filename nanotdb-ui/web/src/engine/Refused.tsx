@@ -1,10 +1,8 @@
 /** Lines that were refused: which, from whom, and why. */
-import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Refused as Request } from "../api/types";
 import { Table } from "../components/Table";
 import { now } from "../state/clock";
 import { clockStyle } from "../state/prefs";
-import { query } from "../state/router";
 import { formatAge } from "../time/duration";
 import { formatDateTime } from "../time/format";
 import { grouped } from "../scale/number";
@@ -27,16 +25,12 @@ function Lines({ lines, rejected }: Request) {
   );
 }
 
-export function Refused({ requests }: { requests: Request[] }) {
-  const ref = useRef<HTMLElement>(null);
-  const wanted = query.value.get("show") === "refused";
-  useLayoutEffect(() => {
-    if (wanted) ref.current?.scrollIntoView({ block: "start" });
-  }, [wanted]);
+/** `wanted`: told that there are none, too. */
+export function Refused({ requests, wanted }: { requests: Request[]; wanted: boolean }) {
   if (requests.length === 0 && !wanted) return null;
   const rows: Row[] = requests.map((request, i) => ({ ...request, key: `${request.t_ms}/${i}` }));
   return (
-    <section ref={ref} class="panel target" aria-label="Refused lines">
+    <section class="panel" aria-label="Refused lines">
       <header class="row">
         <h2>Refused lines</h2>
         <span class="quiet">the newest requests since the start</span>

@@ -86,7 +86,7 @@ export default function Explore() {
       </aside>
       <div class="explore-main">
         <div class="bar row">
-          <h1>Explore</h1>
+          <h1 class="told">Explore</h1>
           <span class="narrow">
             <Button icon="search" onClick={() => (picking.value = true)}>
               Metrics
@@ -95,8 +95,8 @@ export default function Explore() {
           <TimeBar lookbackMs={EXPLORE_MS} />
           <Compare back={back} />
           {!settings.read_only && (
-            <Button icon="plus" disabled={choices.length === 0} onClick={() => (adding.value = true)}>
-              Add to dashboard
+            <Button icon="plus" label="Add to dashboard" disabled={choices.length === 0} onClick={() => (adding.value = true)}>
+              <span>Add to dashboard</span>
             </Button>
           )}
         </div>

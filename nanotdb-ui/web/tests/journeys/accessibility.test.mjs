@@ -6,7 +6,20 @@ import { journey } from "../lib/journey.mjs";
 import { series } from "../lib/nanotdb.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const PAGES = ["/", "/dashboard", "/dashboard/edit", "/dashboard/edit?view=json", "/explore", "/explore?m=demo/cpu.busy_pct", "/engine", "/engine?db=demo", "/api-tester", "/dashboard/no-such-group"];
+const PAGES = ["/", "/dashboard", "/dashboard/edit", "/dashboard/edit?view=json", "/explore", "/explore?m=demo/cpu.busy_pct", "/engine", "/engine?db=demo", "/api-tester", "/dashboard/no-such-group", "/no-such-page", "/?range=abc&db=none", "/engine?show=refused"];
+
+/** What is open on a page: a table instead of a chart, a dialog over it. */
+const OPENED = [
+  ["/explore?m=demo/cpu.busy_pct", async (page) => {
+    await page.getByRole("button", { name: /^Actions of/ }).click();
+    await page.getByRole("button", { name: "View as table" }).click();
+    await page.getByRole("group", { name: / as table$/ }).waitFor();
+  }],
+  ["/", async (page) => {
+    await page.getByRole("button", { name: "Settings of this browser" }).click();
+    await page.getByRole("dialog").waitFor();
+  }],
+];
 
 async function violations(page) {
   await page.evaluate(axe);
@@ -33,6 +46,13 @@ for (const state of ["empty", "loaded", "error"]) {
           await page.goto(server.url + path);
           await page.waitForTimeout(500);
           for (const one of await violations(page)) found.push(`${path} ${theme} ${width}: ${one}`);
+        }
+        if (state === "loaded") {
+          for (const [path, act] of OPENED) {
+            await page.goto(server.url + path);
+            await act(page);
+            for (const one of await violations(page)) found.push(`${path} opened ${theme} ${width}: ${one}`);
+          }
         }
         await context.close();
       }

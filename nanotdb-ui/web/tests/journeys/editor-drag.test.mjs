@@ -79,3 +79,22 @@ journey("the form of a widget and a new widget come into sight", async ({ server
     check();
   }
 });
+
+journey("a new widget is no mistake before anything was done; every aggregate of the server is offered", async ({ server, browser }) => {
+  await prepared(server);
+  const { page, check } = await open(browser, `${server.url}/dashboard/edit`);
+  const validated = page.waitForResponse((response) => response.url().includes("/validate"));
+  await page.getByRole("button", { name: "Widget", exact: true }).click();
+  assert.equal((await (await validated).json()).ok, false, "the server finds it without metrics");
+  await page.getByText("There are changes that are not saved.").waitFor();
+  assert.equal(await page.locator("[data-card=new_chart] .badge.critical").count(), 0);
+  // To save it is another thing.
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByText(/^1 error: widgets › new_chart › series/).waitFor();
+
+  await page.getByRole("button", { name: "Edit One" }).click();
+  await page.getByText("Database, unit, thresholds").click();
+  const { data } = await fetch(`${server.url}/api/v1/aggregates`).then((response) => response.json());
+  const offered = await page.getByLabel("Value").locator("option").allInnerTexts();
+  assert.deepEqual(offered, ["average and band", ...data.result]);
+});

@@ -30,3 +30,19 @@ journey("text of the JSON tab that is not JSON is neither lost without a word no
   assert.equal((await fetch(`${server.url}/api/dashboard-config/backups`).then((r) => r.json())).backups.length, 0);
   check();
 });
+
+journey("what is no dashboard is told while it is typed, and not saved", async ({ server, browser }) => {
+  await server.import(["host/sys.load1 1.25"]);
+  // A refused save is logged by browsers.
+  const { page } = await open(browser, `${server.url}/dashboard/edit?view=json`, { awayIsFine: true });
+  const text = page.locator("textarea");
+  await text.waitFor();
+  const before = await text.inputValue();
+  // An answer of the API, pasted whole.
+  await text.fill(JSON.stringify({ status: 200, body: JSON.parse(before) }));
+  await page.getByRole("button", { name: "title: must be given" }).waitFor();
+  await page.getByRole("button", { name: "groups: must have at least one group" }).waitFor();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByText("2 errors: title: must be given").waitFor();
+  assert.equal((await fetch(`${server.url}/api/dashboard-config/backups`).then((r) => r.json())).backups.length, 0);
+});

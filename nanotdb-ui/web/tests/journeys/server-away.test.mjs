@@ -10,6 +10,10 @@ journey("a killed server is told, what was there stays, and it goes on by itself
   await server.kill();
   await page.getByText("server away").waitFor({ timeout: 20_000 });
   await page.getByText("not updating").first().waitFor();
+  // The status line does not go on to say that samples are taken, and values are as old as they are.
+  await page.locator("dl.strip").getByText("no answer").waitFor();
+  await page.locator("dl.strip").getByText("taking samples").waitFor({ state: "detached" });
+  await page.locator(".legend").first().getByText(/\d+ s old/).waitFor();
   await until("the chart stays", async () => (await chartState(page)).rows > 100);
   await server.run();
   await page.getByRole("status").getByText("live").waitFor({ timeout: 30_000 });

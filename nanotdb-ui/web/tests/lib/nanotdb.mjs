@@ -31,13 +31,14 @@ export class Server {
     return server;
   }
 
-  async run() {
+  /** `healthy`: wait until all is well, and not only until there is an answer. */
+  async run({ healthy = true } = {}) {
     this.process = spawn(BINARY, ["--config", join(this.dir, "engine.toml")], { stdio: ["ignore", "ignore", "pipe"] });
     this.log = "";
     this.process.stderr.on("data", (data) => (this.log += data));
     for (let i = 0; i < 200; i++) {
       try {
-        if ((await fetch(`${this.url}/health`)).ok) return;
+        if ((await fetch(`${this.url}/health`)).ok || !healthy) return;
       } catch {
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
