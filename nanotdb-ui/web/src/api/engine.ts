@@ -21,3 +21,8 @@ export async function startJob(kind: Job["kind"], db: string, partition: string 
 export async function stopJob(id: string): Promise<Job> {
   return (await request<Job>(`/api/v1/ui/jobs/${encodeURIComponent(id)}`, { method: "DELETE" })).body;
 }
+
+/** What was mended has been seen; of all databases with null. */
+export async function acknowledge(db: string | null): Promise<void> {
+  await request("/api/v1/ui/acknowledge", { json: { db } });
+}

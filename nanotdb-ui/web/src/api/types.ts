@@ -67,6 +67,8 @@ export interface StatusAnswer {
   data_bytes: number;
   disk_free_bytes: number | null;
   read_only: string[];
+  /** Warnings that are told by the engine page. */
+  warnings?: number;
 }
 
 export interface CatalogDatabase {
@@ -145,6 +147,16 @@ export interface EngineAnswer {
   databases: EngineDatabase[];
   plugins?: { kind: string; name: string; id?: number; also?: string[]; about: string }[];
   rejections?: Refused[];
+  warnings?: Warning[];
+}
+
+/** What was mended, or else is to know of a database. */
+export interface Warning {
+  db: string;
+  /** null: it is so now. */
+  since_ms: number | null;
+  text: string;
+  can_acknowledge: boolean;
 }
 
 /** A request with lines that were refused. */
@@ -201,6 +213,7 @@ export interface DatabaseAnswer {
     tail: string;
   };
   wal_tail: { metric: string; t_ms: number; v: number | null }[];
+  warnings?: Warning[];
 }
 
 export interface Job {

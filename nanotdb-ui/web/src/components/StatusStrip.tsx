@@ -81,6 +81,13 @@ export function StatusStrip() {
           <Badge kind="ok">taking samples</Badge>
         )}
       </Fact>
+      {(current.warnings ?? 0) > 0 && (
+        <Fact name="Warnings">
+          <Link href={settings.engine_path}>
+            <Badge kind="warning">{current.warnings}</Badge>
+          </Link>
+        </Fact>
+      )}
       <Fact name="Coming in">{away ? "not known" : counting ? "counting …" : rate === 0 ? "nothing" : `${significant(rate, 3)} samples/s`}</Fact>
       <Fact name="Since start">{grouped(current.samples_total)} samples</Fact>
       <Fact name="Rejected">

@@ -20,6 +20,7 @@ import { Jobs } from "./Jobs";
 import { bytes, StateBadge } from "./Overview";
 import { Partitions } from "./Partitions";
 import { SettingsTable } from "./SettingsTable";
+import { Warnings } from "./Warnings";
 
 export function Database({ name }: { name: string }) {
   const again = useSignal(0);
@@ -38,6 +39,7 @@ export function Database({ name }: { name: string }) {
                 <StateBadge state={db.state} reason={db.reason} />
               </p>
             )}
+            <Warnings list={db.warnings ?? []} db={name} onDone={answer.reload} />
             <Partitions db={name} partitions={db.partitions} onStarted={() => (again.value += 1)} />
             <div class="columns">
               <Log db={db} />

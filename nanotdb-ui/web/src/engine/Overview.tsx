@@ -14,6 +14,7 @@ import { formatSeconds } from "../scale/units";
 import { Counts } from "./Counts";
 import { Refused } from "./Refused";
 import { SettingsTable } from "./SettingsTable";
+import { Warnings } from "./Warnings";
 
 const milliseconds = (ms: number | null) => (ms === null ? "–" : `${significant(ms, 3)} ms`);
 
@@ -54,12 +55,13 @@ function perSample({ points, open_points, data_bytes }: EngineAnswer["databases"
   return stored > 0 ? significant(data_bytes / stored, 3) : "–";
 }
 
-export function Overview({ engine }: { engine: EngineAnswer }) {
+export function Overview({ engine, reload }: { engine: EngineAnswer; reload: () => void }) {
   // Who comes from the status line wants to see these first.
   const asked = query.value.get("show") === "refused";
   const refused = <Refused requests={engine.rejections ?? []} wanted={asked} />;
   return (
     <>
+      <Warnings list={engine.warnings ?? []} onDone={reload} />
       {asked && refused}
       <section class="panel" aria-label="Databases">
         <header class="row">

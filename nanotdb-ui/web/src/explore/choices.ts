@@ -1,5 +1,6 @@
 /** What Explore shows, as it stands in the address. */
 import { setQuery } from "../state/router";
+import { parseDuration } from "../time/duration";
 
 const RATE = "rate:";
 
@@ -18,6 +19,16 @@ export function readChoices(params: URLSearchParams): Choice[] {
     const slash = name.indexOf("/");
     return slash > 0 ? [{ name, db: name.slice(0, slash), metric: name.slice(slash + 1), rate }] : [];
   });
+}
+
+/** What of the address is none, in words. */
+export function misread(params: URLSearchParams): string[] {
+  const nameless = params.getAll("m").filter((text) => text.replace(RATE, "").indexOf("/") <= 0);
+  const compare = params.get("compare");
+  return [
+    ...nameless.map((text) => `m=${text} is no metric: it is written database/metric`),
+    ...(compare !== null && parseDuration(compare) === null ? [`compare=${compare} is no length of time, such as 1d`] : []),
+  ];
 }
 
 export function writeChoices(choices: Choice[]): void {

@@ -16,7 +16,7 @@ function Whole() {
   return (
     <div class="stack">
       <Loaded what="The engine" answer={answer}>
-        {(engine) => <Overview engine={engine} />}
+        {(engine) => <Overview engine={engine} reload={answer.reload} />}
       </Loaded>
     </div>
   );

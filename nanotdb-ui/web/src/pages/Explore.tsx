@@ -15,7 +15,7 @@ import { settings } from "../state/server-settings";
 import { range } from "../state/time-range";
 import { displayOf, looksLikeCounter } from "../scale/units";
 import { formatDuration, parseDuration, spaced } from "../time/duration";
-import { readChoices, writeChoices } from "../explore/choices";
+import { misread, readChoices, writeChoices } from "../explore/choices";
 import { Compare } from "../explore/Compare";
 import { Statistics } from "../explore/Statistics";
 
@@ -100,6 +100,11 @@ export default function Explore() {
             </Button>
           )}
         </div>
+        {misread(query.value).map((text) => (
+          <p key={text} class="bad" role="alert">
+            The address is not understood: {text}.
+          </p>
+        ))}
         {choices.length === 0 ? (
           <div class="panel message">
             <Icon name="chart" />

@@ -32,6 +32,11 @@ journey("links are read as they are meant, and what cannot be read is said", asy
   await page.getByRole("button", { name: "Take it out of the address" }).click();
   await until("gone", async () => (await alert.count()) === 0 && !page.url().includes("from"));
 
+  await page.goto(`${server.url}/explore?m=demo/room.temp&m=humidity&compare=often`);
+  await alert.getByText("m=humidity is no metric").waitFor();
+  await alert.getByText("compare=often is no length of time").waitFor();
+  await chartState(page);
+
   await page.goto(`${server.url}/?db=nodb`);
   await alert.getByText("There is no database “nodb”.").waitFor();
   await page.getByRole("link", { name: "All databases" }).click();

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { extent } from "../../src/scale/extent";
 import { digitsFor, formatBytes, grouped, significant } from "../../src/scale/number";
+import { noiseOf } from "../../src/charts/model";
 import { axisKey, displayOf, formatSeconds, formatShown, looksLikeCounter, shown, type UnitStyle } from "../../src/scale/units";
 
 const STYLE: UnitStyle = { bytes: "binary", temperature: "celsius", raw: false };
@@ -173,5 +174,29 @@ describe("sensors at home", () => {
 
   test("what no prefix makes readable is written with an exponent", () => {
     expect(formatShown(9.501097e29, displayOf("x", false, STYLE), STYLE)).toBe("9.501e29");
+  });
+});
+
+describe("the rate of a counter of 32-bit floats", () => {
+  const line = (type: string, v: number, rate = true) => ({
+    rate,
+    display: { ...displayOf("meter.x_total", true, STYLE) },
+    series: { type, intervalMs: 10_000, last: { t: 0, v }, stepMs: 0, aggregated: false, t: [], v: [] },
+  });
+
+  test("is noisy by its last bit in the time between two samples", () => {
+    // 2^23 counts in steps of 1; 10 s apart, up and down.
+    expect(noiseOf(line("float32", 2 ** 23))).toBeCloseTo(0.2, 6);
+    expect(noiseOf(line("float64", 2 ** 23))).toBe(0);
+    expect(noiseOf(line("float32", 2 ** 23, false))).toBe(0);
+    expect(noiseOf(line("float32", 0))).toBe(0);
+  });
+
+  test("is not zoomed into", () => {
+    expect(extent(4.9, 5.1, Infinity, 0.2 + 1e-9)).toEqual([4.5, 5.5]);
+    const [low, high] = extent(4.9, 5.1);
+    expect(high - low).toBeLessThan(0.3);
+    // What differs by more is shown as it is.
+    expect(extent(4, 6, Infinity, 0.2)).toEqual(extent(4, 6));
   });
 });
