@@ -137,6 +137,11 @@ impl Error {
         Error::BadInput(message.into())
     }
 
+    /// Whether the same request, unchanged, may do later: trouble of the machine or of a database, not of the input.
+    pub fn may_pass(&self) -> bool {
+        !matches!(self, Error::BadInput(_) | Error::Limit { .. } | Error::NotFound(_) | Error::Config { .. })
+    }
+
     /// Whether a file was not there: a process beside this one may have renamed or removed it.
     pub(crate) fn is_missing_file(&self) -> bool {
         matches!(self, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)

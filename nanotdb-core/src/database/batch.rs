@@ -28,6 +28,11 @@ pub struct BatchOutcome {
     pub rejected: u64,
     /// The first [`Batch::MAX_REPORTED`] of them, by line.
     pub rejections: Vec<Rejection>,
+    /// How many of the refused ones are no mistake of the sender, so that they may be sent again: a full disk, a database that takes no
+    /// samples.
+    pub failed: u64,
+    /// Why the first of those failed.
+    pub failure: Option<String>,
 }
 
 impl BatchOutcome {
@@ -37,6 +42,19 @@ impl BatchOutcome {
         if self.rejections.len() < Batch::MAX_REPORTED {
             self.rejections.push(Rejection { line, reason: reason() });
         }
+    }
+
+    /// Notes that `rows` of the refused samples failed for what is no mistake of the sender.
+    pub(crate) fn fail(&mut self, rows: u64, error: &crate::Error) {
+        self.failed = self.failed.saturating_add(rows);
+        self.failure.get_or_insert_with(|| error.to_string());
+    }
+
+    /// Takes back that `rows` samples were stored: `error` makes it uncertain.
+    pub(crate) fn take_back(&mut self, rows: u64, error: &crate::Error) {
+        self.accepted = self.accepted.saturating_sub(rows);
+        self.rejected = self.rejected.saturating_add(rows);
+        self.fail(rows, error);
     }
 
     /// Rejections by line.
@@ -51,6 +69,10 @@ impl BatchOutcome {
         self.rejections.extend(later.rejections);
         self.sort_rejections();
         self.rejections.truncate(Batch::MAX_REPORTED);
+        self.failed = self.failed.saturating_add(later.failed);
+        if self.failure.is_none() {
+            self.failure = later.failure;
+        }
     }
 }
 

@@ -13,13 +13,21 @@ use std::sync::{Arc, PoisonError};
 #[must_use = "settle it before acknowledging"]
 pub struct Submitted {
     outcome: BatchOutcome,
-    owed: Vec<(Arc<Database>, Receipt)>,
+    owed: Vec<Owed>,
+}
+
+/// What one database still has to do for a batch.
+struct Owed {
+    database: Arc<Database>,
+    receipt: Receipt,
+    /// Samples of the batch that it has taken.
+    rows: u64,
 }
 
 impl Submitted {
     /// Whether [`Engine::settle`] will flush pages, or wait for a flush, which takes much longer than the fsync of a batch.
     pub fn must_flush(&self) -> bool {
-        self.owed.iter().any(|(_, receipt)| receipt.flush)
+        self.owed.iter().any(|owed| owed.receipt.flush)
     }
 
     /// Whether [`Engine::settle`] will wait for the disk. When false it returns at once.
@@ -51,15 +59,30 @@ impl Engine {
 
     /// Second step: waits until the batch is as durable as `wal.fsync_policy` promises; and for the flush of pages when more
     /// came during the last one than it could keep up with, or when no thread of the engine flushes.
+    ///
+    /// A database that fails keeps the others from nothing: its samples are counted as [`BatchOutcome::failed`]. An error means that no
+    /// sample is known to be durable.
     pub fn settle(&self, submitted: Submitted) -> Result<BatchOutcome> {
-        for (database, receipt) in submitted.owed {
+        let Submitted { mut outcome, owed } = submitted;
+        let mut failure = None;
+        for Owed { database, receipt, rows } in owed {
             let queue = if receipt.flush { self.flush_queue() } else { None };
-            let wake = database.settle(receipt, queue.is_some())?;
-            if let Some(queue) = queue.filter(|_| wake) {
-                queue.wake(&database);
+            match database.settle(receipt, queue.is_some()) {
+                Ok(wake) => {
+                    if let Some(queue) = queue.filter(|_| wake) {
+                        queue.wake(&database);
+                    }
+                }
+                Err(error) => {
+                    outcome.take_back(rows, &error);
+                    failure = Some(error);
+                }
             }
         }
-        Ok(submitted.outcome)
+        match failure {
+            Some(error) if outcome.accepted == 0 => Err(error),
+            _ => Ok(outcome),
+        }
     }
 
     /// Stores a batch: `submit`, then `settle`.
@@ -107,8 +130,9 @@ impl Engine {
             }
             other => other?,
         };
+        let before = submitted.outcome.accepted;
         let receipt = database.submit(batch, None, &mut submitted.outcome)?;
-        self.owe(submitted, database, receipt);
+        self.owe(submitted, database, receipt, before);
         Ok(())
     }
 
@@ -134,12 +158,13 @@ impl Engine {
         let mut failure = None;
         for (at, rows) in by_database.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
             let Some(name) = batch.databases.get(at).cloned() else { continue };
+            let before = submitted.outcome.accepted;
             let stored = self.get_or_create(&name).and_then(|database| {
                 let receipt = database.submit(batch, Some(&rows), &mut submitted.outcome)?;
                 Ok((database, receipt))
             });
             match stored {
-                Ok((database, receipt)) => self.owe(submitted, database, receipt),
+                Ok((database, receipt)) => self.owe(submitted, database, receipt, before),
                 Err(error) => {
                     let counters = self.counters();
                     let is_limit = matches!(error, Error::Limit { .. });
@@ -161,8 +186,8 @@ impl Engine {
         self.inner.flusher.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.queue()
     }
 
-    /// Leaves what the flusher can do to it, and notes the rest.
-    fn owe(&self, submitted: &mut Submitted, database: Arc<Database>, mut receipt: Receipt) {
+    /// Leaves what the flusher can do to it, and notes the rest. `before` is how many samples were stored before those of this database.
+    fn owe(&self, submitted: &mut Submitted, database: Arc<Database>, mut receipt: Receipt, before: u64) {
         if receipt.flush
             && !receipt.flush_first
             && let Some(queue) = self.flush_queue()
@@ -171,7 +196,8 @@ impl Engine {
             receipt.flush = false;
         }
         if receipt.must_wait() {
-            submitted.owed.push((database, receipt));
+            let rows = submitted.outcome.accepted.saturating_sub(before);
+            submitted.owed.push(Owed { database, receipt, rows });
         }
     }
 }
@@ -182,8 +208,17 @@ fn reject_all(batch: &Batch, which: Option<&[u32]>, error: &Error, outcome: &mut
             outcome.reject(u64::from(row.line), || error.to_string());
         }
     };
-    match which {
-        Some(which) => which.iter().for_each(|at| reject(*at as usize)),
-        None => (0..batch.rows.len()).for_each(reject),
+    let rows = match which {
+        Some(which) => {
+            which.iter().for_each(|at| reject(*at as usize));
+            which.len()
+        }
+        None => {
+            (0..batch.rows.len()).for_each(reject);
+            batch.rows.len()
+        }
+    };
+    if error.may_pass() {
+        outcome.fail(rows as u64, error);
     }
 }

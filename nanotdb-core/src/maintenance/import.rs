@@ -180,7 +180,7 @@ mod tests {
         let mut report = ImportReport::default();
         for line in 0..30 {
             let rejections = vec![Rejection { line, reason: "bad".into() }];
-            report.add(BatchOutcome { accepted: 2, rejected: 1, rejections });
+            report.add(BatchOutcome { accepted: 2, rejected: 1, rejections, ..BatchOutcome::default() });
         }
         assert_eq!((report.accepted, report.rejected, report.rejections.len()), (60, 30, Batch::MAX_REPORTED));
         assert_eq!(report.rejections.last().map(|r| r.line), Some(19));

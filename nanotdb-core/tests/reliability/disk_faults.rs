@@ -43,6 +43,23 @@ fn r07_health_tells_of_a_full_disk_until_a_batch_is_stored_again() {
     assert_eq!(engine.health(), []);
 }
 
+/// Where one database has no room and another has, the outcome says which samples are to come again.
+#[test]
+fn r07_what_the_machine_could_not_store_is_told_apart_from_what_was_wrong() {
+    let bench = Bench::new(FsyncPolicy::Segment, 1_000);
+    let engine = bench.open();
+    send(&engine, &[("home", "a", int(1), T)]);
+    // Enough for a row, but not for the files of a new database.
+    bench.vfs.set_capacity(Some(bench.vfs.used() + 500));
+    let outcome = try_send(
+        &engine,
+        &[("home", "a", int(2), T + SECOND), ("new", "a", int(1), T), ("home", "a", int(0), T - SECOND)],
+    );
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.accepted, outcome.rejected, outcome.failed), (1, 2, 1), "{:?}", outcome.rejections);
+    assert!(outcome.failure.unwrap().contains("no space left on device"));
+}
+
 /// One row of one series with its fate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fate {
