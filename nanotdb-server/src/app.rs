@@ -1,8 +1,12 @@
 //! What all requests share.
 
 use crate::body::BodyLimits;
+use crate::connections::Connections;
+use crate::files::most_connections;
+use crate::hosts::Hosts;
 use crate::limits::RequestLimit;
 use crate::rejections::Rejections;
+use crate::request_body::Pace;
 use crate::routes::import::BufferPool;
 use crate::routes::ui::{DashboardStore, Intervals, Jobs, MOST_STREAMS};
 use crate::telemetry::{Process, Telemetry};
@@ -21,8 +25,12 @@ pub(crate) struct App {
     pub(crate) clock: Arc<dyn Clock>,
     /// `[limits]`
     pub(crate) limits: LimitsSection,
+    /// Names under which it may be asked for.
+    pub(crate) hosts: Hosts,
     /// Requests at once.
     pub(crate) requests: RequestLimit,
+    /// Open connections.
+    pub(crate) connections: Arc<Connections>,
     /// Reused buffers of imports.
     pub(crate) buffers: BufferPool,
     /// The newest requests with refused lines.
@@ -44,14 +52,17 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Serves `engine`.
-    pub(crate) fn new(engine: Engine, clock: Arc<dyn Clock>) -> Self {
+    /// Serves `engine` at the address `listen`.
+    pub(crate) fn new(engine: Engine, clock: Arc<dyn Clock>, listen: &str) -> Self {
         let limits = engine.config().limits.clone();
         let requests = RequestLimit::new(limits.max_concurrent_requests);
         let telemetry = Arc::new(Telemetry::new(requests.clone()));
         engine.add_stats_source(telemetry.clone());
         engine.add_stats_source(Arc::new(Process::new(clock.clone())));
+        let most = most_connections(limits.max_connections);
         Self {
+            connections: Connections::new(requests.clone(), most, limits.max_connections_per_address),
+            hosts: Hosts::new(&engine.config().access.hosts, listen),
             requests,
             buffers: BufferPool::default(),
             rejections: Rejections::default(),
@@ -66,6 +77,11 @@ impl App {
             clock,
             limits,
         }
+    }
+
+    /// How fast request bodies have to come.
+    pub(crate) fn pace(&self) -> Pace {
+        Pace { rate: self.limits.min_body_rate, longest: self.limits.max_body_time }
     }
 
     /// Limits of request bodies.

@@ -60,7 +60,7 @@ pub(crate) struct BodyReader<B> {
 impl<B> BodyReader<B>
 where
     B: Body<Data = Bytes> + Unpin,
-    B::Error: std::fmt::Display,
+    ApiError: From<B::Error>,
 {
     /// Reads `body` within `limits`.
     pub(crate) fn new(body: B, limits: BodyLimits) -> Self {
@@ -73,7 +73,7 @@ where
             let frame = match tokio::time::timeout(self.timeout, self.body.frame()).await {
                 Ok(Some(Ok(frame))) => frame,
                 Ok(None) => return Ok(None),
-                Ok(Some(Err(error))) => return Err(ApiError::bad(format!("reading the request body: {error}"))),
+                Ok(Some(Err(error))) => return Err(error.into()),
                 Err(_) => {
                     return Err(ApiError::new(
                         StatusCode::REQUEST_TIMEOUT,

@@ -50,7 +50,7 @@ impl Served {
         assert_eq!(engine.write_batch(&mut batch).unwrap().accepted, SAMPLES as u64);
         engine.close().unwrap();
         let (engine, clock) = open();
-        let app = Arc::new(App::new(engine, clock));
+        let app = Arc::new(App::new(engine, clock, "127.0.0.1:0"));
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {

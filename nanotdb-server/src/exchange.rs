@@ -1,15 +1,16 @@
 //! What handlers need of one request, beside warp's own view of it.
 
+use crate::params;
+use crate::request_body::RequestBody;
 use crate::respond::ApiError;
+use crate::routes::table::Endpoint;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Uri, request::Parts};
-use hyper::body::Incoming;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// One request on its way through the filters. The body is kept out of warp's request, so that handlers get
 /// hyper's buffers as they came off the socket instead of boxed copies of them.
-#[derive(Debug)]
 pub(crate) struct Exchange {
     /// Method.
     pub(crate) method: Method,
@@ -24,14 +25,15 @@ pub(crate) struct Exchange {
     /// Whether `Accept-Encoding` takes gzip.
     pub(crate) accepts_gzip: bool,
     headers: HeaderMap,
-    body: Mutex<Option<Incoming>>,
+    body: Mutex<Option<RequestBody>>,
     endpoint: AtomicU8,
+    row: OnceLock<&'static Endpoint>,
     received: AtomicU64,
 }
 
 impl Exchange {
     /// Takes what handlers need, the headers out of `parts`.
-    pub(crate) fn new(parts: &mut Parts, body: Option<Incoming>) -> Self {
+    pub(crate) fn new(parts: &mut Parts, body: Option<RequestBody>) -> Self {
         let header = |name| parts.headers.get(name).cloned();
         Self {
             method: parts.method.clone(),
@@ -43,6 +45,7 @@ impl Exchange {
             headers: std::mem::take(&mut parts.headers),
             body: Mutex::new(body),
             endpoint: AtomicU8::new(0),
+            row: OnceLock::new(),
             received: AtomicU64::new(0),
         }
     }
@@ -52,8 +55,13 @@ impl Exchange {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// All headers.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// The request body; once.
-    pub(crate) fn take_body(&self) -> Result<Incoming, ApiError> {
+    pub(crate) fn take_body(&self) -> Result<RequestBody, ApiError> {
         let body = self.body.lock().unwrap_or_else(PoisonError::into_inner).take();
         body.ok_or_else(ApiError::internal)
     }
@@ -66,6 +74,17 @@ impl Exchange {
     /// See [`Exchange::set_endpoint`]; 0 when no route took the request.
     pub(crate) fn endpoint(&self) -> usize {
         usize::from(self.endpoint.load(Ordering::Relaxed))
+    }
+
+    /// Notes the endpoint that answers. Names in the query string that it does not know are refused.
+    pub(crate) fn set_row(&self, row: &'static Endpoint) -> Result<(), ApiError> {
+        let _ = self.row.set(row);
+        self.uri.query().map_or(Ok(()), |query| params::check_names(query.as_bytes(), row))
+    }
+
+    /// The endpoint that answers, once it is known.
+    pub(crate) fn row(&self) -> Option<&'static Endpoint> {
+        self.row.get().copied()
     }
 
     /// Counts body bytes as they came off the wire.

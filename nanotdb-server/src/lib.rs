@@ -15,16 +15,20 @@ mod app;
 mod args;
 mod blocking;
 mod body;
+mod connections;
 #[cfg(test)]
 mod cut_answers;
 mod demo;
 mod exchange;
+mod files;
+mod hosts;
 mod json_stream;
 mod limits;
 mod logging;
 mod matrix_text;
 mod params;
 mod rejections;
+mod request_body;
 mod respond;
 mod routes;
 mod serve;
@@ -124,8 +128,9 @@ struct Address<'a> {
 fn serve_location(location: &Location, address: Address<'_>, demo: Option<&Demo>, vfs: Arc<dyn Vfs>) -> Result<()> {
     let (config, warnings) = configuration(vfs.as_ref(), location)?;
     logging::start(&config.logging, &location.root).context("starting the log")?;
+    // They name the file.
     for warning in warnings {
-        tracing::warn!("{}: {warning}", location.config.display());
+        tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .thread_name("nanotdb-disk")
@@ -218,10 +223,18 @@ fn configuration(vfs: &dyn Vfs, location: &Location) -> Result<(EngineConfig, Ve
             written => written?,
         }
     }
-    let loaded = EngineConfig::load(vfs, path)?;
     // Plugins that this binary does not have are found now, not when a database is made one day.
-    loaded.value.check_plugins(path)?;
-    Ok((loaded.value, loaded.warnings))
+    let checked = EngineConfig::check_file(vfs, path)?;
+    let mut mistakes = checked.mistakes.into_iter();
+    match (mistakes.next(), mistakes.len()) {
+        (None, _) => Ok((checked.value, checked.warnings)),
+        (Some(only), 0) => Err(only.into()),
+        (Some(first), more) => {
+            let all: Vec<String> = std::iter::once(first).chain(mistakes).map(|mistake| mistake.to_string()).collect();
+            let text = format!("{} mistakes:\n  {}", more + 1, all.join("\n  "));
+            Err(nanotdb_core::Error::bad_input(text).into())
+        }
+    }
 }
 
 async fn serve_root(
@@ -246,13 +259,20 @@ async fn serve_root(
     }
     let url = url(local);
     tracing::info!(data = %root.display(), version = env!("CARGO_PKG_VERSION"), "listening on {url}");
+    if !local.ip().is_loopback() {
+        let port = local.port();
+        tracing::info!(
+            "every machine that reaches {local} can read and write here; for this one alone: --listen 127.0.0.1:{port}"
+        );
+    }
     match demo {
         Some(demo) => demo.announce(&url),
         None if !on_console => eprintln!("NanoTDB is listening on {url}, with its data in {}", root.display()),
         None => {}
     }
 
-    let app = Arc::new(App::new(engine.clone(), clock));
+    let listen = address.listen.unwrap_or(&engine.config().engine.listen).to_owned();
+    let app = Arc::new(App::new(engine.clone(), clock, &listen));
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let workers = Arc::new(Workers::start(cores.max(2)).context("starting threads")?);
     let feed =

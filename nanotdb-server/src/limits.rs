@@ -1,4 +1,4 @@
-//! What keeps one client from taking the server down: timeouts, and who may be served at the same time.
+//! What keeps one client from taking the server down: timeouts, and how many requests are worked on at the same time.
 
 use crate::respond::ApiError;
 use http::StatusCode;
@@ -14,6 +14,8 @@ pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for running requests at shutdown.
 pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait of a request whose body was slow for a place to go on.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most bytes hyper holds of one connection's input: also the largest piece of a body that is parsed at once.
 pub(crate) const MAX_READ_BUFFER: usize = 512 << 10;
 
@@ -21,45 +23,64 @@ pub(crate) const MAX_READ_BUFFER: usize = 512 << 10;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Uncounted;
 
-/// Counts the requests that are being answered.
+/// A place among the requests that are worked on.
+pub(crate) type Place = OwnedSemaphorePermit;
+
+/// Counts the requests that are worked on.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestLimit {
-    slots: Arc<Semaphore>,
+    places: Arc<Semaphore>,
     limit: u64,
 }
 
 impl RequestLimit {
     /// Lets `limit` requests run at once.
     pub(crate) fn new(limit: u64) -> Self {
-        Self { slots: Arc::new(Semaphore::new(permits(limit))), limit }
+        Self { places: Arc::new(Semaphore::new(permits(limit))), limit }
     }
 
-    /// Requests that are being answered.
+    /// Requests that are worked on.
     pub(crate) fn in_flight(&self) -> u64 {
-        permits(self.limit).saturating_sub(self.slots.available_permits()) as u64
+        permits(self.limit).saturating_sub(self.places.available_permits()) as u64
     }
 
-    /// Whether no more than one request is being answered: the caller's own.
+    /// Whether no more than one request is worked on: the caller's own.
     pub(crate) fn is_alone(&self) -> bool {
         self.in_flight() <= 1
     }
 
-    /// A slot, held until the answer has been sent; 429 when there is none.
-    pub(crate) fn enter(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
-            ApiError::limit(
-                StatusCode::TOO_MANY_REQUESTS,
-                "limits.max_concurrent_requests",
-                self.limit,
-                "try again in a second",
-            )
-        })
+    /// Places in all.
+    pub(crate) fn limit(&self) -> usize {
+        permits(self.limit)
+    }
+
+    /// A place, held until the answer has been sent. The last eighth is kept for writes, so that no queries keep samples out.
+    pub(crate) fn enter(&self, is_write: bool) -> Option<Place> {
+        let kept = if is_write { 0 } else { permits(self.limit) / 8 };
+        if kept > 0 && self.places.available_permits() <= kept {
+            return None;
+        }
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// A place for a request that gave up its own while it waited.
+    pub(crate) async fn enter_again(self) -> Result<Place, ApiError> {
+        match tokio::time::timeout(PLACE_TIMEOUT, Arc::clone(&self.places).acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(self.refusal(true)),
+        }
+    }
+
+    /// What a request is told that finds no place: 429, and 503 where something would be written, because senders drop what a 4xx refuses.
+    pub(crate) fn refusal(&self, is_write: bool) -> ApiError {
+        let status = if is_write { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::TOO_MANY_REQUESTS };
+        ApiError::limit(status, "limits.max_concurrent_requests", self.limit, "try again in a second")
     }
 }
 
 /// A configured count as semaphore permits.
 pub(crate) fn permits(limit: u64) -> usize {
-    // acquire_many takes a u32; more than a million of anything is no limit any more.
+    // More than a million of anything is no limit any more.
     usize::try_from(limit).unwrap_or(usize::MAX).clamp(1, 1 << 20)
 }
 
@@ -70,14 +91,26 @@ mod tests {
     #[test]
     fn the_next_request_over_the_limit_is_told_which_limit() {
         let limit = RequestLimit::new(2);
-        let _first = limit.enter().unwrap();
+        let _first = limit.enter(false).unwrap();
         assert!(limit.is_alone());
-        let second = limit.enter().unwrap();
+        let second = limit.enter(false).unwrap();
         assert!(!limit.is_alone());
-        let error = limit.enter().unwrap_err();
-        assert_eq!(error.status, StatusCode::TOO_MANY_REQUESTS);
-        assert!(error.message.contains("limits.max_concurrent_requests = 2"), "{}", error.message);
+        assert!(limit.enter(false).is_none() && limit.enter(true).is_none());
+        for (is_write, status) in [(false, StatusCode::TOO_MANY_REQUESTS), (true, StatusCode::SERVICE_UNAVAILABLE)] {
+            let error = limit.refusal(is_write);
+            assert_eq!(error.status, status);
+            assert!(error.message.contains("limits.max_concurrent_requests = 2"), "{}", error.message);
+        }
         drop(second);
-        assert!(limit.enter().is_ok());
+        assert!(limit.enter(false).is_some());
+    }
+
+    #[test]
+    fn the_last_eighth_is_for_writes() {
+        let limit = RequestLimit::new(16);
+        let mut places: Vec<_> = (0..14).map(|_| limit.enter(false).unwrap()).collect();
+        assert!(limit.enter(false).is_none());
+        places.extend([limit.enter(true).unwrap(), limit.enter(true).unwrap()]);
+        assert!(limit.enter(true).is_none());
     }
 }

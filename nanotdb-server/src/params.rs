@@ -3,6 +3,7 @@
 use crate::body;
 use crate::exchange::Exchange;
 use crate::respond::ApiError;
+use crate::routes::table::Endpoint;
 use http::{Method, StatusCode};
 
 /// Most bytes of a form body.
@@ -33,6 +34,9 @@ impl Params {
                         StatusCode::BAD_REQUEST,
                         format!("Content-Type {media:?}: send the parameters as application/x-www-form-urlencoded"),
                     ));
+                }
+                if let Some(row) = exchange.row() {
+                    check_names(&bytes, row)?;
                 }
                 params.add(&bytes)?;
             }
@@ -76,6 +80,22 @@ impl Params {
             Some(other) => Err(ApiError::parameter(name, other, "give true or false")),
         }
     }
+}
+
+/// Refuses names that the endpoint does not know.
+pub(crate) fn check_names(encoded: &[u8], row: &Endpoint) -> Result<(), ApiError> {
+    for pair in encoded.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
+        let name = pair.split(|b| *b == b'=').next().unwrap_or_default();
+        let plain = !name.iter().any(|b| matches!(b, b'%' | b'+'));
+        match std::str::from_utf8(name) {
+            Ok(name) if plain => row.check_parameter(name)?,
+            _ => {
+                let not_text = |text| ApiError::bad(format!("the parameter name {text:?} is not UTF-8"));
+                row.check_parameter(&decode(name).map_err(not_text)?)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Undoes percent-encoding and `+` for a space. A `%` that starts no code stands for itself. What is not UTF-8 is the error.

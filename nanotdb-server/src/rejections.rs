@@ -64,7 +64,12 @@ mod tests {
 
     fn outcome(rejected: u64) -> BatchOutcome {
         let reason = |line| Rejection { line, reason: "é".repeat(1_000) };
-        BatchOutcome { accepted: 1, rejected, rejections: (1..=rejected).map(reason).collect() }
+        BatchOutcome {
+            accepted: 1,
+            rejected,
+            rejections: (1..=rejected).map(reason).collect(),
+            ..BatchOutcome::default()
+        }
     }
 
     #[test]

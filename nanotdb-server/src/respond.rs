@@ -47,6 +47,23 @@ impl ApiError {
         Self::new(status, format!("limit {key} = {limit} reached: {detail}"))
     }
 
+    /// A failed write. What may do later is never told as the sender's mistake: senders drop what a 4xx refuses.
+    pub(crate) fn of_write(error: Error) -> Self {
+        let may_pass = error.may_pass();
+        let error = Self::from(error);
+        if may_pass { Self { status: StatusCode::SERVICE_UNAVAILABLE, ..error } } else { error }
+    }
+
+    /// The same for an error of this server: what says "later" is 503.
+    pub(crate) fn for_write(self) -> Self {
+        match self.status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
+                Self { status: StatusCode::SERVICE_UNAVAILABLE, ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// 500 after a panic; what happened is in the log.
     pub(crate) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the server's log has the details")
@@ -71,6 +88,7 @@ impl ApiError {
         }
         match self.status {
             StatusCode::TOO_MANY_REQUESTS => headers.insert(RETRY_AFTER, HeaderValue::from_static("1")),
+            StatusCode::SERVICE_UNAVAILABLE => headers.insert(RETRY_AFTER, HeaderValue::from_static("5")),
             // The rest of the body is not read, so that the connection cannot carry another request.
             StatusCode::PAYLOAD_TOO_LARGE => headers.insert(CONNECTION, HeaderValue::from_static("close")),
             _ => None,
@@ -90,9 +108,35 @@ impl From<Error> for ApiError {
             | Error::Full { .. }
             | Error::Locked { .. }
             | Error::Cancelled(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Io { source, .. } => io_status(source),
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+/// What came of a request body that broke off, or is not what HTTP says.
+impl From<hyper::Error> for ApiError {
+    fn from(error: hyper::Error) -> Self {
+        Self::bad(format!("reading the request body: {error}"))
+    }
+}
+
+impl From<std::convert::Infallible> for ApiError {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// 503 for what passes: no space, a medium that cannot be written, no more open files or memory.
+pub(crate) fn io_status(error: &std::io::Error) -> StatusCode {
+    use std::io::ErrorKind::{OutOfMemory, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    // ENFILE and EMFILE have no kind of their own; they are the same everywhere but on Windows.
+    let lacks_files = cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24));
+    match error.kind() {
+        OutOfMemory | QuotaExceeded | ReadOnlyFilesystem | StorageFull => StatusCode::SERVICE_UNAVAILABLE,
+        _ if lacks_files => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -179,6 +223,7 @@ mod tests {
     #[test]
     fn errors_have_the_status_and_type_of_the_api() {
         let io = std::io::Error::other("boom");
+        let os = std::io::Error::from_raw_os_error;
         let cases = [
             (Error::BadInput("a".into()), 400, "bad_data"),
             (Error::Limit { key: "limits.max_databases", limit: 2, detail: "x".into() }, 400, "bad_data"),
@@ -188,12 +233,35 @@ mod tests {
             (Error::Unavailable { database: "d".into(), reason: "r".into() }, 503, "unavailable"),
             (Error::Full { file: "f".into() }, 503, "unavailable"),
             (Error::Io { op: "open", path: "p".into(), source: io }, 500, "execution"),
+            (Error::Io { op: "open", path: "p".into(), source: os(23) }, 503, "unavailable"),
+            (Error::Io { op: "open", path: "p".into(), source: os(24) }, 503, "unavailable"),
+            (Error::Io { op: "write", path: "p".into(), source: os(30) }, 503, "unavailable"),
         ];
         for (error, status, kind) in cases {
             let (got, body) = text(error.into());
             assert_eq!(got.as_u16(), status, "{body}");
             assert!(body.starts_with(&format!(r#"{{"status":"error","errorType":"{kind}","error":""#)), "{body}");
         }
+    }
+
+    #[test]
+    fn a_write_that_may_do_later_is_never_told_as_a_mistake() {
+        let io = || std::io::Error::other("boom");
+        for (error, status) in [
+            (Error::Io { op: "fsync", path: "p".into(), source: io() }, 503),
+            (Error::Busy("c".into()), 503),
+            (Error::Corrupt { file: "f".into(), offset: 1, reason: "r".into() }, 503),
+            (Error::Full { file: "f".into() }, 503),
+            (Error::BadInput("a".into()), 400),
+            (Error::Limit { key: "limits.max_databases", limit: 2, detail: "x".into() }, 400),
+        ] {
+            assert_eq!(ApiError::of_write(error).status.as_u16(), status);
+        }
+        for (status, expected) in [(429, 503), (408, 503), (400, 400), (413, 413), (500, 500)] {
+            let error = ApiError::new(StatusCode::from_u16(status).unwrap(), "x").for_write();
+            assert_eq!(error.status.as_u16(), expected);
+        }
+        assert_eq!(ApiError::of_write(Error::Full { file: "f".into() }).into_response().headers()[RETRY_AFTER], "5");
     }
 
     #[test]

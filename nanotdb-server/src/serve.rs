@@ -1,10 +1,13 @@
 //! The accept loop, and what surrounds every request: limits, metrics, panics.
 
 use crate::app::App;
+use crate::connections::Connection;
 use crate::exchange::Exchange;
-use crate::limits::{DRAIN_TIMEOUT, HEAD_TIMEOUT, MAX_READ_BUFFER, Uncounted, WRITE_TIMEOUT, permits};
+use crate::limits::{DRAIN_TIMEOUT, HEAD_TIMEOUT, MAX_READ_BUFFER, Uncounted, WRITE_TIMEOUT};
+use crate::request_body::RequestBody;
 use crate::respond::ApiError;
-use crate::routes::routes;
+use crate::routes::ui::check_site;
+use crate::routes::{is_write, routes};
 use crate::stall::{Broken, StallGuard};
 use crate::workers::Workers;
 use bytes::{Buf, Bytes};
@@ -25,7 +28,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tower::Service;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
@@ -82,67 +85,107 @@ pub(crate) async fn serve(
     workers: &Workers,
     stop: impl Future<Output = ()>,
 ) -> bool {
-    let most = permits(app.limits.max_connections);
-    let connections = Arc::new(Semaphore::new(most));
-    let stopping = app.stopping.clone();
     let filter = routes(Arc::clone(&app));
     let mut stop = pin!(stop);
+    let mut trouble = Trouble::default();
     loop {
         let next = async {
-            let permit = Arc::clone(&connections).acquire_owned().await.ok()?;
-            loop {
-                match listener.accept().await {
-                    Ok((stream, _)) => return Some((permit, stream)),
-                    Err(error) => {
-                        // The connection is gone already, or the process is out of files: others may end meanwhile.
-                        tracing::error!(%error, "accepting a connection failed");
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                    }
-                }
-            }
+            app.connections.room().await;
+            listener.accept().await
         };
         let accepted = tokio::select! {
             biased;
             () = &mut stop => break,
             accepted = next => accepted,
         };
-        let Some((permit, stream)) = accepted else { break };
         // Taken from this thread's reactor, so that the worker's own watches it.
-        let stream = match stream.into_std() {
-            Ok(stream) => stream,
+        let accepted = accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
-                tracing::error!(%error, "accepting a connection failed");
+                // The connection is gone already, or the process is out of files: others end meanwhile.
+                trouble.note(&error);
+                app.connections.make_room();
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        let (app, filter, stopping) = (Arc::clone(&app), filter.clone(), stopping.subscribe());
+        let Some(connection) = app.connections.open(peer.ip()) else {
+            trouble.note(&format_args!("{} has limits.max_connections_per_address connections already", peer.ip()));
+            continue;
+        };
+        let open = OpenConnection(connection);
+        let (app, filter) = (Arc::clone(&app), filter.clone());
         workers.next().spawn(async move {
             match TcpStream::from_std(stream) {
-                Ok(stream) => connection(stream, permit, app, filter, stopping).await,
-                Err(error) => tracing::error!(%error, "accepting a connection failed"),
+                Ok(stream) => run(stream, open, app, filter).await,
+                Err(error) => tracing::debug!(%error, "a connection was lost"),
             }
         });
     }
     drop(listener);
-    stopping.send_replace(true);
-    let all = u32::try_from(most).unwrap_or(u32::MAX);
-    matches!(tokio::time::timeout(DRAIN_TIMEOUT, connections.acquire_many(all)).await, Ok(Ok(_)))
+    app.stopping.send_replace(true);
+    tokio::time::timeout(DRAIN_TIMEOUT, app.connections.all_closed()).await.is_ok()
 }
 
-async fn connection(
+/// Errors of accepting, which may come by the thousand, as one line a minute.
+#[derive(Default)]
+struct Trouble {
+    told: Option<Instant>,
+    untold: u64,
+}
+
+impl Trouble {
+    fn note(&mut self, error: &dyn std::fmt::Display) {
+        const AGAIN: Duration = Duration::from_secs(60);
+        if self.told.is_some_and(|at| at.elapsed() < AGAIN) {
+            self.untold += 1;
+            return;
+        }
+        self.told = Some(Instant::now());
+        let more = std::mem::take(&mut self.untold);
+        tracing::error!(%error, more, "accepting a connection failed");
+    }
+}
+
+/// Takes the connection off the list when its task ends, however that is.
+struct OpenConnection(Arc<Connection>);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+async fn run(stream: TcpStream, open: OpenConnection, app: Arc<App>, filter: BoxedFilter<(Response,)>) {
+    let _open = app.telemetry.connection();
+    let connection = Arc::clone(&open.0);
+    let mut stopping = app.stopping.subscribe();
+    // As long as nothing was sent there is nothing to keep but this: no buffers, no parser.
+    let first_byte = tokio::select! {
+        ready = tokio::time::timeout(HEAD_TIMEOUT, stream.readable()) => matches!(ready, Ok(Ok(()))),
+        () = connection.closing() => false,
+        _ = stopping.wait_for(|stop| *stop) => false,
+    };
+    if first_byte {
+        Box::pin(requests(stream, connection, app, filter, stopping)).await;
+    }
+}
+
+/// Answers the requests of a connection, one after the other.
+async fn requests(
     stream: TcpStream,
-    permit: OwnedSemaphorePermit,
+    connection: Arc<Connection>,
     app: Arc<App>,
     filter: BoxedFilter<(Response,)>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let _permit = permit;
-    let _open = app.telemetry.connection();
     // Answers are written whole: waiting to fill a segment would only delay them.
     let _ = stream.set_nodelay(true);
     let broken = Broken::default();
     let io = TokioIo::new(StallGuard::new(stream, WRITE_TIMEOUT, broken.clone()));
-    let service = service_fn(move |request| answer(Arc::clone(&app), filter.clone(), broken.clone(), request));
+    let on = OnConnection { connection: Arc::clone(&connection), broken };
+    let service = service_fn(move |request| answer(Arc::clone(&app), filter.clone(), on.clone(), request));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -150,12 +193,17 @@ async fn connection(
         .serve_connection(io, service)
         .with_upgrades();
     let mut served = pin!(served);
-    let stop = async { stopping.wait_for(|stop| *stop).await.is_ok() };
-    let result = tokio::select! {
-        result = served.as_mut() => result,
-        _ = stop => {
-            served.as_mut().graceful_shutdown();
-            served.await
+    let mut stop = pin!(async { stopping.wait_for(|stop| *stop).await.is_ok() });
+    let mut is_stopping = false;
+    let result = loop {
+        tokio::select! {
+            result = served.as_mut() => break result,
+            _ = stop.as_mut(), if !is_stopping => {
+                is_stopping = true;
+                served.as_mut().graceful_shutdown();
+            }
+            // It gives way to another connection, unless a request has come at the last moment.
+            () = connection.closing() => if connection.may_close() { return },
         }
     };
     if let Err(error) = result {
@@ -163,24 +211,40 @@ async fn connection(
     }
 }
 
+/// What the requests of one connection share.
+#[derive(Clone)]
+struct OnConnection {
+    connection: Arc<Connection>,
+    broken: Broken,
+}
+
 async fn answer(
     app: Arc<App>,
     filter: BoxedFilter<(Response,)>,
-    broken: Broken,
+    on: OnConnection,
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Measured<impl Body<Data = Bytes, Error = warp::Error>>>, Infallible> {
     let began = Instant::now();
+    let OnConnection { connection, broken } = on;
+    connection.begin(began);
     // A client of HTTP/1.1 misses the last chunk, and has the beginning.
     let broken = (request.version() < Version::HTTP_11).then_some(broken);
     let (mut parts, body) = request.into_parts();
+    let allowed = app.hosts.check(&parts).and_then(|()| check_site(&parts, &app.hosts));
+    // Whoever asks whether the server lives is always told.
+    let entered = allowed.and_then(|()| match parts.uri.path() {
+        "/health" => Ok(()),
+        _ => connection.enter(is_write(&parts)),
+    });
+    let body = RequestBody::new(body, Arc::clone(&connection), app.pace());
     let exchange = Arc::new(Exchange::new(&mut parts, Some(body)));
-    let (response, permit) = match app.requests.enter() {
-        Err(error) => (error.into_response(), None),
-        Ok(permit) => {
+    let response = match entered {
+        Err(error) => error.into_response(),
+        Ok(()) => {
             let mut request = http::Request::from_parts(parts, Empty::<Bytes>::new());
             request.extensions_mut().insert(Arc::clone(&exchange));
             let mut service = warp::service(filter);
-            let response = match (CatchPanic { inner: Box::pin(service.call(request)) }).await {
+            match (CatchPanic { inner: Box::pin(service.call(request)) }).await {
                 Some(Ok(response)) => response,
                 Some(Err(never)) => match never {},
                 None => {
@@ -188,15 +252,16 @@ async fn answer(
                     tracing::error!(method = %exchange.method, uri = %exchange.uri, "a request handler panicked");
                     ApiError::internal().into_response()
                 }
-            };
-            // A stream lasts as long as a page is looked at; it has a limit of its own.
-            let counts = response.extensions().get::<Uncounted>().is_none();
-            (response, counts.then_some(permit))
+            }
         }
     };
+    // A stream lasts as long as a page is looked at; it has a limit of its own.
+    if response.extensions().get::<Uncounted>().is_some() {
+        connection.leave();
+    }
     let status = response.status().as_u16();
-    let end = End { app, exchange, status, began, sent: 0, _permit: permit };
-    Ok(response.map(|inner| Measured { inner, broken, end }))
+    let end = End { app, exchange, connection, status, began, sent: 0 };
+    Ok(response.map(|inner| Measured { inner, broken, is_sending: false, end }))
 }
 
 /// A future whose panic is an answer (`None`) instead of a lost connection.
@@ -220,21 +285,25 @@ impl<F: Future> Future for CatchPanic<F> {
 struct Measured<B> {
     inner: B,
     broken: Option<Broken>,
+    /// Whether the client is waited for.
+    is_sending: bool,
     end: End,
 }
 
 struct End {
     app: Arc<App>,
     exchange: Arc<Exchange>,
+    connection: Arc<Connection>,
     status: u16,
     began: Instant,
     sent: u64,
-    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for End {
     fn drop(&mut self) {
-        let took = self.began.elapsed();
+        let now = Instant::now();
+        let took = now.saturating_duration_since(self.began);
+        self.connection.finish(now);
         let Self { app, exchange, status, sent, .. } = self;
         app.telemetry.request(exchange.endpoint(), *status, took, exchange.received(), *sent);
         tracing::trace!(
@@ -256,11 +325,21 @@ impl<B: Body + Unpin> Body for Measured<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        if self.is_sending {
+            // Whoever borrowed its place has it for as long as this goes on: an answer cannot wait in the middle.
+            self.is_sending = false;
+            self.end.connection.go_on();
+        }
         let polled = Pin::new(&mut self.inner).poll_frame(context);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, |data| data.remaining() as u64);
                 self.end.sent = self.end.sent.saturating_add(bytes);
+                // Until it is asked for more, the client is what it waits for.
+                if !self.inner.is_end_stream() {
+                    self.is_sending = true;
+                    self.end.connection.send(Instant::now());
+                }
             }
             Poll::Ready(Some(Err(_))) => self.broken.iter().for_each(Broken::set),
             _ => {}

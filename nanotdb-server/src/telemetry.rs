@@ -258,7 +258,7 @@ mod tests {
         telemetry.request(1, 200, Duration::from_millis(250), 17, 15);
         telemetry.request(1, 418, Duration::from_millis(250), 0, 3);
         let guard = telemetry.connection();
-        let slot = requests.enter().unwrap();
+        let slot = requests.enter(true).unwrap();
         assert_lines(
             &text(&*telemetry),
             &[

@@ -12,6 +12,17 @@ pub(crate) fn time_unit(params: &Params) -> Result<Option<TimeUnit>, ApiError> {
     TimeUnit::parse(text).map(Some).map_err(|e| ApiError::parameter("timestamp_unit", text, e))
 }
 
+/// `timestamp_unit` of a write, which others call `precision`.
+pub(crate) fn write_unit(params: &Params) -> Result<Option<TimeUnit>, ApiError> {
+    let unit = time_unit(params)?;
+    let Some(text) = params.get("precision") else { return Ok(unit) };
+    let precision = TimeUnit::parse(text).map_err(|e| ApiError::parameter("precision", text, e))?;
+    match unit.filter(|unit| *unit != precision) {
+        Some(_) => Err(ApiError::parameter("precision", text, "timestamp_unit says another unit; give one of them")),
+        None => Ok(Some(precision)),
+    }
+}
+
 /// A time parameter, when given.
 pub(crate) fn time_parameter(
     params: &Params,
@@ -20,10 +31,55 @@ pub(crate) fn time_parameter(
     now: Timestamp,
 ) -> Result<Option<Timestamp>, ApiError> {
     let Some(text) = params.get(name) else { return Ok(None) };
-    match parse_time(text, unit, now) {
+    let plain = plain_decimal(text);
+    let number = plain.as_deref().unwrap_or(text);
+    if let (None, Some(other)) = (unit, unit_it_looks_like(number)) {
+        let accepted = format!(
+            "without a unit it is Unix nanoseconds, of 1970; it looks like {other}: add timestamp_unit={other}"
+        );
+        return Err(ApiError::parameter(name, text, format!("{accepted} (timestamp_unit=ns takes it as it is)")));
+    }
+    match parse_time(number, unit, now) {
         Ok(time) => Ok(Some(time)),
         Err(error) => Err(ApiError::parameter(name, text, error)),
     }
+}
+
+/// The unit of a bare number that is nanoseconds by its length, but would lie before 1980 and lies behind it in another unit: nobody
+/// who sends it means the empty answer that there would be.
+fn unit_it_looks_like(text: &str) -> Option<&'static str> {
+    const MOST_SECONDS_DIGITS: usize = 11;
+    const IN_1980: i128 = 315_532_800;
+    let whole = text.split('.').next().unwrap_or_default();
+    let is_number = whole.len() > MOST_SECONDS_DIGITS && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let number: i128 = whole.parse().ok().filter(|_| is_number)?;
+    let units = [("us", 1_000_000), ("ms", 1_000)];
+    let found = units.into_iter().find(|(_, per_second)| number >= IN_1980 * per_second);
+    found.filter(|_| number < IN_1980 * 1_000_000_000).map(|(unit, _)| unit)
+}
+
+/// `1.79604e9`, as Prometheus takes it too, without the exponent. `None` for anything else.
+fn plain_decimal(text: &str) -> Option<String> {
+    const MOST: i32 = 20;
+    let at = text.find(['e', 'E'])?;
+    let (mantissa, exponent) = (text.get(..at)?, text.get(at + 1..)?);
+    // The plus sign of a query string is a space.
+    let exponent: i32 = exponent.trim_start().parse().ok().filter(|e| (-MOST..=MOST).contains(e))?;
+    let (sign, digits) = match mantissa.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", mantissa),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let all: String = [whole, fraction].concat();
+    let is_number = !all.is_empty() && all.len() <= 40 && all.bytes().all(|b| b.is_ascii_digit());
+    let point = i32::try_from(whole.len()).ok().filter(|_| is_number)? + exponent;
+    let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or_default());
+    let padded = [zeros(1 - point), all, zeros(point - whole.len() as i32 - fraction.len() as i32)].concat();
+    let (whole, fraction) = padded.split_at(usize::try_from(point).unwrap_or_default().max(1));
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let fraction = fraction.trim_end_matches('0');
+    Some(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
 }
 
 /// A positive duration in nanoseconds, when given.
@@ -33,5 +89,50 @@ pub(crate) fn duration_parameter(params: &Params, name: &str) -> Result<Option<i
         Ok(nanos) if nanos > 0 => Ok(Some(nanos)),
         Ok(_) => Err(ApiError::parameter(name, text, "give a duration above zero, for example 5m or 1h")),
         Err(error) => Err(ApiError::parameter(name, text, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exponents_are_undone_exactly() {
+        for (text, expected) in [
+            ("1.79604e9", "1796040000"),
+            ("1.796040123456789e9", "1796040123.456789"),
+            ("1.79604E+9", "1796040000"),
+            ("1.79604e 9", "1796040000"),
+            ("179604e4", "1796040000"),
+            ("17960400000e-1", "1796040000"),
+            ("-1e3", "-1000"),
+            ("5e-3", "0.005"),
+            ("0e5", "0"),
+            ("12.5e0", "12.5"),
+        ] {
+            assert_eq!(plain_decimal(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in ["1796040000", "e9", "1e", "1.2.3e4", "1e99", "2024-05-06T12:53:20Z", "xe9", "1e9x", ".e1"] {
+            assert_eq!(plain_decimal(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_another_unit_is_not_taken_for_the_year_1970() {
+        for (text, unit) in [
+            ("1796040341000", Some("ms")),
+            ("1796040341000.5", Some("ms")),
+            ("1796040341000000", Some("us")),
+            ("315532800000", Some("ms")),
+            ("1796040341000000000", None),
+            ("315532800000000000", None),
+            ("1796040341", None),
+            ("0", None),
+            ("99999999999", None),
+            ("2026-11-30 12:00:00", None),
+            ("-5m", None),
+        ] {
+            assert_eq!(unit_it_looks_like(text), unit, "{text}");
+        }
     }
 }

@@ -148,3 +148,15 @@ fn a_new_directory_gets_metric_files_and_one_with_databases_stays_as_it_is() {
     let (_, dir) = server.wait();
     assert!(!enabled(&engine_toml(&dir)));
 }
+
+#[test]
+fn every_mistake_in_engine_toml_is_told_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "[wal]\nmax_segment_size = 0\nfsync_policy = \"sometimes\"\n[metrics]\ncompression = \"nonsense\"\n";
+    std::fs::write(dir.path().join("engine.toml"), text).unwrap();
+    let (code, _, said) = run(&["--listen", "127.0.0.1:0", "--data", "."], dir.path());
+    assert_eq!(code, 2, "{said}");
+    for key in ["3 mistakes", "wal.max_segment_size", "wal.fsync_policy", "metrics.compression"] {
+        assert!(said.contains(key), "{key} is missing in {said}");
+    }
+}

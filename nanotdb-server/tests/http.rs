@@ -60,18 +60,35 @@ fn head_is_get_without_the_body_and_connections_are_kept() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn requests_over_the_limit_are_told_to_come_back() {
-    let server = Server::with_config("[limits]\nmax_concurrent_requests = 1\n");
-    let mut slow = server.connect();
-    slow.write(b"POST /api/v1/import HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\ndemo/");
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    let answer = server.get("/api/v1/databases");
+    let dir = tempfile::tempdir().unwrap();
+    let config = "[limits]\nmax_concurrent_requests = 1\n[web]\ndashboard_config = \"pipe\"\n";
+    std::fs::write(dir.path().join("engine.toml"), config).unwrap();
+    let pipe = dir.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let server = Server::start_in(dir, &[]);
+    // A request that is worked on for as long as this test wants: nothing comes out of the pipe.
+    let mut working = server.connect();
+    working.write(b"GET /api/dashboard-config HTTP/1.1\r\nHost: x\r\n\r\n");
+    let refused = (0..2_000).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        Some(server.get("/api/v1/databases")).filter(|answer| answer.status != 200)
+    });
+    let answer = refused.unwrap();
     assert_eq!((answer.status, answer.header("retry-after")), (429, Some("1")));
     assert_eq!(answer.json()["errorType"], "too_many");
-    slow.write(b"a 1\n");
-    assert_eq!(slow.answer(false).status, 200);
-    // The slot is free once the answer is out, which the client may see a moment before the server does.
-    let free = (0..50).any(|_| {
+    // Senders drop what a 429 refuses.
+    for path in ["/api/v1/import", "/api/v1/import/prometheus", "/api/v1/rollup/backfill"] {
+        let answer = server.post(path, b"demo/a 1\n");
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")), "{path}");
+        assert_eq!(answer.json()["errorType"], "unavailable");
+    }
+    assert_eq!(server.get("/health").status, 200);
+    std::fs::write(&pipe, b"{}").unwrap();
+    working.answer(false);
+    // The place is free once the answer is out, which the client may see a moment before the server does.
+    let free = (0..200).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(10));
         server.get("/api/v1/databases").status == 200
     });

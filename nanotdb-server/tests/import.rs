@@ -148,3 +148,73 @@ fn r09_samples_far_ahead_are_rejected_with_the_distance() {
     server.post("/api/v1/import", b"demo/wrong 7\n");
     assert_eq!(server.get("/api/v1/query?query=demo/wrong").json()["data"]["result"][0]["value"][1], "7");
 }
+
+/// A file where the directory of a database would be: the machine's trouble, not the sender's.
+#[test]
+fn trouble_of_the_machine_is_503_and_says_what_was_stored() {
+    let server = Server::start();
+    std::fs::write(server.dir.path().join("blocked"), "x").unwrap();
+    let answer = server.post("/api/v1/import", b"demo/a 1\nblocked/a 1\nnonsense\ndemo/b 2\n");
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")), "{}", answer.text());
+    let json = answer.json();
+    assert_eq!(json["errorType"], "unavailable");
+    let data = &json["data"];
+    assert_eq!((&data["imported"], &data["rejected"], &data["failed"]), (&2.into(), &2.into(), &1.into()), "{json}");
+    let lines: Vec<_> =
+        data["errors"].as_array().unwrap().iter().map(|error| error["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, [2, 3]);
+    assert!(json["error"].as_str().unwrap().starts_with("1 of 4 lines are not stored now"), "{json}");
+    // Alone it is the same, and so it is in a batch that another one follows.
+    let alone = server.post("/api/v1/import", b"blocked/a 1\n");
+    assert_eq!((alone.status, alone.json()["data"]["imported"].as_u64()), (503, Some(0)));
+    // What the sender can mend is 400, however often it is sent.
+    assert_eq!(server.post("/api/v1/import", b"demo/a 1\nnonsense\n").status, 400);
+}
+
+#[test]
+fn unknown_parameters_of_a_write_are_refused_where_they_are_ours() {
+    let server = Server::start();
+    let answer = server.post("/api/v1/import?formt=json", b"demo/a 1\n");
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("did you mean format?"), "{}", answer.text());
+    assert_eq!(server.post("/api/v1/import?_=1", b"demo/a 1\n").status, 200);
+    assert_eq!(server.post("/api/v1/import/prometheus?extra_label=x", b"a 1\n").status, 204);
+    assert_eq!(server.get("/api/v1/databases").json()["data"]["result"], serde_json::json!(["demo", "prometheus"]));
+}
+
+#[test]
+fn a_bare_time_is_read_in_the_unit_that_is_said_on_every_write_route() {
+    let server = Server::start();
+    let cases = [
+        ("/api/v1/import", "1715000000", "timestamp_unit=s"),
+        ("/api/v1/import", "1715000000000", "precision=ms"),
+        ("/api/v1/import", "1715000000000000", "timestamp_unit=us&precision=us"),
+        ("/api/v1/import", "1715000000000000000", "timestamp_unit=ns"),
+        ("/api/v1/import/prometheus", "1715000000", "timestamp_unit=s&db=demo"),
+    ];
+    for (case, (route, time, parameters)) in cases.into_iter().enumerate() {
+        let database = if route.ends_with("prometheus") { "" } else { "demo/" };
+        let line = format!("{database}m{case} 21.5 {time}\n");
+        let answer = server.post(&format!("{route}?{parameters}"), line.as_bytes());
+        assert!([200, 204].contains(&answer.status), "{route}?{parameters}: {}", answer.text());
+        let read =
+            server.get(&format!("/api/v1/query?query=demo/m{case}")).json()["data"]["result"][0]["value"].clone();
+        assert_eq!(read, serde_json::json!([1_715_000_000, "21.5"]), "{route}?{parameters}");
+    }
+    let json = [("Content-Type", "application/json")];
+    let body = br#"{"lines":"demo/json 21.5 1715000000"}"#;
+    assert_eq!(server.connect().send("POST", "/api/v1/import?precision=s", &json, body).status, 200);
+    // Without a unit it is refused with the one that it looks like, whatever the unit was meant to be.
+    for (time, unit) in [("1715000000", "s"), ("1715000000000", "ms"), ("1715000000000000", "us")] {
+        let answer = server.post("/api/v1/import", format!("demo/bare 21.5 {time}\n").as_bytes());
+        assert_eq!(answer.status, 400, "{time}");
+        assert!(answer.text().contains(&format!("timestamp_unit={unit}")), "{}", answer.text());
+    }
+    for (parameters, says) in
+        [("timestamp_unit=m", "accepted are ns, us, ms, s"), ("timestamp_unit=s&precision=ms", "another unit")]
+    {
+        let answer = server.post(&format!("/api/v1/import?{parameters}"), b"demo/bare 21.5 5\n");
+        assert!(answer.status == 400 && answer.text().contains(says), "{}", answer.text());
+    }
+    assert!(!server.dir.path().join("demo/data-1970-01-01.dat").exists());
+}

@@ -197,3 +197,70 @@ fn catalogs_have_the_shapes_of_the_original() {
     let expected = ["avg", "count", "max", "median", "min", "p50", "p95", "p99", "sum", "trimmed_avg"];
     assert_eq!(aggregates["data"]["result"], serde_json::json!(expected));
 }
+
+#[test]
+fn unknown_parameters_are_refused_with_the_known_ones() {
+    let server = filled();
+    for (path, says) in [
+        ("/api/v1/query_range?query=demo/f&start=-1h&setp=5m", "did you mean step?"),
+        ("/api/v1/query?query=demo/f&limit=1", "known are query, db, time, timestamp_unit"),
+        ("/api/v1/metrics?db=demo&limit=1", "known are db, details, lineage, max_hops"),
+        ("/api/v1/aggregates?x", "there are none here"),
+        ("/api/v1/ui/engine?db=demo", "there are none here"),
+        ("/api/v1/ui/catalog?intern%61ls=true", "did you mean internal?"),
+    ] {
+        let answer = server.get(path);
+        assert_eq!(answer.status, 400, "{path}");
+        assert!(answer.text().contains(says), "{path}: {}", answer.text());
+    }
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    let posted = server.connect().send("POST", "/api/v1/query", &form, b"query=demo/f&tim=1715000000");
+    assert!(posted.status == 400 && posted.text().contains("did you mean time?"), "{}", posted.text());
+    // What clients add to get past caches, encoded names, probes.
+    for path in [
+        "/api/v1/databases?_=17",
+        "/api/v1/query?qu%65ry=demo/f",
+        "/health?probe=1",
+        "/metrics?probe=1",
+        "/dashboard?range=1h",
+    ] {
+        assert_eq!(server.get(path).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn times_are_read_as_meant_or_refused() {
+    let server = filled();
+    let value = |time: &str| {
+        server.get(&format!("/api/v1/query?query=demo/i&time={time}")).json()["data"]["result"][0]["value"][1].clone()
+    };
+    // T + 20 s, as Prometheus clients write it.
+    assert_eq!(value("1.71500002e9"), "2");
+    assert_eq!(value("1.71500002E%2B09"), "2");
+    for (start, unit) in [("1715000000000", "ms"), ("1715000000000000", "us")] {
+        let answer = server.get(&format!("/api/v1/query_range?query=demo/f&start={start}&end={}", T + 10));
+        assert_eq!(answer.status, 400, "{start}");
+        assert!(answer.text().contains(&format!("add timestamp_unit={unit}")), "{}", answer.text());
+        let answer =
+            server.get(&format!("/api/v1/query_range?query=demo/f&start={start}&end={start}&timestamp_unit={unit}"));
+        assert_eq!(answer.json()["data"]["result"][0]["values"], serde_json::json!([[T, "0.25"]]));
+    }
+    let taken = server.get("/api/v1/query_range?query=demo/f&start=1715000000000&end=1715000001000&timestamp_unit=ns");
+    assert_eq!((taken.status, &taken.json()["data"]["result"]), (200, &serde_json::json!([])));
+}
+
+#[test]
+fn a_database_that_cannot_be_opened_is_listed_with_its_state() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["broken", "whole"] {
+        std::fs::create_dir(dir.path().join(name)).unwrap();
+    }
+    std::fs::write(dir.path().join("broken/manifest.toml"), "[page]\ncodec = \"nonsense\"\n").unwrap();
+    std::fs::write(dir.path().join("whole/manifest.toml"), "").unwrap();
+    let server = Server::start_in(dir, &[]);
+    assert_eq!(server.get("/api/v1/databases").json()["data"]["result"], serde_json::json!(["broken", "whole"]));
+    let details = server.get("/api/v1/databases?details=true").json()["data"]["result"].clone();
+    assert_eq!((&details[0]["name"], &details[0]["state"]), (&"broken".into(), &"failed".into()), "{details}");
+    assert!(details[0]["reason"].as_str().unwrap().contains("nonsense"), "{details}");
+    assert_eq!(details[1], serde_json::json!({"name": "whole", "state": "ok"}));
+}

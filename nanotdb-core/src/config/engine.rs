@@ -47,6 +47,13 @@ pub struct EngineSection {
     pub listen: String,
 }
 
+/// `[access]`: who may talk to the server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AccessSection {
+    /// Names under which the server may be asked for, beside those that nobody on the internet can own; `*.` stands for any name below.
+    pub hosts: Vec<String>,
+}
+
 /// `[wal]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalSection {
@@ -96,10 +103,16 @@ pub struct LimitsSection {
     pub max_series_per_query: u64,
     /// Longest run time of one query.
     pub max_query_time: Duration,
-    /// Most requests answered at once; more are refused with 429.
+    /// Most requests worked on at once; more are refused (429, writes 503).
     pub max_concurrent_requests: u64,
-    /// Most open connections; more wait to be accepted.
+    /// Most open connections; beyond it idle ones are closed for new ones.
     pub max_connections: u64,
+    /// Most open connections of one public address; zero means any number.
+    pub max_connections_per_address: u64,
+    /// Least bytes a second of a request body, on average over the time spent waiting for it; zero means none.
+    pub min_body_rate: u64,
+    /// Longest time that may be spent waiting for one request body.
+    pub max_body_time: Duration,
     /// Most databases.
     pub max_databases: u64,
     /// Most metrics in one database (65,535 at most: ids have 16 bits).
@@ -248,6 +261,8 @@ impl Default for WebSection {
 pub struct EngineConfig {
     /// `[engine]`
     pub engine: EngineSection,
+    /// `[access]`
+    pub access: AccessSection,
     /// `[wal]`
     pub wal: WalSection,
     /// `[durability] profile`
@@ -278,6 +293,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             engine: EngineSection { listen: ":8428".into() },
+            access: AccessSection::default(),
             wal: WalSection {
                 max_segment_size: 64 << 20,
                 fsync_policy: FsyncPolicy::default(),
@@ -295,6 +311,9 @@ impl Default for EngineConfig {
                 max_query_time: Duration::from_secs(60),
                 max_concurrent_requests: 256,
                 max_connections: 1_024,
+                max_connections_per_address: 256,
+                min_body_rate: 1_024,
+                max_body_time: Duration::from_secs(900),
                 max_databases: 256,
                 max_metrics_per_database: 65_535,
                 max_future: Duration::from_secs(600),

@@ -32,6 +32,11 @@ impl EngineConfig {
         Ok(checked)
     }
 
+    /// [`EngineConfig::check`] of the file at `path`.
+    pub fn check_file(vfs: &dyn Vfs, path: &Path) -> Result<Checked<Self>> {
+        Self::check(&read_text(vfs, path)?, path)
+    }
+
     /// Reads it, with the dotted names of all keys that were looked for.
     pub(super) fn read_keys(text: &str, file: &Path) -> Result<(Checked<Self>, BTreeSet<String>)> {
         let (document, table) = Document::parse(text, file)?;
@@ -63,6 +68,10 @@ fn read(root: &Section<'_>) -> EngineConfig {
 
     let section = root.section("engine");
     section.text("listen", &mut config.engine.listen, check_listen);
+    section.warn_of_the_rest();
+
+    let section = root.section("access");
+    section.texts("hosts", &mut config.access.hosts, check_host);
     section.warn_of_the_rest();
 
     let section = root.section("wal");
@@ -130,6 +139,9 @@ fn read_limits(section: Section<'_>, config: &mut EngineConfig) {
     section.duration("max_query_time", &mut limits.max_query_time, ABOVE_ZERO);
     section.integer("max_concurrent_requests", &mut limits.max_concurrent_requests, ANY);
     section.integer("max_connections", &mut limits.max_connections, ANY);
+    section.integer("max_connections_per_address", &mut limits.max_connections_per_address, 0..=u64::MAX);
+    section.size("min_body_rate", &mut limits.min_body_rate, 0);
+    section.duration("max_body_time", &mut limits.max_body_time, ABOVE_ZERO);
     section.integer("max_databases", &mut limits.max_databases, ANY);
     section.integer("max_metrics_per_database", &mut limits.max_metrics_per_database, 1..=65_535);
     section.duration("max_future", &mut limits.max_future, Duration::ZERO);
@@ -202,6 +214,16 @@ fn read_logger(section: Section<'_>) -> LoggerConfig {
     section.small("max_files", &mut logger.max_files, 0..=10_000);
     section.warn_of_the_rest();
     logger
+}
+
+/// Whether this is a name that a server can be asked for: no scheme, no port.
+fn check_host(text: &str) -> std::result::Result<(), String> {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    match !name.is_empty() && !name.starts_with('.') && name.chars().all(plain) {
+        true => Ok(()),
+        false => Err("names without scheme and port, such as [\"nanotdb.example.org\", \"*.lan\"]".into()),
+    }
 }
 
 /// Whether a server can be told to listen on this; the error says what is accepted.

@@ -13,15 +13,16 @@ mod manifest_toml;
 
 pub use choice::Choice;
 pub use engine::{
-    DurabilityProfile, EngineConfig, EngineSection, FsyncPolicy, InternalEventsSection, LimitsSection, LogLevel,
-    LoggerConfig, LoggingSection, MetricFileFormat, MetricsSection, RawIngestAction, StatsSection, ValueWidth,
-    ValuesSection, WalSection, WebSection,
+    AccessSection, DurabilityProfile, EngineConfig, EngineSection, FsyncPolicy, InternalEventsSection, LimitsSection,
+    LogLevel, LoggerConfig, LoggingSection, MetricFileFormat, MetricsSection, RawIngestAction, StatsSection,
+    ValueWidth, ValuesSection, WalSection, WebSection,
 };
 pub use engine_toml::check_listen;
 pub use explain::Setting;
 pub use manifest::{
     EventsManifest, Manifest, PageManifest, RetentionAction, RetentionManifest, RollupJob, RollupsManifest, WalManifest,
 };
+pub use reader::nearest;
 pub use size::parse_size;
 
 use crate::storage::vfs::Vfs;

@@ -318,8 +318,8 @@ impl<'a> Section<'a> {
     }
 }
 
-/// The known key that is at most two edits away, one for the shortest keys.
-fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
+/// The known name that is at most two edits away, one for the shortest.
+pub fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
     let key = key.to_ascii_lowercase();
     let most = if key.len() < 4 { 1 } else { 2 };
     let close = known.iter().filter(|k| k.len().abs_diff(key.len()) <= most);

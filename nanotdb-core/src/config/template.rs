@@ -39,6 +39,11 @@ impl EngineConfig {
             config.engine.listen.as_str(),
         );
 
+        head(w, "[access]");
+        let note = "Names under which browsers and programs may ask for this server, such as [\"nanotdb.example.org\", \"*.lan\"].\n\
+                    Addresses, names without a dot, *.local and the machine's own names pass without being listed.";
+        key(w, note, "hosts", list(&config.access.hosts));
+
         head(w, "[wal]");
         let note = "Size at which open pages are flushed so that the write-ahead log can start anew.";
         key(w, note, "max_segment_size", size(config.wal.max_segment_size));
@@ -150,9 +155,16 @@ fn limits(w: &mut String, config: &EngineConfig) {
     key(w, "Most points that one query may return.", "max_points_per_query", count(limits.max_points_per_query));
     key(w, "Most series that one query may return.", "max_series_per_query", count(limits.max_series_per_query));
     key(w, "Longest run time of one query.", "max_query_time", duration(limits.max_query_time));
-    let note = "Most requests answered at once; more are refused with 429.";
+    let note = "Most requests worked on at once; more are refused (429, writes 503).";
     key(w, note, "max_concurrent_requests", count(limits.max_concurrent_requests));
-    key(w, "Most open connections; more wait.", "max_connections", count(limits.max_connections));
+    let note = "Most open connections; beyond it idle ones are closed for new ones.";
+    key(w, note, "max_connections", count(limits.max_connections));
+    let note =
+        "Most open connections of one public address; 0 is any number. Loopback and private addresses may be proxies.";
+    key(w, note, "max_connections_per_address", count(limits.max_connections_per_address));
+    let note = "Least bytes a second of a request body while it is waited for; 0 is none.";
+    key(w, note, "min_body_rate", size(limits.min_body_rate));
+    key(w, "Longest time spent waiting for one request body.", "max_body_time", duration(limits.max_body_time));
     key(w, "Most databases.", "max_databases", count(limits.max_databases));
     let note = "Most metrics in one database, 1 to 65535.";
     key(w, note, "max_metrics_per_database", count(limits.max_metrics_per_database));

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::exchange::Exchange;
 use crate::params::Params;
 use crate::respond::{ApiError, success};
+use crate::routes::ui::{database_names, state_of};
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::rollup::lineage::Lineage;
 use serde::Serialize;
@@ -30,11 +31,27 @@ pub(super) fn aggregates(exchange: &Exchange) -> Result<Response, ApiError> {
     Ok(success(exchange, &Listing { db: None, default, result, result_type: "aggregates" }))
 }
 
-/// `GET /api/v1/databases`
+/// `GET /api/v1/databases`, those that cannot be opened among them.
 pub(super) fn databases(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
+    #[derive(Serialize)]
+    struct Details {
+        name: String,
+        state: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    }
     let params = Params::of_query(exchange)?;
-    let result = app.engine.database_names(params.flag("include_internal")?);
-    Ok(success(exchange, &Listing { db: None, default: None, result, result_type: "databases" }))
+    let health = app.engine.health();
+    let names = database_names(app, params.flag("include_internal")?, &health);
+    let (db, default, result_type) = (None, None, "databases");
+    if !params.flag("details")? {
+        return Ok(success(exchange, &Listing { db, default, result: names, result_type }));
+    }
+    let details = names.into_iter().map(|name| {
+        let (state, reason) = state_of(app, &name, &health);
+        Details { name, state, reason }
+    });
+    Ok(success(exchange, &Listing { db, default, result: details.collect(), result_type }))
 }
 
 /// What rollup jobs make of a metric.

@@ -5,6 +5,7 @@ use crate::body::{BodyReader, Decoder};
 use crate::exchange::Exchange;
 use crate::params::Params;
 use crate::respond::{ApiError, blocking, json, write_json_string};
+use crate::times::write_unit;
 use http::StatusCode;
 use http::header::USER_AGENT;
 use nanotdb_core::engine::{Batch, BatchOutcome, Submitted};
@@ -58,11 +59,12 @@ enum Format {
 
 /// `POST /api/v1/import`
 pub(super) async fn import(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
-    let format = match explicit_format(exchange)? {
+    let params = Params::of_query(exchange)?;
+    let format = match explicit_format(exchange, &params)? {
         Some(format) => format,
         None => registry().ingest_format("line_protocol")?,
     };
-    run(app, exchange, Format::Known(format)).await
+    run(app, exchange, Format::Known(format), &params).await
 }
 
 /// `POST /api/v1/import/prometheus`: Prometheus text, or line protocol as the original takes here.
@@ -73,37 +75,35 @@ pub(super) async fn import_prometheus(app: &App, exchange: &Exchange) -> Result<
         Some(name) => Format::Known(named_format(name)?),
         None => Format::Sniffed,
     };
-    run(app, exchange, format).await
+    run(app, exchange, format, &params).await
 }
 
 fn named_format(name: &str) -> Result<&'static dyn IngestFormat, ApiError> {
     registry().ingest_format(name).map_err(|e| ApiError::parameter("format", name, e))
 }
 
-fn explicit_format(exchange: &Exchange) -> Result<Option<&'static dyn IngestFormat>, ApiError> {
-    if exchange.uri.query().is_some() {
-        let params = Params::of_query(exchange)?;
-        if let Some(name) = params.get("format") {
-            return named_format(name).map(Some);
-        }
+fn explicit_format(exchange: &Exchange, params: &Params) -> Result<Option<&'static dyn IngestFormat>, ApiError> {
+    if let Some(name) = params.get("format") {
+        return named_format(name).map(Some);
     }
     let media = exchange.content_type.as_ref().and_then(|v| v.to_str().ok());
     Ok(media.and_then(|media| registry().ingest_format_for(media)))
 }
 
-async fn run(app: &App, exchange: &Exchange, format: Format) -> Result<Response, ApiError> {
+async fn run(app: &App, exchange: &Exchange, format: Format, params: &Params) -> Result<Response, ApiError> {
     let limits = app.body_limits();
     let mut decoder = Decoder::new(exchange.content_encoding.as_ref(), limits)?;
-    let database = match exchange.uri.query() {
-        Some(_) => Params::of_query(exchange)?.get("db").map(str::to_owned),
-        None => None,
+    let options = IngestOptions {
+        database: params.get("db").map(str::to_owned),
+        max_line_bytes: usize::try_from(app.limits.max_line_bytes).unwrap_or(usize::MAX),
+        timestamp_unit: write_unit(params)?,
     };
     let mut reader = BodyReader::new(exchange.take_body()?, limits);
     if let Err(error) = limits.check_announced(exchange.content_length) {
         reader.discard().await;
         return Err(error);
     }
-    let mut import = Import::new(app, format, database);
+    let mut import = Import::new(app, format, options);
     let result = loop {
         let piece = match reader.piece().await {
             Ok(piece) => piece,
@@ -146,6 +146,10 @@ fn write_totals(totals: &BatchOutcome, always_rejected: bool, out: &mut Vec<u8>)
     if totals.rejected > 0 || always_rejected {
         out.extend_from_slice(br#","rejected":"#);
         number(totals.rejected, out);
+        if totals.failed > 0 {
+            out.extend_from_slice(br#","failed":"#);
+            number(totals.failed, out);
+        }
         out.extend_from_slice(br#","errors":["#);
         for (i, rejection) in totals.rejections.iter().enumerate() {
             out.extend_from_slice(if i == 0 { br#"{"line":"# } else { br#",{"line":"# });
@@ -178,9 +182,7 @@ struct Import<'a> {
 }
 
 impl<'a> Import<'a> {
-    fn new(app: &'a App, format: Format, database: Option<String>) -> Self {
-        let max_line_bytes = usize::try_from(app.limits.max_line_bytes).unwrap_or(usize::MAX);
-        let options = IngestOptions { database, max_line_bytes, ..IngestOptions::default() };
+    fn new(app: &'a App, format: Format, options: IngestOptions) -> Self {
         let buffers = Some(app.buffers.take());
         Self {
             app,
@@ -267,7 +269,7 @@ impl<'a> Import<'a> {
             submitted = engine.submit(&mut buffers.batch).map(|submitted| self.owed.push(submitted));
         }
         self.buffers = Some(buffers);
-        submitted?;
+        submitted.map_err(ApiError::of_write)?;
         for submitted in self.owed.drain(..) {
             // A lone request's fsync keeps nobody waiting, and another thread would only add two wake-ups to it. Several
             // requests wait elsewhere, so that they can share one fsync.
@@ -278,7 +280,7 @@ impl<'a> Import<'a> {
             } else {
                 engine.settle(submitted)
             };
-            self.totals.merge(outcome?);
+            self.totals.merge(outcome.map_err(ApiError::of_write)?);
         }
         Ok(())
     }
@@ -298,6 +300,13 @@ impl<'a> Import<'a> {
             self.app.rejections.note(self.app.clock.now(), exchange.header(USER_AGENT), totals);
         }
         match result {
+            Ok(()) if totals.failed > 0 => {
+                // What else was refused will be so again; what failed is to come again, so that this is what the status says.
+                let reason = totals.failure.as_deref().unwrap_or_default();
+                let all = totals.rejected + totals.accepted;
+                let message = format!("{} of {all} lines are not stored now, send them again: {reason}", totals.failed);
+                Err(self.with_totals(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, message)))
+            }
             Ok(()) if totals.rejected > 0 => {
                 let first = totals.rejections.first();
                 let mut message =
@@ -319,7 +328,7 @@ impl<'a> Import<'a> {
                 body.push(b'}');
                 Ok(json(StatusCode::OK, body))
             }
-            Err(error) => Err(self.with_totals(error)),
+            Err(error) => Err(self.with_totals(error.for_write())),
         }
     }
 

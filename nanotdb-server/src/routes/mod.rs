@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::exchange::Exchange;
 use crate::respond::ApiError;
 use crate::telemetry::ENDPOINTS;
+use http::request::Parts;
 use http::{Method, StatusCode};
 use std::future::Future;
 use std::pin::Pin;
@@ -54,6 +55,13 @@ impl Methods {
             Self::GetOrPost => "GET, HEAD, POST",
         }
     }
+}
+
+/// Whether a request would change something.
+pub(crate) fn is_write(parts: &Parts) -> bool {
+    let path = parts.uri.path();
+    let is_import = path == "/api/v1/import" || path == "/api/v1/import/prometheus";
+    is_import || parts.method != Method::GET && table::changes(path, parts.method.as_str())
 }
 
 /// The server's routes. Every request needs an `Arc<Exchange>` among its extensions.
@@ -161,6 +169,7 @@ where
     Fut: Future<Output = Result<Response, ApiError>> + Send + 'static,
 {
     let index = endpoint_index(endpoint);
+    let row = table::at(endpoint);
     let app = Arc::clone(app);
     move |exchange| {
         // The catch-all route answers unknown paths of every method with 404, not 405.
@@ -172,6 +181,9 @@ where
             let message = format!("{} {endpoint}: the method must be {}", exchange.method, methods.header());
             let mut error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message);
             error.allow = Some(methods.header());
+            return Box::pin(std::future::ready(error.into_response()));
+        }
+        if let Some(Err(error)) = row.map(|row| exchange.set_row(row)) {
             return Box::pin(std::future::ready(error.into_response()));
         }
         let answer = handle(Arc::clone(&app), exchange);

@@ -5,6 +5,7 @@ use crate::exchange::Exchange;
 use crate::respond::{ApiError, compressed, json};
 use bytes::Bytes;
 use http::StatusCode;
+use nanotdb_core::config::nearest;
 use serde::Serialize;
 use warp::reply::Response;
 
@@ -76,6 +77,9 @@ pub(crate) struct Endpoint {
     params: &'static [Param],
     body: Option<Body>,
     answer: &'static str,
+    /// Whether parameters that are not in `params` are ignored, as clients of other protocols and probes expect.
+    #[serde(skip)]
+    lenient: bool,
 }
 
 const DB: Param = Param::query("db", "database", "demo", "database; without it the series is written database/metric");
@@ -83,6 +87,11 @@ const QUERY: Param =
     Param::query("query", "metric", "demo/room.temp", "database/metric, or a metric of the database in db").required();
 const UNIT: Param =
     Param::query("timestamp_unit", "text", "s", "unit of bare numbers among the times").of(&["ns", "us", "ms", "s"]);
+const WRITE_UNIT: Param =
+    Param::query("timestamp_unit", "text", "s", "unit of times that are bare numbers; without it what the format says")
+        .of(&["ns", "us", "ms", "s"]);
+const PRECISION: Param =
+    Param::query("precision", "text", "s", "the same, as others call it").of(&["ns", "us", "ms", "s"]);
 const UI_DB: Param = Param::path("db", "database", "demo", "database");
 const BACKUP: Param =
     Param::path("name", "text", "dashboard-20260501T000000.000Z.json", "name of a backup, as in the list");
@@ -101,7 +110,8 @@ const DASHBOARD: Body = Body {
 };
 
 const fn get(id: &'static str, group: &'static str, path: &'static str, summary: &'static str) -> Endpoint {
-    Endpoint { id, group, method: "GET", path, summary, changes: false, params: &[], body: None, answer: "JSON" }
+    let (method, changes, params, body, answer, lenient) = ("GET", false, &[], None, "JSON", false);
+    Endpoint { id, group, method, path, summary, changes, params, body, answer, lenient }
 }
 
 const fn post(
@@ -120,6 +130,8 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         params: &[
             Param::query("format", "text", "line_protocol", "ingest format; without it the Content-Type decides"),
             Param::query("db", "database", "demo", "database for formats whose lines name none"),
+            WRITE_UNIT,
+            PRECISION,
         ],
         answer: "count of samples",
         ..post(
@@ -135,8 +147,14 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         )
     },
     Endpoint {
-        params: &[Param::query("db", "database", "prometheus", "database").standard("prometheus")],
+        params: &[
+            Param::query("db", "database", "prometheus", "database").standard("prometheus"),
+            Param::query("format", "text", "prometheus", "ingest format; without it the first bytes decide"),
+            WRITE_UNIT,
+            PRECISION,
+        ],
         answer: "204",
+        lenient: true,
         ..post(
             "import_prometheus",
             "Write",
@@ -175,8 +193,11 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     },
     get("aggregates", "Catalog", "/api/v1/aggregates", "names of the aggregates"),
     Endpoint {
-        params: &[Param::query("include_internal", "bool", "true", "with the database of the engine's own metrics")
-            .standard("false")],
+        params: &[
+            Param::query("include_internal", "bool", "true", "with the database of the engine's own metrics")
+                .standard("false"),
+            Param::query("details", "bool", "true", "with the state of each, and the reason").standard("false"),
+        ],
         ..get("databases", "Catalog", "/api/v1/databases", "names of the databases")
     },
     Endpoint {
@@ -199,9 +220,10 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
             explain: "source_db, source_dbs, or {} for all",
         },
     ),
-    get("health", "Operation", "/health", "whether everything can be written"),
+    Endpoint { lenient: true, ..get("health", "Operation", "/health", "whether everything can be written") },
     Endpoint {
         answer: "Prometheus text",
+        lenient: true,
         ..get("exposition", "Operation", "/metrics", "the server's numbers about itself")
     },
     Endpoint {
@@ -317,6 +339,28 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     },
 ];
 
+impl Endpoint {
+    /// Refuses a name that is no parameter of the query string or the form, with those that are. `_` is what some clients add to get past caches.
+    pub(crate) fn check_parameter(&self, name: &str) -> Result<(), ApiError> {
+        let query = || self.params.iter().filter(|param| param.place == "query").map(|param| param.name);
+        if self.lenient || name == "_" || query().any(|known| known == name) {
+            return Ok(());
+        }
+        let known: Vec<&str> = query().collect();
+        let hint = match nearest(name, &known) {
+            Some(near) => format!("did you mean {near}? known are {}", known.join(", ")),
+            None if known.is_empty() => "there are none here".to_owned(),
+            None => format!("known are {}", known.join(", ")),
+        };
+        Err(ApiError::bad(format!("unknown parameter {name:?}: {hint}")))
+    }
+}
+
+/// The first endpoint at a path, whose parameters those of other methods have too.
+pub(crate) fn at(path: &str) -> Option<&'static Endpoint> {
+    ENDPOINTS.iter().find(|endpoint| endpoint.path == path)
+}
+
 /// An endpoint that takes a request.
 pub(crate) struct Found<'p> {
     /// Which one.
@@ -360,6 +404,12 @@ pub(crate) fn find<'p>(path: &'p str, method: &str) -> Result<Found<'p>, ApiErro
         ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} {path}: the method must be {allow}"));
     error.allow = Some(allow);
     Err(error)
+}
+
+/// Whether what answers here changes something.
+pub(crate) fn changes(path: &str, method: &str) -> bool {
+    let takes = |endpoint: &&Endpoint| endpoint.method == method && matches(endpoint.path, path).is_some();
+    ENDPOINTS.iter().find(takes).is_some_and(|endpoint| endpoint.changes)
 }
 
 /// Whether a path is of a pattern, and the text for its braces.
@@ -416,6 +466,26 @@ mod tests {
             }
             let braces = endpoint.path.contains('{');
             assert_eq!(endpoint.params.iter().any(|param| param.place == "path"), braces, "{}", endpoint.id);
+        }
+    }
+
+    #[test]
+    fn unknown_parameters_are_told_the_known_ones() {
+        let refused = |path: &str, name: &str| at(path).unwrap().check_parameter(name).map_err(|e| e.message);
+        let known = "known are query, db, start, end, step, aggregate, window, timestamp_unit";
+        let range = "/api/v1/query_range";
+        assert_eq!(refused(range, "setp"), Err(format!("unknown parameter \"setp\": did you mean step? {known}")));
+        assert_eq!(refused(range, "limit"), Err(format!("unknown parameter \"limit\": {known}")));
+        assert_eq!(refused(range, "step"), Ok(()));
+        assert_eq!(refused("/api/v1/aggregates", "x"), Err("unknown parameter \"x\": there are none here".to_owned()));
+        // Headers and parts of the path are no parameters of a query string.
+        assert!(
+            refused("/api/dashboard-config", "If-Match").is_err() && refused("/api/v1/ui/engine/{db}", "db").is_err()
+        );
+        for endpoint in ENDPOINTS {
+            assert!(endpoint.check_parameter("_").is_ok(), "{}", endpoint.id);
+            let lenient = ["import_prometheus", "health", "exposition"].contains(&endpoint.id);
+            assert_eq!(endpoint.check_parameter("nonsense").is_ok(), lenient, "{}", endpoint.id);
         }
     }
 

@@ -52,7 +52,7 @@ function Lazy({ name }: { name: LazyName }) {
     return (
       <>
         <h1 class="unseen">{TITLES[name]}</h1>
-        <div key="loading" class="skeleton tall" role="status" aria-label="The page is loading" />
+        <div class="skeleton tall" role="status" aria-label="The page is loading" />
       </>
     );
   }

@@ -98,7 +98,7 @@ pub(super) fn number(sample: &Sample) -> Option<Box<RawValue>> {
 }
 
 /// State of a database, with the reason when it is not well.
-pub(super) fn state_of(app: &App, name: &str, health: &[(String, String)]) -> (&'static str, Option<String>) {
+pub(crate) fn state_of(app: &App, name: &str, health: &[(String, String)]) -> (&'static str, Option<String>) {
     match health.iter().find(|(database, _)| database == name) {
         None => ("ok", None),
         Some((_, reason)) if app.engine.has_database(name) => ("read_only", Some(reason.clone())),
@@ -107,7 +107,7 @@ pub(super) fn state_of(app: &App, name: &str, health: &[(String, String)]) -> (&
 }
 
 /// Names of all databases, those that could not be opened among them.
-pub(super) fn names(app: &App, internal: bool, health: &[(String, String)]) -> Vec<String> {
+pub(crate) fn names(app: &App, internal: bool, health: &[(String, String)]) -> Vec<String> {
     let mut names = app.engine.database_names(internal);
     names.extend(health.iter().map(|(name, _)| name.clone()).filter(|name| internal || name != INTERNAL_DATABASE));
     names.sort();

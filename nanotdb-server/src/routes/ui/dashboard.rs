@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::body::read_small;
 use crate::exchange::Exchange;
 use crate::params::Params;
-use crate::respond::{ApiError, blocking, compressed, json};
+use crate::respond::{ApiError, blocking, compressed, io_status, json};
 use crate::routes::web::{is_known, not_modified};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, ETAG, IF_MATCH};
@@ -59,7 +59,7 @@ struct Accepted<'a> {
 }
 
 fn failed(error: &io::Error, path: &Path) -> ApiError {
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{}: {error}", path.display()))
+    ApiError::new(io_status(error), format!("{}: {error}", path.display()))
 }
 
 /// A document with what was found about it; problems when it cannot be saved.

@@ -15,10 +15,10 @@ mod jobs;
 mod numbers;
 mod stream;
 
-pub(crate) use catalog::settings_text;
+pub(crate) use catalog::{names as database_names, settings_text, state_of};
 pub(crate) use dashboard_store::DashboardStore;
 pub(crate) use documents::etag_of;
-pub(crate) use guard::check_same_origin;
+pub(crate) use guard::{check_same_origin, check_site};
 pub(crate) use intervals::Intervals;
 pub(crate) use jobs::Jobs;
 pub(crate) use stream::MOST_STREAMS;
@@ -45,6 +45,7 @@ async fn answer(app: &Arc<App>, exchange: &Arc<Exchange>) -> Result<Response, Ap
     let path = exchange.uri.path();
     let found = table::find(path, exchange.method.as_str())?;
     exchange.set_endpoint(endpoint_index(found.counted_as()));
+    exchange.set_row(found.endpoint)?;
     let argument = found.argument.unwrap_or_default();
     match found.endpoint.id {
         "ui_batch" => batch::batch(app, exchange).await,

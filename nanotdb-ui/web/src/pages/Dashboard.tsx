@@ -31,7 +31,7 @@ export function Dashboard() {
     ) : (
       <>
         <h1 class="unseen">Dashboard</h1>
-        <div key="loading" class="skeleton tall" role="status" aria-label="The dashboard is loading" />
+        <div class="skeleton tall" role="status" aria-label="The dashboard is loading" />
       </>
     );
   }

@@ -88,7 +88,7 @@ export default function Editor() {
     ) : (
       <>
         {heading}
-        <div key="loading" class="skeleton tall" role="status" aria-label="The dashboard is loading" />
+        <div class="skeleton tall" role="status" aria-label="The dashboard is loading" />
       </>
     );
   }

@@ -11,7 +11,7 @@ export function pageOf(path: string, paths: Paths): PageName {
   const here = trimmed(path);
   const base = trimmed(paths.base_path);
   if (here === trimmed(paths.explore_path)) return "explore";
-  if (here === trimmed(paths.engine_path)) return "engine";
+  if (here === trimmed(paths.engine_path) || here.startsWith(`${trimmed(paths.engine_path)}/`)) return "engine";
   if (here === "/api-tester") return "api";
   if (here === `${base === "/" ? "" : base}/edit`) return "edit";
   if (here === base || (base !== "/" && here.startsWith(`${base}/`))) return "dashboard";

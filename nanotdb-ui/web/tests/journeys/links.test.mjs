@@ -48,7 +48,7 @@ journey("an address where nothing is shows a page that says so", async ({ server
   await server.import(["demo/room.temp 21.5"]);
   // Browsers log an answer of 404.
   const { page } = await open(browser, `${server.url}/`);
-  for (const path of ["/nope", "/DASHBOARD", "/engine/metrics"]) {
+  for (const path of ["/nope", "/DASHBOARD", "/engines/metrics"]) {
     const response = await page.goto(server.url + path);
     assert.equal(response.status(), 404);
     await page.getByRole("heading", { name: `There is no page at ${path}` }).waitFor();

@@ -1,0 +1,102 @@
+//! Clients that say nothing, or say it slowly, keep nobody out.
+
+mod common;
+
+use common::{Client, Server};
+
+/// What a client sees who opens a connection for each request.
+fn check_healthy(server: &Server, context: &str) {
+    for _ in 0..5 {
+        assert_eq!(server.get("/health").status, 200, "{context}");
+        assert_eq!(server.get("/api/v1/databases").status, 200, "{context}");
+        assert_eq!(server.post("/api/v1/import", b"healthy/a 1\n").status, 200, "{context}");
+    }
+}
+
+fn many(server: &Server, count: usize, text: &[u8]) -> Vec<Client> {
+    let open = |_| {
+        let mut client = server.connect();
+        client.write(text);
+        client
+    };
+    (0..count).map(open).collect()
+}
+
+const STALLED: &[u8] = b"POST /api/v1/import HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n\r\nslow/a";
+
+#[test]
+fn connections_that_ask_nothing_give_way() {
+    let server = Server::with_config("[limits]\nmax_connections = 8\n");
+    let mut kept = server.connect();
+    assert_eq!(kept.send("GET", "/health", &[], b"").status, 200);
+    for (text, context) in
+        [(&b""[..], "nothing was sent"), (b"POST /api/v1/import HTTP/1.1\r\nHost: x\r\n", "half a head")]
+    {
+        let _idle = many(&server, 60, text);
+        check_healthy(&server, context);
+    }
+    // Who never asked goes before who did.
+    let _idle = many(&server, 60, b"");
+    assert_eq!(kept.send("GET", "/health", &[], b"").status, 200);
+}
+
+#[test]
+fn bodies_that_stall_lend_their_places_and_get_them_back() {
+    let server = Server::with_config("[limits]\nmax_concurrent_requests = 1\n");
+    let mut slow = many(&server, 1, STALLED).remove(0);
+    check_healthy(&server, "one place, and a body that stalls");
+    slow.write(b" 1\nb 2\n");
+    let answer = slow.answer(false);
+    assert_eq!((answer.status, answer.json()["data"]["imported"].as_u64()), (400, Some(1)), "{}", answer.text());
+}
+
+#[test]
+fn a_crowd_of_bodies_that_stall_keeps_nobody_out() {
+    let server = Server::with_config("[limits]\nmax_concurrent_requests = 4\nmax_connections = 40\n");
+    let slow = many(&server, 120, STALLED);
+    check_healthy(&server, "four places, and 120 bodies that stall");
+    drop(slow);
+    let slow = many(&server, 30, STALLED);
+    check_healthy(&server, "after the first crowd went away");
+    // Each that is still there is answered: stored, or told to come again.
+    let mut stored = 0;
+    for mut client in slow {
+        client.write(b" 1\nb 2\n");
+        let answer = client.answer(false);
+        match answer.status {
+            400 => stored += 1,
+            other => assert_eq!((other, answer.header("retry-after")), (503, Some("5")), "{}", answer.text()),
+        }
+    }
+    assert!(stored > 0, "some were in time");
+}
+
+#[test]
+fn a_body_has_a_whole_time() {
+    let server = Server::with_config("[limits]\nmax_body_time = \"200ms\"\n");
+    let mut slow = many(&server, 1, STALLED).remove(0);
+    let answer = slow.answer(false);
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().contains("limits.max_body_time"), "{}", answer.text());
+    assert_eq!(answer.json()["data"]["imported"], 0);
+    assert_eq!(server.get("/api/v1/databases").json()["data"]["result"], serde_json::json!([]));
+}
+
+#[test]
+fn readers_that_do_not_read_lend_their_places() {
+    let server = Server::with_config("[limits]\nmax_concurrent_requests = 1\n");
+    let body: String =
+        (0..600_000).map(|i| format!("big/a {i} {}\n", 1_715_000_000_000_000_000_i64 + i * 1_000_000)).collect();
+    assert_eq!(server.post("/api/v1/import", body.as_bytes()).status, 200);
+    let request = b"GET /api/v1/query_range?query=big/a&start=1715000000&end=1715000600 HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut lazy = many(&server, 1, request).remove(0);
+    // It is under way, and more than the sockets hold.
+    let mut first = [0];
+    std::io::Read::read_exact(&mut lazy.reader, &mut first).unwrap();
+    let served = (0..2_000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        server.get("/api/v1/databases").status == 200
+    });
+    assert!(served);
+    check_healthy(&server, "an answer that is not read");
+}
