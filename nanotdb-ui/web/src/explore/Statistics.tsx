@@ -60,7 +60,7 @@ export function Statistics({ specs, choices, span }: { specs: LineSpec[]; choice
                   <td class="number" data-label="Min">{text(stats?.min)}</td>
                   <td class="number" data-label="Avg">{text(stats?.avg)}</td>
                   <td class="number" data-label="Max">{text(stats?.max)}</td>
-                  <td class="number" data-label="Change">{change === null ? "–" : formatShown(change, spec.display, style)}</td>
+                  <td class="number" data-label="Change">{change === null ? "–" : formatShown(change, spec.display, style, digits, places)}</td>
                   <td class="number" data-label="Samples">{stats ? grouped(stats.count) : "–"}</td>
                   <td data-label="Rate">
                     <label class="check">
