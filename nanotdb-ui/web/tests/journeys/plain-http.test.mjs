@@ -3,9 +3,9 @@ import { launch, open } from "../lib/browser.mjs";
 import { journey } from "../lib/journey.mjs";
 
 journey("commands are copied on plain http too, where browsers give no clipboard", async ({ server }) => {
-  const browser = await launch(["--host-resolver-rules=MAP box.test 127.0.0.1"]);
+  const browser = await launch(["--host-resolver-rules=MAP box 127.0.0.1"]);
   try {
-    const { page, context, check } = await open(browser, server.url.replace("127.0.0.1", "box.test"));
+    const { page, context, check } = await open(browser, server.url.replace("127.0.0.1", "box"));
     assert.equal(await page.evaluate(() => isSecureContext), false);
     await page.getByRole("button", { name: "Copy curl command" }).click();
     await page.getByText("Copied").waitFor();
