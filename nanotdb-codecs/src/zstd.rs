@@ -135,3 +135,42 @@ static MAX: Zstd = Zstd {
 inventory::submit! { CodecPlugin(&FASTEST) }
 inventory::submit! { CodecPlugin(&DEFAULT) }
 inventory::submit! { CodecPlugin(&MAX) }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        FASTEST.compress(text, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn a_block_is_one_frame() {
+        let text = b"room.1.temp, room.1.temp, room.1.temp";
+        let mut out = Vec::new();
+        FASTEST.decompress(&block(text), text.len(), &mut out).unwrap();
+        assert_eq!(out, text);
+        // A frame of nothing behind it would not change what comes out.
+        for behind in [block(b""), block(b"more"), b"x".to_vec()] {
+            let mut out = Vec::new();
+            let error = FASTEST.decompress(&[block(text), behind].concat(), text.len(), &mut out).unwrap_err();
+            assert!(error.0.contains("behind its frame"), "{error}");
+            assert_eq!(out, b"");
+        }
+    }
+
+    #[test]
+    fn no_more_memory_is_asked_for_than_a_block_of_this_length_can_fill() {
+        let text = vec![7; 1 << 20];
+        let short = block(&text);
+        assert!(short.len() < 200, "{}", short.len());
+        let mut out = Vec::new();
+        FASTEST.decompress(&short, text.len(), &mut out).unwrap();
+        let mut out = Vec::new();
+        let error = FASTEST.decompress(&short, 1 << 30, &mut out).unwrap_err();
+        assert!(error.0.contains("cannot hold"), "{error}");
+        assert_eq!(out.capacity(), 0);
+    }
+}

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests, outside of #[test] functions
 
+use nanotdb_codecs as _;
+use nanotdb_core::format::{get_uvarint, put_uvarint};
 use nanotdb_core::plugin::{Codec, CodecError, Values, conformance};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,6 +19,8 @@ enum Flaw {
     Panics,
     AllocatesWhatTheBlockSays,
     SaysS2,
+    LooksLikeS2,
+    TrustsTheLength,
     ChangesFromCallToCall,
     DropsSignOfZero,
     QuietsNans,
@@ -44,12 +48,17 @@ impl Codec for Plain {
     }
 
     fn is_s2_block(&self) -> bool {
-        self.flaw == Flaw::SaysS2
+        matches!(self.flaw, Flaw::SaysS2 | Flaw::LooksLikeS2)
     }
 
     fn compress(&self, input: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
         if self.flaw == Flaw::ClearsOutput {
             out.clear();
+        }
+        if self.flaw == Flaw::LooksLikeS2 {
+            put_uvarint(out, input.len() as u64);
+            out.extend(input.iter().map(|b| !b));
+            return Ok(());
         }
         out.extend((input.len() as u64).to_le_bytes());
         out.extend_from_slice(input);
@@ -63,6 +72,17 @@ impl Codec for Plain {
     }
 
     fn decompress(&self, input: &[u8], decoded_len: usize, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        if self.flaw == Flaw::LooksLikeS2 {
+            let (len, at) = get_uvarint(input).ok_or_else(|| CodecError::new("no length"))?;
+            if len != decoded_len as u64 || input.len() != decoded_len + at {
+                return Err(CodecError::new("wrong length"));
+            }
+            out.extend(input[at..].iter().map(|b| !b));
+            return Ok(());
+        }
+        // As `zstd::bulk::decompress(input, decoded_len)` does.
+        let room = if self.flaw == Flaw::TrustsTheLength { Vec::<u8>::with_capacity(decoded_len) } else { Vec::new() };
+        drop(room);
         let header = match self.flaw {
             Flaw::Panics => input[..8].try_into().unwrap(),
             _ => *input.first_chunk::<8>().ok_or_else(|| CodecError::new("short"))?,
@@ -137,8 +157,13 @@ fn every_flaw_is_named() {
         (Flaw::ClearsOutputOnError, "does not leave alone"),
         (Flaw::IgnoresExpectedLength, "appends 0 bytes where 1 are expected"),
         (Flaw::Panics, "panics"),
-        (Flaw::AllocatesWhatTheBlockSays, "allocates"),
+        (
+            Flaw::AllocatesWhatTheBlockSays,
+            "the law: `out` has room for at most the announced length and 65536 bytes more",
+        ),
         (Flaw::SaysS2, "uvarint"),
+        (Flaw::LooksLikeS2, "is_s2_block, but codec s2 cannot read"),
+        (Flaw::TrustsTheLength, "the law: the announced length comes from a file that may be damaged"),
         (Flaw::ChangesFromCallToCall, "other bytes the second time"),
         (Flaw::DropsSignOfZero, "float64 values"),
         (Flaw::QuietsNans, "float32 values"),

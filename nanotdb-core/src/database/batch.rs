@@ -277,3 +277,23 @@ impl SampleSink for Batch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_a_sender_who_never_repeats_one_are_not_kept_for_ever() {
+        let mut batch = Batch::new();
+        batch.take_any_time();
+        for at in 0..MAX_SERIES {
+            batch.push("d", &format!("m{at}"), Number::integer(1), Some(1));
+        }
+        batch.clear();
+        assert_eq!((batch.series.len(), batch.index.len()), (MAX_SERIES, MAX_SERIES), "kept for who repeats them");
+        batch.push("d", "one.more", Number::integer(1), Some(1));
+        batch.clear();
+        assert_eq!((batch.series.len(), batch.index.len(), batch.arena.capacity()), (0, 0, 0));
+        assert!(batch.any_time && batch.is_empty());
+    }
+}

@@ -80,6 +80,10 @@ impl Database {
     pub fn compact(&self, partition: Partition, dry_run: bool) -> Result<Compaction> {
         // A build must find the frames that it reads when it says what it was built from.
         let _no_build = self.lock_builds()?;
+        if self.is_stray(partition) {
+            let text = "no partitioner of this program gives its files their names; they are left as they are";
+            return Ok(Compaction::Skipped(text.to_owned()));
+        }
         if !dry_run {
             self.check_writable()?;
             if self.has_open_page(partition) {

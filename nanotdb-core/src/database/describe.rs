@@ -102,7 +102,7 @@ impl Database {
     }
 
     fn name_of(&self, partition: Partition) -> String {
-        self.partitioner_of(partition).file_part(partition)
+        self.part_name(partition)
     }
 
     /// Its partitions, oldest first. Files of the newest `most` are looked into, those of the others listed.

@@ -84,7 +84,7 @@ impl Database {
         if is_flushing || self.has_open_page(partition) {
             self.flush()?;
         }
-        let part = self.partitioner_of(partition).file_part(partition);
+        let part = self.part_name(partition);
         let family = self.family(&part)?;
         let archived = match self.manifest.retention.retention_action {
             RetentionAction::Archive => {
@@ -107,14 +107,14 @@ impl Database {
 
     /// What [`Database::remove_partition`] would remove.
     pub(crate) fn removal_of(&self, partition: Partition) -> Result<Removed> {
-        let part = self.partitioner_of(partition).file_part(partition);
+        let part = self.part_name(partition);
         let family = self.family(&part)?;
         let archive = self.manifest.retention.retention_action == RetentionAction::Archive;
         Ok(removed(part, &family, archive.then(|| self.archive_path(partition))))
     }
 
     fn archive_path(&self, partition: Partition) -> PathBuf {
-        let bucket = self.partitioner_of(partition).archive_bucket(partition);
+        let bucket = self.named(partition).partitioner.unwrap_or(self.partitioner).archive_bucket(partition);
         self.directory.join(format!("archive-{bucket}.tar"))
     }
 

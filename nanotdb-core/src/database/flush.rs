@@ -12,6 +12,7 @@
 
 use super::commit::{CommitLog, Sequence};
 use super::frames::FrameBuffers;
+use super::naming::Named;
 use super::writer::{MOST_PAGES, Writer};
 use super::{Database, State};
 use crate::format::catalog;
@@ -100,7 +101,9 @@ impl Database {
             let is_sealed = |p: &&Partition| self.is_sealed(**p);
             let pages = state.frozen.keys().chain(state.pages.keys().filter(|p| !state.frozen.contains_key(p)));
             flushed.pages = pages.clone().count() as u64;
-            flushed.sealed = pages.filter(is_sealed).map(|p| self.partitioner.file_part(*p)).collect();
+            let name =
+                |p: &Partition| state.named(*p).unwrap_or_else(|| Named::by(self.partitioner, *p)).part.to_string();
+            flushed.sealed = pages.filter(is_sealed).map(name).collect();
         }
         self.run_flush(|_, state| self.has_aged(state))?;
         Ok(flushed)
@@ -125,6 +128,25 @@ impl Database {
     /// Whether something in the WAL is not on the device.
     pub(crate) fn has_unsynced(&self) -> bool {
         self.commit.as_ref().is_some_and(CommitLog::is_dirty)
+    }
+
+    /// The flush before a database is closed. Pages that a codec cannot make stay in the WAL when they are there: nothing is
+    /// lost, and the next start has them.
+    pub(crate) fn flush_to_close(&self) -> Result<()> {
+        match self.flush() {
+            Err(error @ Error::Incompatible { .. }) => {
+                let is_logged = {
+                    let state = self.read_state();
+                    state.frozen.values().all(|page| page.in_wal) && state.pages.values().all(|page| page.in_wal)
+                };
+                if !is_logged {
+                    return Err(error);
+                }
+                tracing::warn!(database = self.name, "closed with samples in the WAL that could not be flushed");
+                self.sync_wal()
+            }
+            flushed => flushed,
+        }
     }
 
     /// Flushes every page; the WAL is empty afterwards, unless rows came meanwhile.
@@ -154,7 +176,7 @@ impl Database {
         self.flush_queued.store(false, Ordering::Release);
         if let Err(error) = self.flush_due() {
             // The rows are in the WAL. The next batch asks again, or is refused.
-            tracing::error!(database = self.name, %error, "pages could not be flushed");
+            self.log_full(&error);
         }
     }
 
@@ -241,6 +263,22 @@ impl Database {
     /// Writes what is frozen. After an error that the database survives, it is tried again by the next flush, from where it
     /// failed.
     pub(super) fn finish(&self, flush: &mut Flush) -> Result<()> {
+        if flush.generation.is_none() {
+            return Ok(());
+        }
+        let outcome = self.finish_frozen(flush);
+        self.note_flush(&outcome);
+        outcome
+    }
+
+    /// Other troubles are logged where they are noted.
+    pub(super) fn log_full(&self, error: &Error) {
+        if matches!(error, Error::Full { .. }) {
+            tracing::error!(database = self.name, %error, "pages could not be flushed");
+        }
+    }
+
+    fn finish_frozen(&self, flush: &mut Flush) -> Result<()> {
         let Some(generation) = &mut flush.generation else { return Ok(()) };
         self.check_writable()?;
         if let (Some(last), Some(commit)) = (generation.wal, &self.commit) {

@@ -1,5 +1,6 @@
 //! One frozen page into its data file.
 
+use super::naming::Named;
 use super::state::{PartitionFile, PartitionFiles, RawKind};
 use super::{Database, State};
 use crate::config::{DurabilityProfile, FsyncPolicy};
@@ -14,7 +15,7 @@ use crate::storage::{FrameEntry, MetricFile, OpenPage, RawFile};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// What encoding a page needs, kept for the next one.
@@ -60,6 +61,10 @@ impl Database {
             let entry = match written {
                 Ok(entry) => entry,
                 Err(error) => {
+                    let error = match error {
+                        Error::Incompatible { reason, .. } => Error::Incompatible { file: path, reason },
+                        error => error,
+                    };
                     if file.set_len(old_len).is_err() {
                         self.poison(&error);
                     }
@@ -113,7 +118,11 @@ impl Database {
         let usual = registry().codec(&self.manifest.page.codec)?;
         let others = registry().codecs().iter().copied().filter(|codec| codec.id() != usual.id());
         for codec in std::iter::once(usual).chain(others) {
-            let entry = self.encode_frame(buffers, page, range.clone(), offset, codec)?;
+            let entry = match self.encode_frame(buffers, page, range.clone(), offset, codec) {
+                // Another one may do.
+                Err(Error::Incompatible { .. }) if codec.id() != usual.id() => continue,
+                entry => entry?,
+            };
             let source = Source { len: entry.end_offset(), crc: crc32fast::hash(&buffers.frame) };
             if !built_in.contains(&source) {
                 return Ok(entry);
@@ -131,15 +140,17 @@ impl Database {
         offset: u64,
         codec: &dyn Codec,
     ) -> Result<FrameEntry> {
-        let failed = |reason: String| Error::bad_input(format!("codec {}: {reason}", codec.name()));
+        let failed = |reason: String| Error::Incompatible {
+            file: self.directory.clone(),
+            reason: format!("codec {}: {reason}", codec.name()),
+        };
         let rows = buffers.sorted.sort(page.rows(), range);
         let wide = {
             let state = self.read_state();
             rows.ids.iter().any(|id| state.metric(*id).is_some_and(|m| m.value_type.is_wide()))
         };
         buffers.payload.clear();
-        page::encode(rows, wide, codec, &mut buffers.columns, &mut buffers.payload)
-            .map_err(|e| failed(e.to_string()))?;
+        page::encode(rows, wide, codec, &mut buffers.columns, &mut buffers.payload).map_err(|e| failed(e.reason))?;
         let (Some(start), Some(end)) = (rows.timestamps.first(), rows.timestamps.last()) else {
             return Err(failed("no rows".into()));
         };
@@ -170,23 +181,21 @@ impl Database {
         Ok(())
     }
 
-    fn raw_path(&self, partition: Partition, kind: RawKind, files: Option<&PartitionFiles>) -> PathBuf {
-        let partitioner = files.map_or(self.partitioner, |f| f.partitioner);
-        self.directory.join(format!("{}{}.dat", kind.prefix(), partitioner.file_part(partition)))
-    }
-
     /// The index of a partition's data file, checked for appending once per process.
     fn data_index_for_append(&self, partition: Partition) -> Result<RawFile> {
-        let (path, exists, known) = {
+        let (there, known) = {
             let state = self.read_state();
             let files = state.files.get(&partition);
             let file = files.and_then(|f| f.files.get(&RawKind::Data));
             let known = file.and_then(|f| f.index.as_deref().cloned());
-            (self.raw_path(partition, RawKind::Data, files), file.is_some(), known)
+            (file.map(|f| f.path.clone()), known)
         };
         match known {
             Some(index) if index.appendable => Ok(index),
             _ => {
+                let exists = there.is_some();
+                let new = || format!("{}{}.dat", RawKind::Data.prefix(), self.part_name(partition));
+                let path = there.unwrap_or_else(|| self.directory.join(new()));
                 let index = RawFile::open_for_append(&*self.environment.vfs, &path, partition)?;
                 if exists {
                     // Or a reader could index the file by itself, and find the frame before its page is gone.
@@ -198,10 +207,8 @@ impl Database {
     }
 
     fn put_index(&self, state: &mut State, partition: Partition, kind: RawKind, index: RawFile) {
-        let files = state
-            .files
-            .entry(partition)
-            .or_insert_with(|| PartitionFiles { partitioner: self.partitioner, files: BTreeMap::new() });
+        let named = state.named(partition).unwrap_or_else(|| Named::by(self.partitioner, partition));
+        let files = state.files.entry(partition).or_insert_with(|| PartitionFiles { named, files: BTreeMap::new() });
         files.files.insert(kind, PartitionFile { path: index.path.clone(), index: Some(Arc::new(index)) });
     }
 }

@@ -6,7 +6,7 @@ use super::state::{MetricSlot, PartitionFile, PartitionFiles};
 use super::{Database, OpenPartition, RawKind, State};
 use crate::config::RawIngestAction;
 use crate::format::metric::Source;
-use crate::plugin::{Partition, Partitioner};
+use crate::plugin::Partition;
 use crate::storage::RawFile;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ impl Database {
         found.sort();
         found.dedup();
         drop(state);
-        found.into_iter().map(|p| (p, self.partitioner_of(p).file_part(p))).collect()
+        found.into_iter().map(|p| (p, self.part_name(p))).collect()
     }
 
     /// Whether the partition's time ended more than the grace ago.
@@ -69,16 +69,9 @@ impl Database {
         self.read_state().unflushed(partition).next().is_some()
     }
 
-    /// Who named the files of a partition: a partitioner of a former configuration, perhaps.
-    pub(crate) fn partitioner_of(&self, partition: Partition) -> &'static dyn Partitioner {
-        let state = self.read_state();
-        let of_raw = state.files.get(&partition).map(|f| f.partitioner);
-        of_raw.or_else(|| Some(state.metric_files.get(&partition)?.partitioner)).unwrap_or(self.partitioner)
-    }
-
     /// Where the metric file of a partition is, or belongs.
     pub(crate) fn metric_path(&self, partition: Partition) -> PathBuf {
-        self.directory.join(format!("{METRIC_PREFIX}{}.dat", self.partitioner_of(partition).file_part(partition)))
+        self.directory.join(format!("{METRIC_PREFIX}{}.dat", self.part_name(partition)))
     }
 
     /// Holds off other builds for this database. An error when it is being closed.
@@ -104,14 +97,14 @@ impl Database {
     /// Gives the new file its name, durably, and makes it the one that queries read.
     pub(crate) fn install_metric_file(&self, partition: Partition, temporary: &Path, path: &Path) -> Result<()> {
         let vfs = self.vfs();
-        let partitioner = self.partitioner_of(partition);
+        let named = self.named(partition);
         // Under the lock of the state, so that no query takes the old name for the new file's rows or the other way round.
         let mut state = self.write_state();
         vfs.rename(temporary, path).map_err(|e| Error::io("rename", temporary, e))?;
         if let Ok(Some(entry)) = vfs.entry(path) {
             state.listed.insert(path.to_owned(), entry.len);
         }
-        let slot = MetricSlot { path: path.to_owned(), partitioner, covered: None };
+        let slot = MetricSlot { path: path.to_owned(), named, covered: None };
         state.metric_files.insert(partition, slot);
         state.note_change(partition);
         self.metric_cache().forget(path);
@@ -150,7 +143,7 @@ impl Database {
             return Ok(RawIngestAction::Keep);
         }
         let retired = match action {
-            RawIngestAction::Rename => self.rename_data(partition, files),
+            RawIngestAction::Rename => self.rename_data(files),
             RawIngestAction::Keep | RawIngestAction::Delete => self.remove_raw(files),
         };
         if files.files.is_empty() {
@@ -171,9 +164,9 @@ impl Database {
         self.vfs().sync_dir(self.directory()).map_err(|e| Error::io("fsync", self.directory(), e))
     }
 
-    fn rename_data(&self, partition: Partition, files: &mut PartitionFiles) -> Result<()> {
+    fn rename_data(&self, files: &mut PartitionFiles) -> Result<()> {
         let Some(data) = files.files.get(&RawKind::Data).cloned() else { return Ok(()) };
-        let name = format!("{}{}.dat", RawKind::Raw.prefix(), files.partitioner.file_part(partition));
+        let name = format!("{}{}.dat", RawKind::Raw.prefix(), files.named.part);
         let path = self.directory().join(name);
         self.vfs().rename(&data.path, &path).map_err(|e| Error::io("rename", &data.path, e))?;
         let index = data.index.map(|index| Arc::new(RawFile { path: path.clone(), ..(*index).clone() }));

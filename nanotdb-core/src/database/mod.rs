@@ -12,6 +12,7 @@ mod frames;
 mod install;
 pub(crate) mod journal;
 mod last;
+mod naming;
 mod open;
 mod partition;
 mod reader;
@@ -35,6 +36,8 @@ pub(crate) use coverage::{Digest, source_of};
 pub use describe::{FileDescription, PageDescription, PartitionDescription};
 pub(crate) use durable::FlushMark;
 pub use expire::Removed;
+pub use naming::Named;
+pub(crate) use naming::owner_of;
 pub use partition::{MetricFiles, ScanReport};
 pub(crate) use partition::{OpenPartition, OpenRaw, WholePartition};
 pub use size::DatabaseSize;
@@ -117,6 +120,8 @@ pub struct Database {
     poisoned: Mutex<Option<String>>,
     /// Why the last batch was not stored, when that was for lack of space, and the monotonic time.
     full: Mutex<Option<(Duration, String)>>,
+    /// Why pages could not be flushed the last time, when it is not for lack of space.
+    trouble: Mutex<Option<String>>,
 }
 
 impl Database {
@@ -207,6 +212,32 @@ impl Database {
     pub fn lacks_space(&self) -> Option<String> {
         let is_recent = |since: &Duration| self.now().saturating_sub(*since) < FULL_FOR;
         self.lock_full().as_ref().filter(|(since, _)| is_recent(since)).map(|(_, reason)| reason.clone())
+    }
+
+    /// Why pages could not be flushed the last time: a codec that fails. Their rows are in memory and, where it is on, in the WAL.
+    pub fn flush_trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what became of a flush. Logs when that changes.
+    pub(crate) fn note_flush(&self, outcome: &Result<()>) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Ok(()) => {
+                if trouble.take().is_some() {
+                    tracing::info!(database = self.name, "pages are flushed again");
+                }
+            }
+            // These have their own places.
+            Err(Error::Full { .. } | Error::ReadOnly { .. }) => {}
+            Err(error) => {
+                let reason = format!("pages cannot be flushed: {error}");
+                if trouble.as_ref() != Some(&reason) {
+                    tracing::error!(database = self.name, reason, "samples stay in memory and in the WAL");
+                }
+                *trouble = Some(reason);
+            }
+        }
     }
 
     fn lock_full(&self) -> MutexGuard<'_, Option<(Duration, String)>> {

@@ -3,20 +3,21 @@
 use super::commit::CommitLog;
 use super::flush::{CATALOG_FILE, Generation, names, next_wal_name, wal_name};
 use super::journal::Journal;
+use super::naming::{Strays, parse_file_name};
 use super::recovery::{Written, rows_on_disk, without_first};
 use super::size::WalSize;
-use super::state::{Last, MetricSlot, PartitionFile, PartitionFiles, RawKind, State};
+use super::state::{Last, RawKind, State};
 use super::writer::{Writer, WriterMetric};
 use super::{Database, Environment};
 use crate::config::Manifest;
 use crate::format::{catalog, wal};
 use crate::model::{Timestamp, ValueType};
 use crate::plugin::registry::registry;
-use crate::plugin::{Partition, Partitioner};
+use crate::plugin::{Partition, Partitioner, part_name};
 use crate::storage::vfs::{OpenMode, Vfs};
 use crate::storage::{MetricFile, OpenPage, RawFile, WalFile, keep_damaged};
 use crate::{Error, Result};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -66,7 +67,7 @@ impl Database {
                 durable_files.push(partition);
                 tracing::info!(
                     database = name,
-                    partition = parts.partitioner.file_part(partition),
+                    partition = part_name(parts.partitioner, partition),
                     rows = dropped,
                     "rows of the WAL are in the data file already"
                 );
@@ -121,7 +122,7 @@ impl Database {
         }
         match self.finish(flush) {
             // Names and rows are in the WALs as before, and the next flush tries again.
-            Err(Error::Full { .. }) if is_interrupted || !replay.rewrite => return Ok(()),
+            Err(Error::Full { .. } | Error::Incompatible { .. }) if is_interrupted || !replay.rewrite => return Ok(()),
             finished => finished?,
         }
         if replay.rewrite {
@@ -268,49 +269,28 @@ fn remove_leftovers(directory: &Path, environment: &Environment) -> Result<()> {
     Ok(())
 }
 
-/// Finds the files of all partitions, by their names.
+/// Finds the files of all partitions.
 pub(super) fn list_files(
-    vfs: &dyn Vfs,
+    environment: &Environment,
     directory: &Path,
     partitioner: &'static dyn Partitioner,
     state: &mut State,
 ) -> Result<()> {
+    let vfs = &*environment.vfs;
     // A reader beside a server may come when files are on their way out or in.
     let journal = Journal::read(vfs, directory)?;
     let hidden = journal.as_ref().map(Journal::hidden).unwrap_or_default();
+    let mut strays = Strays::default();
     for entry in vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))? {
-        if hidden.contains(&entry.name) {
+        if entry.is_dir || hidden.contains(&entry.name) {
             continue;
         }
-        let kinds = [Some(RawKind::Raw), Some(RawKind::Data), None];
-        let part = kinds.iter().find_map(|kind| {
-            let prefix = kind.map_or(METRIC_PREFIX, RawKind::prefix);
-            Some((*kind, entry.name.strip_prefix(prefix)?.strip_suffix(".dat")?))
-        });
-        let Some((kind, part)) = part.filter(|_| !entry.is_dir) else { continue };
-        let named = |p: &&'static dyn Partitioner| p.parse_part(part).map(|partition| (*p, partition));
-        let owner = named(&partitioner).or_else(|| registry().partitioners().iter().find_map(named));
+        let Some((kind, part)) = parse_file_name(&entry.name) else { continue };
         let path = directory.join(&entry.name);
-        let Some((owner, partition)) = owner else {
-            tracing::warn!(file = %path.display(), "no partitioner knows this file name");
-            continue;
-        };
-        match kind {
-            Some(kind) => {
-                state.listed.insert(path.clone(), entry.len);
-                let files = state
-                    .files
-                    .entry(partition)
-                    .or_insert_with(|| PartitionFiles { partitioner: owner, files: BTreeMap::new() });
-                files.files.insert(kind, PartitionFile { path, index: None });
-            }
-            None => {
-                state.listed.insert(path.clone(), entry.len);
-                state.metric_files.insert(partition, MetricSlot { path, partitioner: owner, covered: None });
-            }
-        }
+        state.listed.insert(path.clone(), entry.len);
+        strays.take(kind, part, path, state);
     }
-    Ok(())
+    strays.place(vfs, &environment.metric_cache, partitioner, state)
 }
 
 struct Replay {
@@ -356,7 +336,7 @@ impl Parts {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(Error::io("read", path, e)),
         }
-        list_files(vfs, directory, partitioner, &mut state)?;
+        list_files(&environment, directory, partitioner, &mut state)?;
         Ok(Self { name: name.to_owned(), directory: directory.to_owned(), environment, manifest, partitioner, state })
     }
 
@@ -504,6 +484,7 @@ impl Parts {
     }
 
     fn put_index(&mut self, partition: Partition, index: RawFile) {
+        self.state.note_whole(&index);
         if let Some(file) = self.state.files.get_mut(&partition).and_then(|f| f.files.get_mut(&RawKind::Data)) {
             file.index = Some(Arc::new(index));
         }
@@ -511,14 +492,17 @@ impl Parts {
 
     fn index_everything(&mut self, known: &mut KnownFiles) -> Result<()> {
         let vfs = Arc::clone(&self.environment.vfs);
+        let mut indexed = Vec::new();
         for (partition, files) in &mut self.state.files {
             for file in files.files.values_mut() {
                 let before = known.get(&file.path).map(|index| &**index);
                 let index = Arc::new(RawFile::index_on(&*vfs, &file.path, *partition, before)?);
                 known.insert(file.path.clone(), Arc::clone(&index));
+                indexed.push(Arc::clone(&index));
                 file.index = Some(index);
             }
         }
+        indexed.iter().for_each(|index| self.state.note_whole(index));
         Ok(())
     }
 
@@ -577,6 +561,7 @@ impl Parts {
     fn index_newest(&mut self) -> Result<Option<Timestamp>> {
         let vfs = Arc::clone(&self.environment.vfs);
         let mut newest = None;
+        let mut indexed = Vec::new();
         let mut by_end: Vec<_> = self.state.files.iter_mut().collect();
         by_end.sort_by_key(|(partition, _)| std::cmp::Reverse(partition.end));
         for (partition, files) in by_end {
@@ -589,9 +574,11 @@ impl Parts {
                     None => Arc::new(RawFile::index(&*vfs, &file.path, *partition)?),
                 };
                 newest = newest.max(index.frames.iter().map(|f| f.header.end).max());
+                indexed.push(Arc::clone(&index));
                 file.index = Some(index);
             }
         }
+        indexed.iter().for_each(|index| self.state.note_whole(index));
         for (partition, slot) in self.state.metric_files.iter().rev() {
             if newest.is_some_and(|newest| newest >= partition.end) {
                 break;
@@ -641,6 +628,7 @@ impl Parts {
             cutoff: AtomicI64::new(Timestamp::MIN),
             poisoned: Mutex::new(None),
             full: Mutex::new(None),
+            trouble: Mutex::new(None),
         }
     }
 }

@@ -30,7 +30,7 @@ impl Database {
         if flush.generation.is_some() {
             return Err(Error::bad_input("pages could not be flushed; nothing is restored until they are"));
         }
-        let partition = registry().partitioners().iter().find_map(|p| p.parse_part(part));
+        let partition = registry().named_by(part).first().map(|(_, partition)| *partition);
         let partition = partition.ok_or_else(|| Error::bad_input(format!("no partitioner knows the name {part:?}")))?;
         let archive = Archive::read(self.vfs(), path)?;
         let is_wanted = |file: &&ArchivedFile| {
@@ -86,7 +86,7 @@ impl Database {
     /// Queries and writers know the files of a partition that are there now.
     fn remember_partition(&self, partition: Partition) -> Result<()> {
         let mut found = State::default();
-        list_files(self.vfs(), &self.directory, self.partitioner, &mut found)?;
+        list_files(&self.environment, &self.directory, self.partitioner, &mut found)?;
         let mut writer = self.lock_writer()?;
         let mut state = self.write_state();
         state.files.extend(found.files.remove_entry(&partition));

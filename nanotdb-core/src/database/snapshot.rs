@@ -164,6 +164,7 @@ impl Database {
                 // What looks like damage may be a frame that was being written.
                 _ => return Ok(()),
             }
+            state.note_whole(&index);
         }
         if self.writer.is_some() {
             keep_damage(vfs, &index);
@@ -194,7 +195,7 @@ impl Database {
 
 /// Copies damaged bytes beside the file once they are found. A full disk does not keep a query from its answer.
 fn keep_damage(vfs: &dyn Vfs, index: &RawFile) {
-    for damage in &index.damaged {
+    for damage in index.damaged.iter().filter(|damage| !damage.whole) {
         let bytes = damage.to.saturating_sub(damage.from);
         let file = vfs.open(&index.path, crate::storage::vfs::OpenMode::Read);
         let keep = |file: Box<dyn VfsFile>| keep_damaged_part(vfs, (&*file, &index.path), damage.from..damage.to);

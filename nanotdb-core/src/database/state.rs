@@ -1,9 +1,10 @@
 //! What readers see of a database: metrics, open pages, and the index of its files.
 
 use super::coverage::Covered;
+use super::naming::Named;
 use super::reader::SeenFiles;
 use crate::model::{MetricId, Timestamp, ValueType};
-use crate::plugin::{Partition, Partitioner};
+use crate::plugin::Partition;
 use crate::storage::{Identity, OpenPage, RawFile};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -65,8 +66,8 @@ pub struct PartitionFile {
 /// The files of a partition.
 #[derive(Clone)]
 pub struct PartitionFiles {
-    /// Who named them.
-    pub partitioner: &'static dyn Partitioner,
+    /// What they are called, and by whom.
+    pub named: Named,
     /// By kind.
     pub files: BTreeMap<RawKind, PartitionFile>,
 }
@@ -76,8 +77,8 @@ pub struct PartitionFiles {
 pub struct MetricSlot {
     /// Path.
     pub path: PathBuf,
-    /// Who named it.
-    pub partitioner: &'static dyn Partitioner,
+    /// What it is called, and by whom.
+    pub named: Named,
     /// What of the raw files is in it, for this very file; `None` until somebody needs to know.
     pub covered: Option<(Identity, Covered)>,
 }
@@ -116,7 +117,8 @@ pub struct State {
     pub forgotten: u64,
     /// For readers beside a server: headers of the metric files that were there while everything else was read.
     pub seen: SeenFiles,
-    /// For the same: one text per damaged part of a log, whose samples are missing.
+    /// One text per damaged part of a log, for readers, and per file or frame that is kept and not read: their samples may be of
+    /// any time, so that every answer says so.
     pub log_damage: Vec<String>,
 }
 
@@ -137,6 +139,16 @@ impl State {
         self.change = self.change.saturating_add(1);
         self.changes.remove(&partition);
         self.forgotten = self.change;
+    }
+
+    /// Has every answer say which frames of a file are whole and not read: they may be of any time.
+    pub(super) fn note_whole(&mut self, index: &RawFile) {
+        for damage in index.damaged.iter().filter(|damage| damage.whole) {
+            let text = damage.text(&index.path);
+            if !self.log_damage.contains(&text) {
+                self.log_damage.push(text);
+            }
+        }
     }
 
     /// Freezes the open pages. Those of the last time were flushed.

@@ -8,7 +8,7 @@ use crate::config::{FsyncPolicy, ValueWidth};
 use crate::format::wal::BatchEncoder;
 use crate::model::duration::format_short;
 use crate::model::{MetricId, Number, NumberKind, Timestamp, Value, ValueType};
-use crate::plugin::Partition;
+use crate::plugin::{Partition, caught};
 use crate::stats::Counters;
 use crate::storage::{OpenPage, WalFile};
 use crate::{Error, Result};
@@ -189,10 +189,17 @@ impl Database {
             refused: Refused::default(),
         };
         stage.declarations(writer, batch, outcome);
-        let staged = match which {
+        let staged = caught(|| match which {
             None => (0..batch.rows.len()).try_for_each(|i| stage.row(writer, batch, i, outcome)),
             Some(which) => which.iter().try_for_each(|i| stage.row(writer, batch, *i as usize, outcome)),
-        };
+        });
+        // Of others' code, the partitioner is asked.
+        let staged = staged.unwrap_or_else(|reason| {
+            Err(Error::Incompatible {
+                file: self.directory.clone(),
+                reason: format!("{}: {reason}", self.partitioner.name()),
+            })
+        });
         let appended = match staged {
             Ok(()) => self.append_to_wal(writer),
             Err(e) => Err(e),
@@ -239,7 +246,7 @@ impl Database {
                 return Err(error);
             }
             // The rows are in the WAL: the batch stands. The next one tries again, or is refused.
-            tracing::error!(database = self.name, %error, "pages could not be flushed");
+            self.log_full(&error);
         }
         Ok(wake)
     }
@@ -248,7 +255,17 @@ impl Database {
     fn make_room(&self) -> Result<()> {
         let most = MAX_UNFLUSHED_ROWS.max(self.page_rows().saturating_mul(4));
         let is_full = self.read_state().pages.values().any(|page| page.len() >= most);
-        if is_full { self.flush() } else { Ok(()) }
+        match is_full {
+            true => self.flush().map_err(|error| match error {
+                // Nothing is wrong with the batch.
+                Error::Incompatible { .. } => {
+                    let reason = format!("pages cannot be flushed: {error}");
+                    Error::ReadOnly { database: self.name.clone(), reason }
+                }
+                other => other,
+            }),
+            false => Ok(()),
+        }
     }
 
     /// One write for the whole batch.
@@ -624,7 +641,7 @@ impl Database {
         format!(
             "timestamp {timestamp} lies in partition {}, which ended more than retention_days = {} ago and would be removed \
              at once; [retention] in manifest.toml decides",
-            self.partitioner.file_part(partition),
+            self.part_name(partition),
             self.manifest.retention.retention_days
         )
     }

@@ -1,6 +1,7 @@
 //! The thread that flushes pages.
 
 use crate::database::Database;
+use crate::plugin::caught;
 use crate::{Error, Result};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -15,7 +16,7 @@ pub(super) struct Flusher {
 impl Flusher {
     pub(super) fn start() -> Result<Self> {
         let (queue, databases) = channel::<Arc<Database>>();
-        let run = move || databases.into_iter().for_each(|database| database.run_queued_flush());
+        let run = move || databases.into_iter().for_each(|database| flush(&database));
         let thread = std::thread::Builder::new()
             .name("nanotdb-flush".into())
             .spawn(run)
@@ -26,6 +27,13 @@ impl Flusher {
     /// Asks for flushes.
     pub(super) fn queue(&self) -> Option<FlushQueue> {
         self.queue.clone().map(FlushQueue)
+    }
+}
+
+/// A plugin that panics is the trouble of its database; the thread goes on with the others.
+fn flush(database: &Database) {
+    if let Err(reason) = caught(|| database.run_queued_flush()) {
+        database.note_flush(&Err(Error::Incompatible { file: database.directory().to_owned(), reason }));
     }
 }
 

@@ -11,6 +11,7 @@ use super::{Engine, EngineOptions, Inner};
 use crate::config::EngineConfig;
 use crate::database::{Database, Environment, MANIFEST_FILE};
 use crate::model::name;
+use crate::plugin::caught;
 use crate::plugin::registry::registry;
 use crate::storage::vfs::Vfs;
 use crate::storage::{DirectoryLock, MetricCache};
@@ -77,9 +78,11 @@ impl Engine {
         let mut failed = BTreeMap::new();
         for (name, directory) in databases_on_disk(&*options.vfs, root)? {
             let opened = match lock {
-                Some(_) => Database::open(&name, &directory, environment.clone()),
-                None => open_beside_server(root, &name, directory, &environment),
+                Some(_) => caught(|| Database::open(&name, &directory, environment.clone())),
+                None => caught(|| open_beside_server(root, &name, directory.clone(), &environment)),
             };
+            // Code of others runs in there, and whose trouble it is is clear.
+            let opened = opened.unwrap_or_else(|reason| Err(Error::Incompatible { file: directory, reason }));
             match opened {
                 Ok(database) => {
                     databases.insert(name, Arc::new(database));
@@ -142,10 +145,10 @@ impl Engine {
     }
 
     /// Why writes are refused, per database that is read-only after an error, could not be opened, or had no space for the last
-    /// batch. Empty when healthy.
+    /// batch; or will be, because its pages cannot be flushed. Empty when healthy.
     pub fn health(&self) -> Vec<(String, String)> {
         let failed = self.inner.failed.read().unwrap_or_else(PoisonError::into_inner).clone().into_iter();
-        let refusing = |d: &Database| d.failure().or_else(|| d.lacks_space());
+        let refusing = |d: &Database| d.failure().or_else(|| d.lacks_space()).or_else(|| d.flush_trouble());
         let refused = self.all_databases().into_iter().filter_map(|d| Some((d.name().to_owned(), refusing(&d)?)));
         failed.chain(refused).collect()
     }
@@ -210,7 +213,7 @@ impl Inner {
         let outcome = match self.writable {
             // Who came past the look at `closed` before it was set is waited for. A step that fails keeps no other from its turn.
             true => first_error(databases.iter().map(|database| database.close()))
-                .and(first_error(databases.iter().filter(|d| d.failure().is_none()).map(|d| d.flush())))
+                .and(first_error(databases.iter().filter(|d| d.failure().is_none()).map(|d| d.flush_to_close())))
                 .and(self.save_checkpoints()),
             false => Ok(()),
         };

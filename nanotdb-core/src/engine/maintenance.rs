@@ -11,7 +11,7 @@ use super::{BuildOptions, BuildReport, Engine, Inner};
 use crate::config::{FsyncPolicy, RawIngestAction};
 use crate::database::{Database, Removed};
 use crate::model::Timestamp;
-use crate::plugin::Partition;
+use crate::plugin::{Partition, caught};
 use crate::rollup::SourceReport;
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -159,10 +159,15 @@ impl Upkeep {
         if before.as_ref().is_none_or(|before| before.reason != reason) {
             tracing::error!(database = database.name(), task = task.name(), reason, "maintenance");
         }
-        let back_off = before.map_or(FIRST_BACK_OFF, |b| b.back_off.saturating_mul(2).min(MOST_BACK_OFF));
+        let back_off = back_off(before.map(|before| before.back_off));
         errors.push(reason.clone());
         times.troubles.insert(task, Trouble { reason, until: now.saturating_add(back_off), back_off });
     }
+}
+
+/// How long a task waits that has failed again, after it has waited so long before.
+fn back_off(before: Option<Duration>) -> Duration {
+    before.map_or(FIRST_BACK_OFF, |before| before.saturating_mul(2).min(MOST_BACK_OFF))
 }
 
 /// Something of a database that is under way; there is one of each kind.
@@ -245,11 +250,12 @@ impl Engine {
         let clock = self.retention_clock();
         let expired = |now: Option<Timestamp>| {
             let cutoff = now.and_then(|now| database.retention_cutoff(now));
-            cutoff.map(|cutoff| database.expired(cutoff)).unwrap_or_default()
+            let expired = cutoff.map(|cutoff| database.expired(cutoff)).unwrap_or_default().into_iter();
+            expired.filter(|partition| !database.is_stray(*partition)).collect::<Vec<_>>()
         };
         let removed = expired(clock.now);
         let by_wall = expired(Some(self.clock().now()));
-        let name = |partition: &Partition| database.partitioner_of(*partition).file_part(*partition);
+        let name = |partition: &Partition| database.part_name(*partition);
         let mut plan = MaintenancePlan {
             unflushed: database.unflushed_rows(),
             unbelieved: by_wall.iter().filter(|p| !removed.contains(p)).map(name).collect(),
@@ -260,6 +266,7 @@ impl Engine {
             let options = BuildOptions::new(metrics.format, &metrics.compression, metrics.raw_ingest_action)?;
             for (partition, part) in database.partitions() {
                 if !removed.contains(&partition)
+                    && !database.is_stray(partition)
                     && database.is_sealed(partition)
                     && Builder(&database).is_due(partition, options)?
                 {
@@ -441,7 +448,9 @@ impl Inner {
         if self.is_closing() || database.failure().is_some() || (!now && upkeep.is_put_off(task, clock)) {
             return;
         }
-        let outcome = work(done);
+        let directory = database.directory();
+        let panicked = |reason| Err(Error::Incompatible { file: directory.to_owned(), reason });
+        let outcome = caught(|| work(done)).unwrap_or_else(panicked);
         if !matches!(outcome, Err(Error::Cancelled(_))) {
             self.environment.counters.maintenance_failures.add(u64::from(outcome.is_err()));
             upkeep.note(database, task, clock, outcome, &mut done.errors);
@@ -461,6 +470,7 @@ impl Inner {
         for (partition, _) in database.partitions() {
             let expires = cutoff.is_some_and(|cutoff| partition.end <= cutoff);
             if expires
+                || database.is_stray(partition)
                 || !database.is_sealed(partition)
                 || database.has_open_page(partition)
                 || database.is_built(partition)
@@ -497,5 +507,20 @@ impl Inner {
             database.note_built(partition, raw_len);
         }
         first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_keeps_failing_waits_twice_as_long_each_time_up_to_an_hour() {
+        let mut waits = vec![back_off(None)];
+        for _ in 0..14 {
+            waits.push(back_off(waits.last().copied()));
+        }
+        let seconds: Vec<u64> = waits.iter().map(Duration::as_secs).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 3_600, 3_600, 3_600]);
     }
 }

@@ -42,7 +42,8 @@ impl Engine {
         let database = self.known_database(database)?;
         let partitions: Vec<Partition> = match selection {
             Selection::Sealed => {
-                database.partitions().into_iter().map(|(p, _)| p).filter(|p| database.is_sealed(*p)).collect()
+                let is_wanted = |p: &Partition| database.is_sealed(*p) && !database.is_stray(*p);
+                database.partitions().into_iter().map(|(p, _)| p).filter(is_wanted).collect()
             }
             Selection::Named(wanted) => vec![named(&database, wanted)?],
         };

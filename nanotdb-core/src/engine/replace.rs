@@ -310,3 +310,26 @@ fn remove_tree(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
         false => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::vfs::sim::SimVfs;
+
+    fn put(vfs: &SimVfs, path: &Path, text: &str) {
+        vfs.create_dir_all(path.parent().unwrap()).unwrap();
+        vfs.put(path, text.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn what_an_earlier_replacement_left_is_in_the_way_of_no_later_one() {
+        let vfs = SimVfs::new(1);
+        let root = Path::new("/root");
+        put(&vfs, &root.join(".old-d/data-2026-05-22.dat"), "from before the crash");
+        put(&vfs, &root.join("d/data-2026-05-22.dat"), "replaced");
+        put(&vfs, &root.join(".ready-d/data-2026-05-22.dat"), "new");
+        finish(&vfs, root, "d").unwrap();
+        let files: Vec<_> = vfs.snapshot().into_iter().collect();
+        assert_eq!(files, [(root.join("d/data-2026-05-22.dat"), b"new".to_vec())]);
+    }
+}

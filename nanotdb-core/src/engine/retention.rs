@@ -107,7 +107,7 @@ impl Inner {
                 break;
             }
             if let Some(reason) = self.held(database, partition) {
-                done.held.push((database.partitioner_of(partition).file_part(partition), reason));
+                done.held.push((database.part_name(partition), reason));
                 continue;
             }
             match database.remove_partition(partition) {
@@ -126,6 +126,9 @@ impl Inner {
     }
 
     fn held(&self, database: &Database, partition: Partition) -> Option<String> {
+        if database.is_stray(partition) {
+            return Some("no partitioner of this program gives its files their names".to_owned());
+        }
         if self.runner().is_rebuilding(database.name()) {
             return Some("a backfill computes the database anew".to_owned());
         }

@@ -4,8 +4,8 @@ use super::Engine;
 use super::flusher::FlushQueue;
 use crate::database::{Batch, BatchOutcome, Database, Receipt};
 use crate::model::{Number, Timestamp};
-use crate::plugin::IngestOptions;
 use crate::plugin::registry::registry;
+use crate::plugin::{CheckedParser, IngestOptions};
 use crate::{Error, Result};
 use std::sync::{Arc, PoisonError};
 
@@ -95,8 +95,9 @@ impl Engine {
     pub fn add_line(&self, line: &str) -> Result<()> {
         let format = registry().ingest_format("line_protocol")?;
         let mut batch = Batch::new();
-        let mut parser = format.parser(&IngestOptions::default());
-        parser.parse(line.as_bytes(), true, &mut batch).map_err(|e| Error::BadInput(e.0))?;
+        let parsed = CheckedParser::new(format, &IngestOptions::default())
+            .and_then(|mut parser| parser.parse(line.as_bytes(), true, &mut batch));
+        parsed.map_err(|failure| Error::BadInput(failure.reason()))?;
         self.write_one(&mut batch)
     }
 

@@ -134,7 +134,7 @@ fn describe(vfs: &dyn Vfs, path: PathBuf) -> Result<Option<ArchiveReport>> {
         Ok(archive) => {
             let described =
                 partitions(&archive).into_iter().map(|((partition, generation), files)| ArchivedPartition {
-                    range: registry().partitioners().iter().find_map(|p| p.parse_part(&partition)),
+                    range: registry().named_by(&partition).first().map(|(_, range)| *range),
                     partition,
                     generation,
                     files: files.into_iter().map(|file| (file.name.clone(), file.len)).collect(),

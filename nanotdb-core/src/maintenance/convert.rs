@@ -12,8 +12,8 @@ use crate::database::{Database, OpenPartition, RawKind, WholePartition};
 use crate::engine::{BuildOptions, Engine, EngineOptions, Selection};
 use crate::format::catalog;
 use crate::model::{Timestamp, Value, ValueType};
-use crate::plugin::Partition;
 use crate::plugin::registry::registry;
+use crate::plugin::{Partition, Partitioner};
 use crate::query::scan::ScanReport;
 use crate::storage::copy::copy_file;
 use crate::storage::metric_file::sources_path;
@@ -146,16 +146,21 @@ pub fn convert(
     Ok(report)
 }
 
+fn kind_of(partitioner: &'static dyn Partitioner) -> (u8, String) {
+    (partitioner.kind_id(), partitioner.name().to_owned())
+}
+
 /// Refuses partitions that the original has no name for.
 fn check_partitions(database: &Database) -> Result<()> {
-    let of_files = database.partitions().into_iter().map(|(partition, _)| database.partitioner_of(partition));
+    let of_files = database.partitions().into_iter().map(|(partition, _)| database.named(partition));
+    let of_files = of_files.map(|named| named.partitioner.map_or((0, named.part.to_string()), kind_of));
     let configured = registry().partitioner(&database.manifest().retention.partition)?;
-    match of_files.chain([configured]).find(|p| !KINDS_OF_THE_ORIGINAL.contains(&p.kind_id())) {
+    match of_files.chain([kind_of(configured)]).find(|(kind, _)| !KINDS_OF_THE_ORIGINAL.contains(kind)) {
         None => Ok(()),
-        Some(other) => Err(Error::bad_input(format!(
+        Some((_, other)) => Err(Error::bad_input(format!(
             "database {:?} has partitions of kind {:?}; the original knows day, month, year and forever",
             database.name(),
-            other.name()
+            other
         ))),
     }
 }

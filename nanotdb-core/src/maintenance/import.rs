@@ -1,7 +1,7 @@
 //! A stream of bytes in any ingest format, into an engine.
 
 use crate::engine::{Batch, BatchOutcome, Engine, Rejection};
-use crate::plugin::{IngestFormat, IngestOptions};
+use crate::plugin::{CheckedParser, IngestFailure, IngestFormat, IngestOptions};
 use crate::{Error, Result};
 use std::io::Read;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
@@ -57,16 +57,16 @@ pub fn import(
         let (to_store, batches) = sync_channel::<Batch>(1);
         let (to_parse, stored) = channel();
         scope.spawn(move || store(engine, &batches, &to_parse));
-        let mut parser = format.parser(options);
+        let mut parser = CheckedParser::new(format, options);
         let mut pending = Pending::new(engine.config().limits.max_decoded_body_bytes);
         let mut batch = Batch::new();
         let mut spare = Some(Batch::new());
         let mut parse = || -> Result<()> {
             loop {
                 let end = pending.fill(input)?;
-                let used = parser
-                    .parse(pending.bytes(), end, &mut batch)
-                    .map_err(|e| Error::bad_input(format!("not {}: {e}", format.name())))?;
+                let parser = parser.as_mut().map_err(|failure| failed(format, failure.clone()))?;
+                let parsed = parser.parse(pending.bytes(), end, &mut batch);
+                let used = parsed.map_err(|failure| failed(format, failure))?;
                 report.bytes += used as u64;
                 pending.consume(used);
                 if end || batch.len() >= BATCH_SAMPLES {
@@ -101,6 +101,13 @@ pub fn import(
         }
         outcome
     })
+}
+
+fn failed(format: &dyn IngestFormat, failure: IngestFailure) -> Error {
+    match failure {
+        IngestFailure::Input(error) => Error::bad_input(format!("not {}: {error}", format.name())),
+        IngestFailure::Contract(reason) => Error::BadInput(reason),
+    }
 }
 
 /// Stores batches as they come, and hands them back empty, until one fails.

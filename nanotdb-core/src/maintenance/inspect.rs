@@ -1,11 +1,11 @@
 //! What files hold, read from their bytes, beside a running server and without writing.
 
-use crate::database::{next_wal_name, wal_name};
+use crate::database::{next_wal_name, owner_of, wal_name};
 use crate::format::page::Envelope;
 use crate::format::{catalog, wal};
 use crate::model::{MetricId, Timestamp, ValueType};
+use crate::plugin::Partition;
 use crate::plugin::registry::registry;
-use crate::plugin::{Partition, Partitioner};
 use crate::storage::RawFile;
 use crate::storage::raw_file::{DamagedBytes, FrameReader};
 use crate::storage::vfs::{OpenMode, Vfs};
@@ -110,18 +110,11 @@ pub fn read_catalog(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<catalog::Cata
     }
 }
 
-/// The partition that a raw file is named for.
-pub(crate) fn partition_of_file(path: &Path) -> Option<(&'static dyn Partitioner, Partition)> {
-    let name = path.file_name()?.to_str()?;
-    let part = name.strip_prefix("data-").or_else(|| name.strip_prefix("raw-"))?.strip_suffix(".dat")?;
-    registry().partitioners().iter().find_map(|p| Some((*p, p.parse_part(part)?)))
-}
-
 /// Reads and decodes every frame of a raw file.
 pub fn data_file(vfs: &dyn Vfs, path: &Path) -> Result<DataFileReport> {
-    let partition = partition_of_file(path).map(|(_, partition)| partition);
-    let everything = Partition { start: Timestamp::MIN, end: Timestamp::MAX };
-    let index = RawFile::index(vfs, path, partition.unwrap_or(everything))?;
+    let (owner, partition) = owner_of(vfs, path)?;
+    let index = RawFile::index(vfs, path, partition)?;
+    let partition = owner.map(|_| partition);
     let file = vfs.open(path, OpenMode::Read).map_err(|e| Error::io("open", path, e))?;
     let mut reader = FrameReader::default();
     let mut frames = Vec::with_capacity(index.frames.len());

@@ -177,7 +177,7 @@ fn contradictions(
         let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let stem = name.strip_suffix(".dat").unwrap_or(name);
         let part = stem.strip_prefix("data-").or_else(|| stem.strip_prefix("raw-")).unwrap_or(stem);
-        configured.parse_part(part).is_none()
+        registry().named_by(part).first().is_none_or(|(owner, _)| owner.name() != configured.name())
     });
     let foreign = foreign.count();
     if foreign > 0 {

@@ -3,7 +3,6 @@
 use crate::format::metric::{Extent, Series};
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::registry::registry;
-use crate::plugin::{Partition, Partitioner};
 use crate::storage::vfs::Vfs;
 use crate::storage::{BlockReader, MetricCache, MetricFile};
 use crate::{Error, Result};
@@ -83,12 +82,6 @@ pub fn metric_files(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<PathBuf>> {
 /// The partition that a metric file is named for, as in its name.
 pub fn part_of(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()?.strip_prefix("metric-")?.strip_suffix(".dat")
-}
-
-/// The partition that a metric file is named for, and whose kind it is.
-pub(super) fn partition_of(path: &Path) -> Option<(&'static dyn Partitioner, Partition)> {
-    let part = part_of(path)?;
-    registry().partitioners().iter().find_map(|p| Some((*p, p.parse_part(part)?)))
 }
 
 /// Reads the directory of a metric file. `None` when there is none (any more); damage is in the report.

@@ -239,8 +239,8 @@ fn partitioner_of_files(vfs: &dyn Vfs, directory: &Path) -> Result<Option<&'stat
     for entry in vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))? {
         let stem = entry.name.strip_suffix(".dat").unwrap_or_default();
         let part = ["data-", "raw-", "metric-"].iter().find_map(|prefix| stem.strip_prefix(prefix)).unwrap_or_default();
-        if let Some(partitioner) = registry().partitioners().iter().find(|p| p.parse_part(part).is_some()) {
-            let count = named.entry(partitioner.name()).or_insert((0, *partitioner));
+        if let Some((partitioner, _)) = registry().named_by(part).first().copied() {
+            let count = named.entry(partitioner.name()).or_insert((0, partitioner));
             count.0 = count.0.saturating_add(1);
         }
     }

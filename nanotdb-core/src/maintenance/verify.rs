@@ -6,7 +6,7 @@ use super::archive::{archives, directory_of, read_archive};
 use super::{inspect, metric_files};
 use crate::config::EngineConfig;
 use crate::database::journal::Journal;
-use crate::database::{Database, Digest, source_of};
+use crate::database::{Database, Digest, owner_of, part_of, source_of};
 use crate::engine::{Engine, EngineOptions};
 use crate::model::{MetricId, Timestamp, Value, ValueType};
 use crate::plugin::Partition;
@@ -173,13 +173,17 @@ fn check_raw_files(
     // By time range, then raw- before data-: the order in which rows were written, as long as one partitioner named them.
     let mut files = Vec::new();
     for path in paths {
-        let Some((partitioner, partition)) = inspect::partition_of_file(&path) else {
-            let what = "no partitioner knows this file name".to_owned();
-            report.problems.push(Problem { file: path, offset: None, what });
-            continue;
+        // One that no partitioner of this program named is read by its times, as a query does.
+        let (partitioner, partition) = owner_of(vfs, &path)?;
+        let name = match partitioner {
+            Some(partitioner) => partitioner.name().to_owned(),
+            None => path
+                .file_name()
+                .map(|name| part_of(&name.to_string_lossy()).unwrap_or_default().to_owned())
+                .unwrap_or_default(),
         };
         let is_data = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("data-"));
-        files.push((partitioner.name(), partition, is_data, path));
+        files.push((name, partition, is_data, path));
     }
     files.sort();
     let mut rows = Rows { types, newest: BTreeMap::new() };
@@ -187,7 +191,7 @@ fn check_raw_files(
     let mut covered: BTreeMap<Partition, BTreeMap<MetricId, Digest>> = BTreeMap::new();
     for (partitioner, partition, _, path) in files {
         // Partitions of two partitioners overlap, and which of them came first may have changed more than once.
-        if named_by.replace(partitioner) != Some(partitioner) {
+        if named_by.replace(partitioner.clone()) != Some(partitioner) {
             rows.newest.clear();
         }
         let mut digests = covered.remove(&partition).unwrap_or_default();

@@ -54,8 +54,9 @@ pub trait Codec: Send + Sync + 'static {
     /// One line for `--plugins`.
     fn about(&self) -> &'static str;
 
-    /// Whether [`Codec::compress`] makes S2 blocks (a Snappy block is one). Pages of such codecs are
-    /// written bare, as the original does, so that the original can read them.
+    /// Whether [`Codec::compress`] makes S2 blocks (a Snappy block is one): whatever reads S2 reads them. Pages of such codecs
+    /// of the engine's own are written bare, as the original does, so that the original can read them. Those of third
+    /// parties always say their codec.
     fn is_s2_block(&self) -> bool {
         false
     }
@@ -143,6 +144,9 @@ fn decode_column<C: Codec + ?Sized, T, const N: usize>(
     out.extend(chunks.iter().map(|c| from(*c)));
     Ok(())
 }
+
+/// Ids from here on are third parties'.
+pub const FIRST_FREE_CODEC: u16 = 32_768;
 
 /// Registers a codec: `inventory::submit! { CodecPlugin(&MyCodec) }`.
 pub struct CodecPlugin(pub &'static dyn Codec);

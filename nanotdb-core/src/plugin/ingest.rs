@@ -1,7 +1,9 @@
 //! Formats in which samples arrive.
 
+use super::caught;
 use crate::model::time::TimeUnit;
 use crate::model::{Number, Timestamp, ValueType};
+use std::cmp::Ordering;
 
 /// The whole input is unusable (a bad line alone is a [`SampleSink::reject`]).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +57,63 @@ pub trait IngestParser: Send {
     /// Parses as much of `input` as is complete and returns how many bytes it used. The rest is offered again,
     /// with more behind it. With `end` nothing follows: everything must be used. Must not allocate per line.
     fn parse(&mut self, input: &[u8], end: bool, sink: &mut dyn SampleSink) -> Result<usize, IngestError>;
+}
+
+/// Why a parser could not go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IngestFailure {
+    /// The input is unusable.
+    Input(IngestError),
+    /// The parser did what no parser may do.
+    Contract(String),
+}
+
+impl IngestFailure {
+    /// What is wrong, for whoever has no use for the difference.
+    pub fn reason(self) -> String {
+        match self {
+            IngestFailure::Input(error) => error.0,
+            IngestFailure::Contract(reason) => reason,
+        }
+    }
+}
+
+/// A parser that is held to its contract: nothing that it was given is dropped in silence.
+pub struct CheckedParser {
+    format: &'static str,
+    parser: Box<dyn IngestParser>,
+}
+
+impl CheckedParser {
+    /// A parser for one request body or file.
+    pub fn new(format: &dyn IngestFormat, options: &IngestOptions) -> Result<Self, IngestFailure> {
+        let name = format.name();
+        let parser = caught(|| format.parser(options)).map_err(|reason| broken(name, &reason))?;
+        Ok(Self { format: name, parser })
+    }
+
+    /// As [`IngestParser::parse`].
+    pub fn parse(&mut self, input: &[u8], end: bool, sink: &mut dyn SampleSink) -> Result<usize, IngestFailure> {
+        let parsed = caught(|| self.parser.parse(input, end, sink));
+        let used = parsed.map_err(|reason| broken(self.format, &reason))?.map_err(IngestFailure::Input)?;
+        match used.cmp(&input.len()) {
+            Ordering::Greater => {
+                let reason = format!("it says that it used {used} bytes of {}", input.len());
+                Err(broken(self.format, &reason))
+            }
+            Ordering::Less if end => {
+                let rest = input.len().saturating_sub(used);
+                Err(broken(self.format, &format!("at the end of the input it left {rest} bytes unused")))
+            }
+            _ => Ok(used),
+        }
+    }
+}
+
+fn broken(format: &str, reason: &str) -> IngestFailure {
+    IngestFailure::Contract(format!(
+        "format {format:?} broke its contract: {reason}; what it had given before that is stored, the rest is not"
+    ))
 }
 
 /// Registers an ingest format.

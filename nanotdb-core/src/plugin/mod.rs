@@ -6,15 +6,20 @@
 pub mod aggregator;
 pub mod codec;
 pub mod conformance;
+mod guard;
 pub mod ingest;
 pub mod listing;
 pub mod partitioner;
 pub mod registry;
 
 pub use aggregator::{AggregateState, Aggregator, AggregatorPlugin, BlockStatistics};
-pub use codec::{Codec, CodecError, CodecPlugin, Values, ValuesMut};
-pub use ingest::{IngestError, IngestFormat, IngestFormatPlugin, IngestOptions, IngestParser, SampleSink};
-pub use partitioner::{Partition, Partitioner, PartitionerPlugin};
+pub use codec::{Codec, CodecError, CodecPlugin, FIRST_FREE_CODEC, Values, ValuesMut};
+pub use guard::caught;
+pub use ingest::{
+    CheckedParser, IngestError, IngestFailure, IngestFormat, IngestFormatPlugin, IngestOptions, IngestParser,
+    SampleSink,
+};
+pub use partitioner::{FIRST_FREE_KIND, Partition, Partitioner, PartitionerPlugin, part_name};
 pub use registry::Registry;
 
 #[doc(hidden)]

@@ -30,10 +30,23 @@ impl Partition {
     }
 }
 
+/// Kinds below it are the engine's own.
+pub const FIRST_FREE_KIND: u8 = 128;
+/// Stands between the name of a third party's partitioner and its part, in the names of files.
+pub(crate) const KIND_MARK: char = '~';
+
+/// What stands for a partition in the names of its files: `2026-05-22`, and of a third party's `week~2026-21`, so that
+/// no kind takes the files of another for its own.
+pub fn part_name(partitioner: &dyn Partitioner, partition: Partition) -> String {
+    let part = partitioner.file_part(partition);
+    if partitioner.kind_id() < FIRST_FREE_KIND { part } else { format!("{}{KIND_MARK}{part}", partitioner.name()) }
+}
+
 /// Cuts time into partitions and names their files.
 ///
 /// Laws, checked by [`super::conformance::partitioner`]: the partitions tile time without gap or
-/// overlap; every moment of a partition maps back to it; `parse_part(file_part(p)) == p`; different partitions have different parts.
+/// overlap; every moment of a partition maps back to it; `parse_part(file_part(p)) == p`; different partitions have
+/// different parts; a part that `day`, `month`, `year` or `forever` know, too, is the same range for both.
 pub trait Partitioner: Send + Sync + 'static {
     /// Name in `[retention] partition`.
     fn name(&self) -> &'static str;
@@ -47,7 +60,8 @@ pub trait Partitioner: Send + Sync + 'static {
     /// The partition that holds `ts`. Total: every i64 has one.
     fn partition_of(&self, ts: Timestamp) -> Partition;
 
-    /// The part of the file name, for example `2026-05-22`. Letters, digits, `_` and `-`.
+    /// The part of the file name, for example `2026-05-22`. Letters, digits, `_` and `-`. The engine puts the name of a third
+    /// party's partitioner in front: `data-week~2026-21.dat`.
     fn file_part(&self, partition: Partition) -> String;
 
     /// The inverse of [`Partitioner::file_part`]; `None` for names that are not of this kind.

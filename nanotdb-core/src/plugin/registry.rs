@@ -1,5 +1,7 @@
 //! All registered plugins, by name. The only global state of the engine, and read-only.
 
+use super::guard::Guarded;
+use super::partitioner::{FIRST_FREE_KIND, KIND_MARK, Partition};
 use super::{
     Aggregator, AggregatorPlugin, Codec, CodecPlugin, IngestFormat, IngestFormatPlugin, Partitioner, PartitionerPlugin,
 };
@@ -23,10 +25,22 @@ pub fn registry() -> &'static Registry {
 
 impl Registry {
     fn collect() -> Self {
-        let codecs = by_name(inventory::iter::<CodecPlugin>.into_iter().map(|p| p.0), |p| p.name());
+        // Once per process.
+        let guarded = |p: &CodecPlugin| -> &'static dyn Codec { Box::leak(Box::new(Guarded(p.0))) };
+        let codecs = by_name(inventory::iter::<CodecPlugin>.into_iter().map(guarded), |p| p.name());
         let partitioners = by_name(inventory::iter::<PartitionerPlugin>.into_iter().map(|p| p.0), |p| p.name());
         let ingest_formats = by_name(inventory::iter::<IngestFormatPlugin>.into_iter().map(|p| p.0), |p| p.name());
         let aggregators = by_name(inventory::iter::<AggregatorPlugin>.into_iter().map(|p| p.0), |p| p.name());
+        Self::of(codecs, partitioners, ingest_formats, aggregators)
+    }
+
+    /// Of these, each kind sorted by name.
+    fn of(
+        codecs: Vec<&'static dyn Codec>,
+        partitioners: Vec<&'static dyn Partitioner>,
+        ingest_formats: Vec<&'static dyn IngestFormat>,
+        aggregators: Vec<&'static dyn Aggregator>,
+    ) -> Self {
         let aggregator_names =
             || aggregators.iter().flat_map(|a| std::iter::once(a.name()).chain(a.aliases().iter().copied()));
         let conflict = duplicate("codec", codecs.iter().map(|p| p.name().to_owned()).collect())
@@ -34,6 +48,7 @@ impl Registry {
             .or_else(|| duplicate("partitioner", partitioners.iter().map(|p| p.name().to_owned()).collect()))
             .or_else(|| duplicate("partition kind", partitioners.iter().map(|p| p.kind_id().to_string()).collect()))
             .or_else(|| duplicate("ingest format", ingest_formats.iter().map(|p| p.name().to_owned()).collect()))
+            .or_else(|| duplicate("content type", content_types(&ingest_formats)))
             .or_else(|| duplicate("aggregator", aggregator_names().map(str::to_owned).collect()));
         Self { codecs, partitioners, ingest_formats, aggregators, conflict }
     }
@@ -81,6 +96,24 @@ impl Registry {
         find("partition", name, &self.partitioners, |p| p.name() == name, |p| p.name())
     }
 
+    /// Whose partition a part of a file's name may be, and which. Parts with a kind in front are of one partitioner. Of the
+    /// others, those of the engine's own kinds come first; third parties wrote such names before they had the kind in front.
+    pub fn named_by(&self, part: &str) -> Vec<(&'static dyn Partitioner, Partition)> {
+        if let Some((kind, part)) = part.split_once(KIND_MARK) {
+            let owner = self.partitioners.iter().find(|p| p.name() == kind && p.kind_id() >= FIRST_FREE_KIND);
+            return owner.and_then(|p| Some((*p, p.parse_part(part)?))).into_iter().collect();
+        }
+        let mut found: Vec<(&'static dyn Partitioner, Partition)> = Vec::new();
+        for own in [true, false] {
+            for p in self.partitioners.iter().filter(|p| (p.kind_id() < FIRST_FREE_KIND) == own) {
+                let partition =
+                    p.parse_part(part).filter(|partition| found.iter().all(|(_, other)| other != partition));
+                found.extend(partition.map(|partition| (*p, partition)));
+            }
+        }
+        found
+    }
+
     /// An ingest format by name.
     pub fn ingest_format(&self, name: &str) -> Result<&'static dyn IngestFormat> {
         find("ingest format", name, &self.ingest_formats, |p| p.name() == name, |p| p.name())
@@ -97,6 +130,10 @@ impl Registry {
         let matches = |p: &&'static dyn Aggregator| p.name() == name || p.aliases().contains(&name);
         find("aggregate", name, &self.aggregators, matches, |p| p.name())
     }
+}
+
+fn content_types(formats: &[&'static dyn IngestFormat]) -> Vec<String> {
+    formats.iter().flat_map(|p| p.content_types()).map(|media| media.to_ascii_lowercase()).collect()
 }
 
 fn find<P: Copy>(
@@ -130,3 +167,6 @@ fn duplicate(kind: &str, mut names: Vec<String>) -> Option<String> {
     })?;
     Some(format!("two plugins register the {kind} {twice:?}; remove one of the crates that do"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,3 +103,38 @@ impl ScanSink for Pass<'_> {
         flow
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Values;
+
+    /// Takes everything and notes nothing.
+    struct Nothing;
+
+    impl ScanSink for Nothing {
+        fn slice(&mut self, _: ScanSlice<'_>) -> Result<ControlFlow<()>> {
+            Ok(ControlFlow::Continue(()))
+        }
+    }
+
+    #[test]
+    fn metrics_that_wait_take_no_more_than_the_memory_they_were_given() {
+        const MEMORY: usize = 4_000;
+        let mut sink = Nothing;
+        let mut pass =
+            Pass { sink: &mut sink, first: 0, waiting: Vec::new(), end: 50, bytes: 0, memory: MEMORY, stopped: false };
+        let (timestamps, values) = (vec![1; 20], vec![1i32; 20]);
+        for round in 0..30 {
+            for metric in 0..50 {
+                let slice = ScanSlice { metric, timestamps: &timestamps, values: Values::Int32(&values) };
+                assert!(pass.slice(slice).unwrap().is_continue());
+                let held: usize = pass.waiting.iter().flatten().map(bytes).sum();
+                assert!(held <= MEMORY, "{held} bytes in round {round}");
+                assert_eq!(held, pass.bytes);
+            }
+        }
+        // 30 rounds of 20 rows of 12 bytes are more than all: only the one that goes through is brought.
+        assert_eq!(pass.end, 1);
+    }
+}

@@ -225,4 +225,29 @@ mod tests {
         cache.put((1, 0), times(20));
         assert_eq!(cache.bytes(), 160 + OVERHEAD);
     }
+
+    #[test]
+    fn a_file_that_is_forgotten_is_read_again_though_it_looks_the_same() {
+        let layout = |start| Layout {
+            version: 3,
+            partition_kind: 1,
+            start,
+            end: start + 1,
+            sources: Vec::new(),
+            times: Vec::new(),
+            series: Vec::new(),
+        };
+        let cache = MetricCache::new(100_000);
+        let (path, header) = (Path::new("/d/metric-2026-05-22.dat"), [7; HEADER_LEN]);
+        let first = cache.put_opened(path, &header, 99, (layout(1), 1));
+        let again = cache.opened(path, &header, 99).unwrap();
+        assert_eq!((again.instance, again.layout.start), (first.instance, 1));
+        // Another file gets its name, as long and with the same header.
+        cache.forget(path);
+        assert_eq!(cache.bytes(), 0);
+        assert!(cache.opened(path, &header, 99).is_none());
+        let second = cache.put_opened(path, &header, 99, (layout(2), 2));
+        assert_ne!(second.instance, first.instance, "what was decoded of the first is not taken for the second's");
+        assert_eq!(cache.opened(path, &header, 99).unwrap().layout.start, 2);
+    }
 }

@@ -60,3 +60,23 @@ fn keep(
     copy.sync().map_err(io)?;
     vfs.sync_dir(path.parent().unwrap_or(Path::new("."))).map_err(io)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::vfs::sim::SimVfs;
+
+    #[test]
+    fn damaged_bytes_that_were_kept_survive_a_power_cut() {
+        let vfs = SimVfs::new(3);
+        let file = Path::new("/d/data-2026-05-22.dat");
+        vfs.create_dir_all(Path::new("/d")).unwrap();
+        vfs.put(file, b"0123456789").unwrap();
+        keep_damaged(&vfs, file, 2, b"2345").unwrap();
+        let handle = vfs.open(file, OpenMode::Read).unwrap();
+        keep_damaged_part(&vfs, (&*handle, file), 6..9).unwrap();
+        let durable = vfs.durable_snapshot();
+        assert_eq!(durable.get(Path::new("/d/data-2026-05-22.dat.damaged-2")).map(Vec::as_slice), Some(&b"2345"[..]));
+        assert_eq!(durable.get(Path::new("/d/data-2026-05-22.dat.damaged-6")).map(Vec::as_slice), Some(&b"678"[..]));
+    }
+}

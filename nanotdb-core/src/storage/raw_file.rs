@@ -45,7 +45,21 @@ pub struct DamagedBytes {
     pub reason: String,
     /// Whether it is the end of the file and looks like a write that was cut short.
     pub torn_tail: bool,
+    /// Whether it is a frame whose checksum is good, and whose times are not of this file: nothing is wrong with its bytes.
+    pub whole: bool,
 }
+
+impl DamagedBytes {
+    /// What a reader is told.
+    pub fn text(&self, path: &Path) -> String {
+        let bytes = self.to.saturating_sub(self.from);
+        let what = if self.whole { "bytes are kept and not read, from" } else { "damaged bytes at" };
+        format!("{}: {bytes} {what} {}: {}", path.display(), self.from, self.reason)
+    }
+}
+
+/// Why a frame is not read as one of its file.
+const OUTSIDE: &str = "frame lies outside its file's partition";
 
 /// What to do about bytes at the end that are no frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +134,11 @@ impl RawFile {
                     break;
                 }
                 Err(Error::Incompatible { .. }) => break,
+                // What was written is there: never a write that was cut short.
+                Err(Error::Corrupt { .. }) if has_good_checksum(&*file, last).map_err(io)? => {
+                    mend_header(vfs, path, last, partition)?;
+                    break;
+                }
                 Err(Error::Corrupt { reason, .. }) => reason,
                 Err(other) => return Err(other),
             };
@@ -127,7 +146,7 @@ impl RawFile {
             this.frames.pop();
             // Damage behind it is found again, from where it is now.
             this.damaged.retain(|d| d.to <= from);
-            let next = this.damage_at(&*file, from, reason, partition).map_err(io)?;
+            let next = this.damage_at(&*file, from, reason).map_err(io)?;
             this.walk(&*file, next, partition).map_err(io)?;
         }
         this.repair(vfs)?;
@@ -138,13 +157,22 @@ impl RawFile {
     /// Follows the headers from `at` to the end of the file.
     fn walk(&mut self, file: &dyn VfsFile, mut at: u64, partition: Partition) -> std::io::Result<()> {
         while at < self.len {
-            match read_header(file, at, self.len, partition)? {
+            match read_header(file, at, self.len)? {
                 Ok(header) => {
                     let entry = FrameEntry { offset: at, header, verified: false };
-                    at = entry.end_offset();
-                    self.frames.push(entry);
+                    let reason = OUTSIDE.to_owned();
+                    if within(&header, partition) {
+                        at = entry.end_offset();
+                        self.frames.push(entry);
+                    } else if has_good_checksum(file, &entry)? {
+                        let to = entry.end_offset();
+                        self.damaged.push(DamagedBytes { from: at, to, reason, torn_tail: false, whole: true });
+                        at = to;
+                    } else {
+                        at = self.damage_at(file, at, reason)?;
+                    }
                 }
-                Err(reason) => at = self.damage_at(file, at, reason, partition)?,
+                Err(reason) => at = self.damage_at(file, at, reason)?,
             }
         }
         Ok(())
@@ -154,13 +182,7 @@ impl RawFile {
     ///
     /// Where the chain of headers breaks, the length in an earlier header may be what is wrong, and that frame may
     /// have swallowed whole ones behind it. So frames whose checksum does not agree are taken back first.
-    fn damage_at(
-        &mut self,
-        file: &dyn VfsFile,
-        mut at: u64,
-        mut reason: String,
-        partition: Partition,
-    ) -> std::io::Result<u64> {
+    fn damage_at(&mut self, file: &dyn VfsFile, mut at: u64, mut reason: String) -> std::io::Result<u64> {
         while let Some(last) = self.frames.last().copied().filter(|f| f.end_offset() == at) {
             if has_good_checksum(file, &last)? {
                 break;
@@ -169,9 +191,9 @@ impl RawFile {
             at = last.offset;
             reason = "checksum of the page does not match".to_owned();
         }
-        let next = next_whole_frame(file, at, self.len, partition)?;
+        let next = next_whole_frame(file, at, self.len)?;
         let to = next.unwrap_or(self.len);
-        self.damaged.push(DamagedBytes { from: at, to, reason, torn_tail: next.is_none() });
+        self.damaged.push(DamagedBytes { from: at, to, reason, torn_tail: next.is_none(), whole: false });
         Ok(to)
     }
 
@@ -196,6 +218,13 @@ impl RawFile {
     fn repair(&mut self, vfs: &dyn Vfs) -> Result<()> {
         let io = |e| Error::io("repair", &self.path, e);
         for damage in &self.damaged {
+            if damage.whole {
+                tracing::warn!(
+                    file = %self.path.display(), offset = damage.from, reason = damage.reason,
+                    "a frame of a data file is kept and not read"
+                );
+                continue;
+            }
             let file = vfs.open(&self.path, OpenMode::Write).map_err(io)?;
             let bytes = damage.to.saturating_sub(damage.from);
             super::keep_damaged_part(vfs, (&*file, &self.path), damage.from..damage.to)?;
@@ -255,6 +284,32 @@ fn has_good_checksum(file: &dyn VfsFile, entry: &FrameEntry) -> std::io::Result<
     Ok(frame::check_payload(&payload).is_ok())
 }
 
+/// Gives the last frame of a file the times of its rows, when its page is whole and of this partition: the header, which has
+/// no checksum, may be the part of a write that did not reach the device.
+fn mend_header(vfs: &dyn Vfs, path: &Path, entry: &mut FrameEntry, partition: Partition) -> Result<()> {
+    let io = |e| Error::io("repair", path, e);
+    let file = vfs.open(path, OpenMode::Write).map_err(io)?;
+    let mut reader = FrameReader::default();
+    // Verified: the header is what is wrong.
+    let page = match reader.read(&*file, path, &FrameEntry { verified: true, ..*entry }) {
+        Ok(page) => page,
+        Err(Error::Corrupt { .. } | Error::Incompatible { .. }) => return Ok(()),
+        Err(other) => return Err(other),
+    };
+    let times = page.timestamps().iter().map(|t| i64::from_le_bytes(*t));
+    let (Some(start), Some(end)) = (times.clone().next(), times.clone().next_back()) else { return Ok(()) };
+    let header = FrameHeader { start, end, ..entry.header };
+    if !times.is_sorted() || !within(&header, partition) {
+        return Ok(());
+    }
+    file.write_all_at(&frame::fixed_header(start, end, header.rows), entry.offset).map_err(io)?;
+    file.sync().map_err(io)?;
+    let offset = entry.offset;
+    tracing::warn!(file = %path.display(), offset, "gave the frame at the end of a data file the times of its rows");
+    *entry = FrameEntry { offset, header, verified: true };
+    Ok(())
+}
+
 fn corrupt(path: &Path, offset: u64, reason: String) -> Error {
     Error::Corrupt { file: path.to_owned(), offset, reason }
 }
@@ -264,14 +319,12 @@ fn read_header(
     file: &dyn VfsFile,
     at: u64,
     file_len: u64,
-    partition: Partition,
 ) -> std::io::Result<std::result::Result<FrameHeader, String>> {
     let mut bytes = [0; MAX_HEADER_LEN];
     let available = usize::try_from(file_len.saturating_sub(at)).unwrap_or(usize::MAX).min(MAX_HEADER_LEN);
     let bytes = bytes.get_mut(..available).unwrap_or_default();
     file.read_exact_at(bytes, at)?;
     Ok(match FrameHeader::decode(bytes) {
-        Ok(Some(header)) if !within(&header, partition) => Err("frame lies outside its file's partition".into()),
         Ok(Some(header)) if at.saturating_add(header.frame_len()) <= file_len => Ok(header),
         Ok(_) => Err("frame is cut short".into()),
         Err(e) => Err(e.reason),
@@ -283,12 +336,7 @@ fn within(header: &FrameHeader, partition: Partition) -> bool {
 }
 
 /// Behind damage: the next offset at which a frame starts whose checksum agrees.
-fn next_whole_frame(
-    file: &dyn VfsFile,
-    from: u64,
-    file_len: u64,
-    partition: Partition,
-) -> std::io::Result<Option<u64>> {
+fn next_whole_frame(file: &dyn VfsFile, from: u64, file_len: u64) -> std::io::Result<Option<u64>> {
     const WINDOW: usize = 1 << 16;
     const HEAD: usize = MAX_HEADER_LEN + Envelope::MAX_LEN;
     let mut window = vec![0; WINDOW];
@@ -305,7 +353,7 @@ fn next_whole_frame(
             let at = base.saturating_add(i as u64);
             let bytes = window.get(i..).unwrap_or_default();
             let Ok(Some(candidate)) = FrameHeader::decode(bytes) else { continue };
-            if !within(&candidate, partition) || at.saturating_add(candidate.frame_len()) > file_len {
+            if at.saturating_add(candidate.frame_len()) > file_len {
                 continue;
             }
             // Many bytes look like a header, in a partition without ends nearly half of all. Few of them look like a

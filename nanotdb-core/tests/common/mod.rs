@@ -17,6 +17,15 @@ use nanotdb_partitioners as _;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+/// Sets a flag when it is dropped, also by an assertion that fails: those who wait for it end, and so does the test.
+pub struct SetWhenDropped<'a>(pub &'a std::sync::atomic::AtomicBool);
+
+impl Drop for SetWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
 /// Samples by database and metric.
 pub type Content = BTreeMap<(String, String), Vec<Sample>>;
 

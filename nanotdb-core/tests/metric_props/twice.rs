@@ -82,3 +82,27 @@ fn a_metric_that_is_asked_for_twice_is_whole_twice() {
         }
     }
 }
+
+/// Where the raw file was removed, rows that are sent again exactly as they were make the same frame at the same place. It must
+/// not pass for the one that was built in.
+#[test]
+fn rows_that_are_sent_again_after_their_raw_file_was_removed_are_there_twice() {
+    for codec in ["s2", "none", "zstd_fastest"] {
+        let mut bench = sealed(SimVfs::new(6), 100);
+        bench.config.manifest_defaults.page.codec = codec.into();
+        let engine = bench.open();
+        // Each metric at one time: sent again, they are in order.
+        let once: Vec<Line> = NAMES.iter().map(|name| ("pi", *name, int(7), DAY)).collect();
+        crate::common::bench::send(&engine, &once);
+        engine.flush().unwrap();
+        build(&engine, options(FORMATS[2], RawIngestAction::Delete)).unwrap();
+        assert_eq!(crate::support::files(&bench, "data-"), Vec::<String>::new());
+        crate::common::bench::send(&engine, &once);
+        engine.flush().unwrap();
+        let twice = [once.clone(), once].concat();
+        crate::support::check(&engine, &twice, codec);
+        engine.close().unwrap();
+        drop(engine);
+        crate::support::check(&bench.open(), &twice, codec);
+    }
+}

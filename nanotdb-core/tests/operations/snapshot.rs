@@ -1,6 +1,6 @@
 //! A copy of a root in use: whole, of one moment, and nothing of the source is touched.
 
-use crate::common::assert_same;
+use crate::common::{SetWhenDropped, assert_same};
 use crate::common::bench::{Bench, Line, SECOND, content_of, float, int, send};
 use crate::common::changing::Changing;
 use crate::common::files;
@@ -281,6 +281,7 @@ fn snapshots_under_load_hold_every_acknowledged_sample_once() {
         let (acknowledged, sent, done) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
         std::thread::scope(|scope| {
             scope.spawn(|| {
+                let _done = SetWhenDropped(&done);
                 let mut batch = Batch::new();
                 while !done.load(Ordering::SeqCst) {
                     let from = acknowledged.load(Ordering::SeqCst);
@@ -304,14 +305,9 @@ fn snapshots_under_load_hold_every_acknowledged_sample_once() {
                 }
             });
             // Also when an assertion fails, so that the others end.
-            struct Done<'a>(&'a AtomicBool);
-            impl Drop for Done<'_> {
-                fn drop(&mut self) {
-                    self.0.store(true, Ordering::SeqCst);
-                }
-            }
-            let _done = Done(&done);
-            for at in (0..).take_while(|at| *at < 12 || acknowledged.load(Ordering::SeqCst) <= 100) {
+            let _done = SetWhenDropped(&done);
+            let goes_on = |at: &i32| *at < 12 || acknowledged.load(Ordering::SeqCst) <= 100;
+            for at in (0..).take_while(|at| goes_on(at) && !done.load(Ordering::SeqCst)) {
                 let out = directory.path().join(format!("copy{at}"));
                 let least = acknowledged.load(Ordering::SeqCst);
                 let request = SnapshotRequest { root: &root, out: &out, database: None, copy_all: at % 2 == 0 };

@@ -8,7 +8,7 @@ use nanotdb_core::engine::{Engine, EngineOptions};
 use nanotdb_core::model::Value;
 use std::ops::ControlFlow;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 /// Writers run on while one thread closes, and opens the root anew at once.
 #[test]
@@ -19,11 +19,14 @@ fn writers_in_flight_are_refused_or_their_samples_are_there() {
         let engine = Engine::open(directory.path(), config.clone()).unwrap();
         let acknowledged = [const { AtomicI32::new(0) }; 3];
         let begin = Barrier::new(4);
+        let ended = AtomicBool::new(false);
         let next = std::thread::scope(|scope| {
             for (metric, acknowledged) in ["a", "b", "c"].iter().zip(&acknowledged) {
-                let (engine, begin) = (engine.clone(), &begin);
+                let (engine, begin, ended) = (engine.clone(), &begin, &ended);
                 scope.spawn(move || {
                     begin.wait();
+                    // The engine is closed, or an assertion failed.
+                    let _ended = crate::common::SetWhenDropped(ended);
                     // The third creates a database each time, which must not appear under the next owner either.
                     for n in 0..100_000 {
                         let database = if *metric == "c" { format!("c{n}") } else { "pi".to_owned() };
@@ -35,7 +38,7 @@ fn writers_in_flight_are_refused_or_their_samples_are_there() {
                 });
             }
             begin.wait();
-            while acknowledged[0].load(Ordering::SeqCst) < round * 10 {
+            while acknowledged[0].load(Ordering::SeqCst) < round * 10 && !ended.load(Ordering::SeqCst) {
                 std::hint::spin_loop();
             }
             engine.close().unwrap();

@@ -105,6 +105,26 @@ impl Sent {
 }
 
 /// An integer metric is read as wide as its widest value.
+/// Whoever sends for several databases and is told of refusals does not send again. So when none of them could store its part for
+/// a reason of the machine's, that is an error; when one could, the refusals say whose samples are missing.
+#[test]
+fn r07_a_batch_that_no_database_could_store_is_an_error() {
+    let bench = Bench::new(FsyncPolicy::Segment, 1_000);
+    let engine = bench.open();
+    send(&engine, &[("home", "a", int(1), T), ("well", "a", int(1), T)]);
+    bench.vfs.set_capacity(Some(bench.vfs.used()));
+    let later = [("home", "a", int(2), T + SECOND), ("well", "a", int(2), T + SECOND)];
+    let outcome = try_send(&engine, &later);
+    assert!(matches!(outcome, Err(Error::Full { .. })), "{outcome:?}");
+    bench.vfs.set_capacity(None);
+    send(&engine, &later);
+    assert_same(
+        &content(&engine),
+        &content_of(&[("home", "a", int(1), T), ("well", "a", int(1), T), later[0], later[1]]),
+        "",
+    );
+}
+
 fn same_number(a: Value, b: Value) -> bool {
     let integer = |v| match v {
         Value::Int32(v) => Some(i64::from(v)),

@@ -45,24 +45,19 @@ fn r13_reading_a_live_root_duplicates_nothing() {
                 }
             }
         });
+        let _stop = crate::common::SetWhenDropped(&stop);
         let began = Instant::now();
-        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            while began.elapsed() < Duration::from_millis(2_500) {
-                let before = acknowledged.load(Ordering::Acquire);
-                let reader = Engine::open_read_only(directory.path(), config.clone()).unwrap();
-                assert_eq!(reader.health(), []);
-                for ((_, metric), samples) in read_all(&reader) {
-                    let values: Vec<Value> = samples.iter().map(|s| s.value).collect();
-                    let expected: Vec<Value> = (0..values.len()).map(|i| int(i as i32)).collect();
-                    assert_eq!(values, expected, "read {reads}: {metric}");
-                    assert!(values.len() as i64 >= before, "read {reads}: {} of {before}", values.len());
-                }
-                reads += 1;
+        while began.elapsed() < Duration::from_millis(2_500) {
+            let before = acknowledged.load(Ordering::Acquire);
+            let reader = Engine::open_read_only(directory.path(), config.clone()).unwrap();
+            assert_eq!(reader.health(), []);
+            for ((_, metric), samples) in read_all(&reader) {
+                let values: Vec<Value> = samples.iter().map(|s| s.value).collect();
+                let expected: Vec<Value> = (0..values.len()).map(|i| int(i as i32)).collect();
+                assert_eq!(values, expected, "read {reads}: {metric}");
+                assert!(values.len() as i64 >= before, "read {reads}: {} of {before}", values.len());
             }
-        }));
-        stop.store(true, Ordering::Relaxed);
-        if let Err(panic) = checked {
-            std::panic::resume_unwind(panic);
+            reads += 1;
         }
     });
     assert!(reads >= 10, "{reads}");

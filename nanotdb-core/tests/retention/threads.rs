@@ -27,7 +27,7 @@ impl Hanging {
     }
 
     fn release(&self) {
-        self.state.0.lock().unwrap().0 = false;
+        self.state.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).0 = false;
         self.state.1.notify_all();
     }
 
@@ -73,8 +73,26 @@ impl Vfs for Hanging {
     }
 }
 
+/// Released when it is dropped, also by an assertion that fails: or the engine would wait for its threads for ever.
+struct Released(Hanging);
+
+impl std::ops::Deref for Released {
+    type Target = Hanging;
+
+    fn deref(&self) -> &Hanging {
+        &self.0
+    }
+}
+
+impl Drop for Released {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// What is first is dropped first.
 struct Server {
-    disk: Hanging,
+    disk: Released,
     clock: Arc<ManualClock>,
     engine: Engine,
 }
@@ -87,7 +105,7 @@ fn start(what: &'static str, mut config: EngineConfig) -> Server {
     let clock = Arc::new(ManualClock::new(MAY_20));
     let options = EngineOptions { vfs: Arc::new(disk.clone()), clock: clock.clone(), background: true };
     let engine = Engine::open_with(Path::new(ROOT), config, options).unwrap();
-    Server { disk, clock, engine }
+    Server { disk: Released(disk), clock, engine }
 }
 
 impl Server {
@@ -209,6 +227,7 @@ fn queries_and_writes_go_on_during_a_sweep() {
                     }
                 });
             }
+            let _stop = crate::common::SetWhenDropped(&stop);
             for n in 1..600 {
                 server.row("pi", n);
                 server.clock.advance(Duration::from_nanos(3 * HOUR as u64));
@@ -218,7 +237,6 @@ fn queries_and_writes_go_on_during_a_sweep() {
                 }
             }
             server.wait("old days go", |s| !s.has("pi/data-2026-07-25.dat"));
-            stop.store(true, std::sync::atomic::Ordering::SeqCst);
         });
         server.engine.close().unwrap();
         assert!(!server.has("pi/data-2026-05-20.dat"));

@@ -10,7 +10,7 @@ use http::StatusCode;
 use http::header::USER_AGENT;
 use nanotdb_core::engine::{Batch, BatchOutcome, Submitted};
 use nanotdb_core::plugin::registry::registry;
-use nanotdb_core::plugin::{IngestFormat, IngestOptions, IngestParser};
+use nanotdb_core::plugin::{CheckedParser, IngestFailure, IngestFormat, IngestOptions};
 use std::sync::{Mutex, PoisonError};
 use warp::reply::Response;
 
@@ -168,7 +168,7 @@ struct Import<'a> {
     app: &'a App,
     format: Format,
     options: IngestOptions,
-    parser: Option<Box<dyn IngestParser>>,
+    parser: Option<CheckedParser>,
     prometheus: bool,
     buffers: Option<Buffers>,
     /// Length of the rest below which parsing it again is not worth while: a parser that needs the whole input
@@ -234,13 +234,11 @@ impl<'a> Import<'a> {
             Some(parser) => parser,
             None => {
                 let format = self.choose(input)?;
-                self.parser.insert(format.parser(&self.options))
+                self.parser
+                    .insert(CheckedParser::new(format, &self.options).map_err(|e| failed(e, &mut self.unusable))?)
             }
         };
-        parser.parse(input, end, batch).map_err(|e| {
-            self.unusable = true;
-            ApiError::bad(e.0)
-        })
+        parser.parse(input, end, batch).map_err(|e| failed(e, &mut self.unusable))
     }
 
     fn choose(&mut self, input: &[u8]) -> Result<&'static dyn IngestFormat, ApiError> {
@@ -337,6 +335,18 @@ impl<'a> Import<'a> {
         write_totals(&self.totals, true, &mut data);
         error.data = String::from_utf8(data).ok();
         error
+    }
+}
+
+/// What the parser gave before it failed is stored. That it broke its contract is no fault of the sender's.
+fn failed(failure: IngestFailure, unusable: &mut bool) -> ApiError {
+    *unusable = true;
+    match failure {
+        IngestFailure::Input(error) => ApiError::bad(error.0),
+        IngestFailure::Contract(reason) => {
+            tracing::error!(reason, "import");
+            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, reason)
+        }
     }
 }
 

@@ -83,6 +83,12 @@ pub struct BuildReport {
 /// Tells how many rows were written so far; `Break` gives up.
 pub type BuildProgress<'c> = dyn FnMut(u64) -> ControlFlow<()> + 'c;
 
+fn no_partitioner(part: &str) -> Error {
+    Error::bad_input(format!(
+        "partition {part}: no partitioner of this program gives files this name; they are read, and left as they are"
+    ))
+}
+
 /// Builds metric files of one database.
 pub(super) struct Builder<'a>(pub(super) &'a Database);
 
@@ -202,7 +208,7 @@ impl Builder<'_> {
     }
 
     fn part_name(&self, partition: Partition) -> String {
-        self.0.partitioner_of(partition).file_part(partition)
+        self.0.part_name(partition)
     }
 
     fn is_up_to_date(&self, open: &OpenPartition, options: BuildOptions) -> Result<bool> {
@@ -276,7 +282,8 @@ impl Builder<'_> {
         path: &Path,
         progress: &mut BuildProgress<'_>,
     ) -> Result<Option<(u64, u64, u64)>> {
-        let kind = self.0.partitioner_of(open.snapshot.partition).kind_id();
+        let named = self.0.named(open.snapshot.partition);
+        let Some(kind) = named.partitioner.map(|p| p.kind_id()) else { return Err(no_partitioner(&named.part)) };
         let mut encoder: Box<dyn Encoder> = match options.format {
             MetricFileFormat::V1 => Box::new(v1::Writer::new(kind, options.codec)),
             MetricFileFormat::V2 => Box::new(v2::Writer::new(kind, options.codec)),

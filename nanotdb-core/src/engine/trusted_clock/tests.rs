@@ -179,3 +179,19 @@ fn a_file_that_cannot_be_read_means_waiting_for_a_day() {
         assert_eq!(clock.now(), None, "{content:?}");
     }
 }
+
+/// A clock that shows the past and the future by turns is none that was set back: neither is believed.
+#[test]
+fn a_clock_that_is_behind_and_ahead_by_turns_is_never_believed() {
+    let mut machine = Machine::new();
+    machine.run(2 * DAY);
+    let believed = machine.clock.state.believed;
+    for _ in 0..2 * 24 * 6 {
+        machine.wrong_by = if machine.wrong_by == -2 * HOUR { FUTURE - machine.right } else { -2 * HOUR };
+        machine.run(10 * MINUTE);
+        assert_eq!(machine.clock.state.believed, believed);
+    }
+    machine.wrong_by = 0;
+    machine.run(HOUR);
+    assert_eq!(machine.lag(), 0);
+}

@@ -3,12 +3,12 @@
 use super::extras::{self, Extra, Types};
 use super::{Damage, Found, RecoverReport};
 use crate::Result;
-use crate::database::{Database, OpenPartition, OpenRaw, ScanReport, WholePartition};
+use crate::database::{Database, OpenPartition, OpenRaw, ScanReport, WholePartition, owner_of};
 use crate::error::Error;
 use crate::format::frame::{FrameHeader, MAX_HEADER_LEN};
 use crate::format::metric::salvage::Salvage;
 use crate::format::metric::{FOOTER_LEN, HEADER_LEN, Series, Tail};
-use crate::maintenance::inspect::{self, partition_of_file};
+use crate::maintenance::inspect;
 use crate::model::{MetricId, Timestamp};
 use crate::plugin::Partition;
 use crate::storage::metric_file::MetricFile;
@@ -37,11 +37,6 @@ pub(super) fn look(
 ) -> Result<Vec<Extra>> {
     let directory = database.directory();
     logs(vfs, directory, found, report)?;
-    for path in inspect::data_files(vfs, directory)? {
-        if partition_of_file(&path).is_none() {
-            report.lost.push(Damage::of(&path, None, "no partitioner knows this file name"));
-        }
-    }
     let mut extras = Vec::new();
     for (partition, _) in database.partitions() {
         // Said again here, file by file.
@@ -57,7 +52,8 @@ pub(super) fn look(
         if entry.len > extras::MAX_KEPT {
             let what = format!("not looked at: of kept bytes at most {} are", extras::MAX_KEPT);
             report.lost.push(Damage::of(&path, None, what));
-        } else if let Some((_, partition)) = partition_of_file(&directory.join(file)) {
+        } else if file.ends_with(".dat") && !file.starts_with("metric-") {
+            let (_, partition) = owner_of(vfs, &directory.join(file))?;
             extras.push(Extra::Rows(extras::kept_frames(vfs, &path, partition, types)?));
         } else if file.contains(".wal") {
             let bytes = vfs.read(&path, extras::MAX_KEPT).map_err(|e| Error::io("read", &path, e))?;

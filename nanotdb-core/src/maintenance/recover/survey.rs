@@ -1,10 +1,10 @@
 //! What a damaged database is made of, file by file: which metrics its samples are of, and what cannot be read.
 
 use super::evidence::Evidence;
-use crate::database::{next_wal_name, wal_name};
+use crate::database::{next_wal_name, owner_of, wal_name};
 use crate::format::catalog::CatalogEntry;
 use crate::format::wal;
-use crate::maintenance::inspect::{self, partition_of_file};
+use crate::maintenance::inspect;
 use crate::maintenance::metric_files;
 use crate::model::{MetricId, ValueType, name};
 use crate::plugin::Partition;
@@ -165,10 +165,10 @@ fn samples(vfs: &dyn Vfs, directory: &Path) -> Result<BTreeMap<MetricId, Evidenc
     Ok(seen)
 }
 
-/// Raw files whose names a partitioner knows.
+/// Raw files, with their partitions.
 pub(super) fn raw_files(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<(PathBuf, Partition)>> {
     let files = inspect::data_files(vfs, directory)?.into_iter();
-    Ok(files.filter_map(|path| Some((path.clone(), partition_of_file(&path)?.1))).collect())
+    files.map(|path| Ok((path.clone(), owner_of(vfs, &path)?.1))).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::format::{frame, page};
 use crate::model::{MetricId, Timestamp, ValueType};
-use crate::plugin::{Codec, Partition, Partitioner};
+use crate::plugin::{Codec, Partition, Partitioner, part_name};
 use crate::storage::vfs::{OpenMode, Vfs, VfsFile};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ impl DataWriter<'_> {
         if self.open.as_ref().is_none_or(|open| !open.partition.contains(timestamp)) {
             self.close()?;
             let partition = self.partitioner.partition_of(timestamp);
-            let path = self.directory.join(format!("data-{}.dat", self.partitioner.file_part(partition)));
+            let path = self.directory.join(format!("data-{}.dat", part_name(self.partitioner, partition)));
             let file = self.vfs.open(&path, OpenMode::CreateNew).map_err(|e| Error::io("create", &path, e))?;
             self.open = Some(OpenFile { partition, path, file, len: 0 });
             self.written.partitions = self.written.partitions.saturating_add(1);

@@ -1,9 +1,8 @@
 //! Metric files: every checksum, every value, every statistic, and the raw files that they were built from.
 
 use super::{Problem, VerifyReport};
-use crate::database::Digest;
+use crate::database::{Digest, owner_of};
 use crate::format::metric::{Block, MAX_SOURCES_LEN, Rows, Series, Source, check_records};
-use crate::maintenance::metric_files::partition_of;
 use crate::model::{Column, MetricId, ValueType, Values};
 use crate::plugin::{BlockStatistics, Partition};
 use crate::storage::vfs::Vfs;
@@ -59,10 +58,7 @@ pub(super) fn check(
     report: &mut VerifyReport,
 ) -> Result<Option<(Partition, Built)>> {
     let problem = |offset, what| Problem { file: path.to_owned(), offset, what };
-    let Some((partitioner, partition)) = partition_of(path) else {
-        report.problems.push(problem(None, "no partitioner knows this file name".to_owned()));
-        return Ok(None);
-    };
+    let (partitioner, partition) = owner_of(vfs, path)?;
     let cache = MetricCache::new(CACHE_BYTES);
     let file = match MetricFile::open(vfs, path, &cache) {
         Ok(file) => file,
@@ -76,7 +72,7 @@ pub(super) fn check(
         }
     };
     let layout = file.layout();
-    if layout.partition_kind != partitioner.kind_id() {
+    if let Some(partitioner) = partitioner.filter(|p| layout.partition_kind != p.kind_id()) {
         let what = format!(
             "its header says partition kind {}, its name {} ({})",
             layout.partition_kind,

@@ -28,7 +28,15 @@ pub fn ingest_format(plugin: &dyn IngestFormat) -> Result<(), String> {
 }
 
 /// The same as [`ingest_format`], also with `examples` of this format; each of them must yield a sample.
+///
+/// They are parsed with a default database, as `?db=` gives one. Other options: [`ingest_format_for`].
 pub fn ingest_format_with(plugin: &dyn IngestFormat, examples: &[&[u8]]) -> Result<(), String> {
+    let options = IngestOptions { database: Some("conformance".to_owned()), ..IngestOptions::default() };
+    ingest_format_for(plugin, &options, examples)
+}
+
+/// The same as [`ingest_format_with`], with options of yours for the examples.
+pub fn ingest_format_for(plugin: &dyn IngestFormat, options: &IngestOptions, examples: &[&[u8]]) -> Result<(), String> {
     check_name(plugin.name(), plugin.about())?;
     for media in plugin.content_types() {
         let whole = media.split_once('/').is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty());
@@ -39,7 +47,7 @@ pub fn ingest_format_with(plugin: &dyn IngestFormat, examples: &[&[u8]]) -> Resu
     }
     let mut random = Random::new(3);
     for example in examples {
-        let outcome = parse(plugin, &IngestOptions::default(), example, |rest| rest)?;
+        let outcome = parse(plugin, options, example, |rest| rest)?;
         if !outcome.events.iter().any(|e| matches!(e.what, What::Sample(..))) {
             return Err(format!("the example {} yields no sample: {outcome:?}", shown(example)));
         }
@@ -119,10 +127,14 @@ fn parse(
             let offered = input.get(start..arrived).unwrap_or_default();
             match parser.parse(offered, end, &mut outcome) {
                 Ok(used) if used > offered.len() => {
-                    return Err(format!("used {used} bytes of {}", offered.len()));
+                    return Err(format!("used {used} bytes of {}; the law: never more than was given", offered.len()));
                 }
                 Ok(used) if end && used != offered.len() => {
-                    return Err(format!("used {used} of the last {} bytes", offered.len()));
+                    return Err(format!(
+                        "used {used} of the last {} bytes; the law: with `end` everything is used (what is no line is \
+                         rejected with `sink.reject`, and used)",
+                        offered.len()
+                    ));
                 }
                 Ok(used) => start += used,
                 Err(error) => {

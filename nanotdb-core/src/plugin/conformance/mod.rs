@@ -8,5 +8,5 @@ mod random;
 
 pub use aggregator::aggregator;
 pub use codec::codec;
-pub use ingest_format::{ingest_format, ingest_format_with};
+pub use ingest_format::{ingest_format, ingest_format_for, ingest_format_with};
 pub use partitioner::partitioner;

@@ -2,13 +2,14 @@
 
 use super::random::{Random, check_name, no_panic};
 use crate::model::Timestamp;
-use crate::plugin::{Partition, Partitioner};
+use crate::model::time::days_from_civil;
+use crate::plugin::{FIRST_FREE_KIND, Partition, Partitioner};
 use std::collections::HashMap;
 
 /// The kinds that metric files of the original know.
 const BUILT_IN: [(&str, u8); 4] = [("day", 1), ("month", 2), ("year", 3), ("forever", 4)];
-const FIRST_FREE_KIND: u8 = 128;
 const ROUNDS: usize = 2_000;
+const NANOS_PER_DAY: i64 = 86_400_000_000_000;
 /// 2026-05-22T13:14:15Z, around which partitions are followed one by one.
 const PRESENT: Timestamp = 1_779_455_655_000_000_000;
 
@@ -46,7 +47,39 @@ pub fn partitioner(plugin: &dyn Partitioner) -> Result<(), String> {
         ts = partition.end;
         check_moment(plugin, ts, &mut seen)?;
     }
-    check_foreign_parts(plugin, &seen, &mut random)
+    check_foreign_parts(plugin, &seen, &mut random)?;
+    check_names_of_ours(plugin)
+}
+
+/// A name that `day`, `month`, `year` or `forever` give is of the same range for everybody: files without a kind in their names
+/// are theirs.
+fn check_names_of_ours(plugin: &dyn Partitioner) -> Result<(), String> {
+    let mut ours = vec![("forever".to_owned(), Partition { start: i64::MIN, end: i64::MAX })];
+    let at = |year: i64, month: u32, day: u32| days_from_civil(year, month, day).saturating_mul(NANOS_PER_DAY);
+    for year in [1970, 1999, 2000, 2026, 2027] {
+        ours.push((format!("{year:04}"), Partition { start: at(year, 1, 1), end: at(year + 1, 1, 1) }));
+        for month in 1..=12 {
+            let next = if month == 12 { at(year + 1, 1, 1) } else { at(year, month + 1, 1) };
+            ours.push((format!("{year:04}-{month:02}"), Partition { start: at(year, month, 1), end: next }));
+            for day in [1, 22, 28] {
+                let start = at(year, month, day);
+                let name = format!("{year:04}-{month:02}-{day:02}");
+                ours.push((name, Partition { start, end: start.saturating_add(NANOS_PER_DAY) }));
+            }
+        }
+    }
+    for (name, range) in ours {
+        if let Some(partition) = no_panic(&format!("parse_part({name:?})"), || plugin.parse_part(&name))?
+            && partition != range
+        {
+            return Err(format!(
+                "parse_part({name:?}) is {partition:?}; the law: names of day, month, year and forever mean what they mean \
+                 there, here {range:?}, or nothing; put something in front of yours, such as {}_{name}",
+                plugin.name()
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Partitions by file part.
@@ -156,6 +189,13 @@ mod tests {
         LateStart,
         Panics,
         ReservedKind,
+        NamesOfYears,
+    }
+
+    impl Week {
+        fn prefix(self) -> &'static str {
+            if self == Week::NamesOfYears { "" } else { "w" }
+        }
     }
 
     impl Partitioner for Week {
@@ -178,10 +218,11 @@ mod tests {
         }
         fn file_part(&self, partition: Partition) -> String {
             let week = partition.start.div_euclid(WEEK);
-            format!("{}", if *self == Week::SameName { week.max(0) } else { week })
+            format!("{}{}", self.prefix(), if *self == Week::SameName { week.max(0) } else { week })
         }
         fn parse_part(&self, part: &str) -> Option<Partition> {
-            let week: i64 = if *self == Week::LooseParse { part.trim() } else { part }.parse().ok()?;
+            let number = if *self == Week::LooseParse { part.trim() } else { part }.strip_prefix(self.prefix())?;
+            let week: i64 = number.parse().ok()?;
             let start = i128::from(week) * i128::from(WEEK);
             let clamped = if *self == Week::NotClamped { start } else { start.max(i128::from(i64::MIN)) };
             let partition = self.partition_of(i64::try_from(clamped).ok()?);
@@ -204,6 +245,7 @@ mod tests {
             (Week::LateStart, "does not contain it"),
             (Week::Panics, "panics: too late"),
             (Week::ReservedKind, "reserved"),
+            (Week::NamesOfYears, "the law: names of day, month, year and forever mean what they mean there"),
         ] {
             let error = partitioner(&broken).unwrap_err();
             assert!(error.contains(law), "{error}");

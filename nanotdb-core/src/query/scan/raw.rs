@@ -32,9 +32,7 @@ impl RawScanner {
         sink: &mut dyn ScanSink,
     ) -> Result<ControlFlow<()>> {
         for damage in file.index.damaged.iter().filter(|d| offsets.contains(&d.from)) {
-            let bytes = damage.to.saturating_sub(damage.from);
-            let path = file.index.path.display();
-            report.warn(format!("{path}: {bytes} damaged bytes at {}: {}", damage.from, damage.reason));
+            report.warn(damage.text(&file.index.path));
         }
         let mut verified = Vec::new();
         let mut pages = 0u64;
