@@ -18,6 +18,11 @@ pub struct Server {
 impl Server {
     /// Starts `binary` on a free port with its data in `root`.
     pub fn start(binary: &str, root: &Path) -> Self {
+        Self::start_with(binary, root, &[])
+    }
+
+    /// The same, with these variables in its environment.
+    pub fn start_with(binary: &str, root: &Path, environment: &[(&str, &str)]) -> Self {
         let port_file = root.with_extension("port");
         let _ = std::fs::remove_file(&port_file);
         let mut child = Command::new(binary)
@@ -25,6 +30,7 @@ impl Server {
             .arg(root)
             .arg("--port-file")
             .arg(&port_file)
+            .envs(environment.iter().copied())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();

@@ -1,12 +1,12 @@
 //! A copy of a root in use: whole, of one moment, and nothing of the source is touched.
 
-use crate::common::{SetWhenDropped, assert_same};
 use crate::common::bench::{Bench, Line, SECOND, content_of, float, int, send};
 use crate::common::changing::Changing;
 use crate::common::files;
 use crate::common::hooked::{HookedVfs, Hooks};
 use crate::common::oracle::{ROOT, START, config, content};
 use crate::common::rng::Rng;
+use crate::common::{SetWhenDropped, assert_same};
 use crate::support::{ACTIONS, DAY, FORMATS, build, first_rows, late_rows, options, sealed, store};
 use nanotdb_core::config::{FsyncPolicy, MetricFileFormat, RawIngestAction};
 use nanotdb_core::engine::{Batch, Engine, EngineOptions};

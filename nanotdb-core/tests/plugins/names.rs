@@ -18,6 +18,9 @@ const LATE: i64 = 1_779_492_600_000_000_000;
 /// 2026-05-22T12:00:00Z.
 const NOON: i64 = 1_779_451_200_000_000_000;
 
+/// 2026-04-21T12:00:00Z.
+const APRIL: i64 = NOON - 31 * 86_400 * SECOND;
+
 fn bench(partition: &str) -> Bench {
     let mut bench = Bench::new(FsyncPolicy::Always, 1_000);
     bench.config.manifest_defaults.retention.partition = partition.into();
@@ -242,24 +245,24 @@ fn warnings_at(engine: &Engine, from: i64, to: i64) -> (usize, Vec<String>) {
 /// A frame whose checksum is good is no torn end, whatever its header says.
 #[test]
 fn a_whole_frame_of_another_time_is_kept_in_place_and_told_with_every_answer() {
-    let bench = bench("day");
+    let bench = bench("month");
     let engine = bench.open();
     send(&engine, &ten(LATE, 0));
     close(engine);
-    // Somebody renamed the file: no kind that this program knows gives this name for these times but `day`, for another day.
-    rename(&bench, "data-2026-05-22.dat", "data-2026-05-21.dat");
-    let bytes = bench.file("pi/data-2026-05-21.dat");
+    // Somebody renamed the file: no kind that this program knows gives this name for these times; `month` does for another month.
+    rename(&bench, "data-2026-05.dat", "data-2026-04.dat");
+    let bytes = bench.file("pi/data-2026-04.dat");
     let engine = bench.open();
-    let new = ("pi", "m", int(5), NOON - 86_400 * SECOND);
+    let new = ("pi", "m", int(5), APRIL);
     send(&engine, &[new]);
     engine.flush().unwrap();
-    for (from, to, expected) in [(NOON - 86_400 * SECOND, NOON, 1), (LATE, LATE + SECOND, 0)] {
+    for (from, to, expected) in [(APRIL, APRIL + SECOND, 1), (LATE, LATE + SECOND, 0)] {
         let (rows, warnings) = warnings_at(&engine, from, to);
         assert_eq!(rows, expected);
         assert!(warnings.iter().any(|text| text.contains("kept and not read")), "{warnings:?}");
     }
     close(engine);
-    assert!(bench.file("pi/data-2026-05-21.dat").starts_with(&bytes), "nothing was cut");
+    assert!(bench.file("pi/data-2026-04.dat").starts_with(&bytes), "nothing was cut");
     let kept = bench.paths().into_iter().filter(|path| path.to_string_lossy().contains(".damaged-"));
     assert_eq!(kept.count(), 0, "nothing is damaged");
     let report = verify(Path::new("/root"), None, bench.config.clone(), bench.options()).unwrap();
