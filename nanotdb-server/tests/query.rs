@@ -177,6 +177,25 @@ fn the_time_limit_holds_for_the_newest_value_at_a_time() {
 }
 
 #[test]
+fn the_time_limit_holds_for_ranges() {
+    let toml = "[limits]\nmax_query_time = \"1ns\"\n[manifest_defaults.page]\nmax_records = 10\n";
+    let server = Server::with_config(toml);
+    let body: String = (0..100).map(|i| format!("demo/f {i} {}\n", (T + i) * 1_000_000_000)).collect();
+    assert_eq!(server.post("/api/v1/import", body.as_bytes()).status, 200);
+    // From pages, which a stop writes.
+    server.signal("TERM");
+    let (status, directory) = server.wait();
+    assert!(status.success());
+    let server = Server::start_in(directory, &[]);
+    for more in ["", "&aggregate=avg&window=10s", "&aggregate=avg,min,max,p95&window=1m"] {
+        let path = format!("/api/v1/query_range?query=demo/f&start={T}&end={}{more}", T + 100);
+        let answer = server.get(&path);
+        assert_eq!((answer.status, answer.json()["errorType"].as_str()), (400, Some("bad_data")), "{}", answer.text());
+        assert!(answer.text().contains("limit limits.max_query_time = 0 reached: seconds"), "{}", answer.text());
+    }
+}
+
+#[test]
 fn catalogs_have_the_shapes_of_the_original() {
     let server = filled();
     assert_eq!(

@@ -417,7 +417,10 @@ impl Parts {
         for partition in self.state.pages.keys().copied().collect::<Vec<_>>() {
             let known = self.state.files.get(&partition).and_then(|f| f.files.get(&RawKind::Data));
             let Some(path) = known.map(|f| f.path.clone()) else { continue };
-            let index = RawFile::open_for_append(&*self.environment.vfs, &path, partition)?;
+            let mut index = RawFile::open_for_append(&*self.environment.vfs, &path, partition)?;
+            if let Some(page) = self.state.pages.get(&partition) {
+                index.mend_last_header(&*self.environment.vfs, page, &|id| self.state.type_of(id))?;
+            }
             dropped.push((partition, self.drop_rows_in(partition, &index)?));
             self.put_index(partition, index);
         }

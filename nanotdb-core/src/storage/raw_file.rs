@@ -4,7 +4,7 @@ use super::open_page::{OpenPage, SortedRows};
 use super::vfs::{OpenMode, Vfs, VfsFile};
 use crate::format::frame::{self, CRC_LEN, FIXED_HEADER_LEN, FrameHeader, MAX_HEADER_LEN};
 use crate::format::page::{DecodedPage, Envelope, MAX_ROWS};
-use crate::model::Timestamp;
+use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Partition;
 use crate::plugin::registry::registry;
 use crate::{Error, Result};
@@ -135,10 +135,7 @@ impl RawFile {
                 }
                 Err(Error::Incompatible { .. }) => break,
                 // What was written is there: never a write that was cut short.
-                Err(Error::Corrupt { .. }) if has_good_checksum(&*file, last).map_err(io)? => {
-                    mend_header(vfs, path, last, partition)?;
-                    break;
-                }
+                Err(Error::Corrupt { .. }) if has_good_checksum(&*file, last).map_err(io)? => break,
                 Err(Error::Corrupt { reason, .. }) => reason,
                 Err(other) => return Err(other),
             };
@@ -208,6 +205,57 @@ impl RawFile {
         let mut found = [0; FIXED_HEADER_LEN];
         let len = file.read_at(&mut found, torn.from).map_err(|e| Error::io("read", &self.path, e))?;
         Ok(len > 0 && found.get(..len) == expected.get(..len))
+    }
+
+    /// Gives the last frame the header that belongs to it when it is whole but for that, and has the first rows of `page`, which are
+    /// still in the WAL: a power cut in the middle of its write can leave a part of the header that did not reach the device.
+    pub(crate) fn mend_last_header(
+        &mut self,
+        vfs: &dyn Vfs,
+        page: &OpenPage,
+        type_of: &dyn Fn(MetricId) -> ValueType,
+    ) -> Result<()> {
+        let io = |e| Error::io("repair", &self.path, e);
+        let outside = self.damaged.last().filter(|damage| damage.whole && damage.to == self.len).map(|d| d.from);
+        let (offset, header) = match (outside, self.frames.last().filter(|last| !last.verified)) {
+            (Some(offset), _) => {
+                let file = vfs.open(&self.path, OpenMode::Read).map_err(io)?;
+                let Ok(header) = read_header(&*file, offset, self.len).map_err(io)? else { return Ok(()) };
+                (offset, header)
+            }
+            (None, Some(last)) => (last.offset, last.header),
+            (None, None) => return Ok(()),
+        };
+        let count = usize::from(header.rows);
+        if page.len() < count {
+            return Ok(());
+        }
+        let file = vfs.open(&self.path, OpenMode::Write).map_err(io)?;
+        let mut reader = FrameReader::default();
+        // As if verified: the header is what may be wrong.
+        let decoded = match reader.read(&*file, &self.path, &FrameEntry { offset, header, verified: true }) {
+            Ok(decoded) => decoded,
+            Err(Error::Corrupt { .. } | Error::Incompatible { .. }) => return Ok(()),
+            Err(other) => return Err(other),
+        };
+        let mut sorted = SortedRows::default();
+        let rows = sorted.sort(page.rows(), 0..count);
+        let (Some(start), Some(end)) = (rows.timestamps.first(), rows.timestamps.last()) else { return Ok(()) };
+        let expected = |at: usize| Some((*rows.ids.get(at)?, *rows.timestamps.get(at)?, *rows.bits.get(at)?));
+        if !(0..count).all(|at| decoded.row(at, type_of) == expected(at)) {
+            return Ok(());
+        }
+        file.write_all_at(&frame::fixed_header(*start, *end, header.rows), offset).map_err(io)?;
+        file.sync().map_err(io)?;
+        tracing::warn!(file = %self.path.display(), offset, "the header of a frame that a power cut tore is whole again");
+        if outside.is_some() {
+            self.damaged.pop();
+        } else {
+            self.frames.pop();
+        }
+        let header = FrameHeader { start: *start, end: *end, ..header };
+        self.frames.push(FrameEntry { offset, header, verified: true });
+        Ok(())
     }
 
     /// Notes that the frame at the end is being written, so that it is no damage.
@@ -282,32 +330,6 @@ fn has_good_checksum(file: &dyn VfsFile, entry: &FrameEntry) -> std::io::Result<
     let mut payload = vec![0; (entry.header.payload_len as usize).saturating_add(CRC_LEN)];
     file.read_exact_at(&mut payload, entry.offset.saturating_add(u64::from(entry.header.header_len)))?;
     Ok(frame::check_payload(&payload).is_ok())
-}
-
-/// Gives the last frame of a file the times of its rows, when its page is whole and of this partition: the header, which has
-/// no checksum, may be the part of a write that did not reach the device.
-fn mend_header(vfs: &dyn Vfs, path: &Path, entry: &mut FrameEntry, partition: Partition) -> Result<()> {
-    let io = |e| Error::io("repair", path, e);
-    let file = vfs.open(path, OpenMode::Write).map_err(io)?;
-    let mut reader = FrameReader::default();
-    // Verified: the header is what is wrong.
-    let page = match reader.read(&*file, path, &FrameEntry { verified: true, ..*entry }) {
-        Ok(page) => page,
-        Err(Error::Corrupt { .. } | Error::Incompatible { .. }) => return Ok(()),
-        Err(other) => return Err(other),
-    };
-    let times = page.timestamps().iter().map(|t| i64::from_le_bytes(*t));
-    let (Some(start), Some(end)) = (times.clone().next(), times.clone().next_back()) else { return Ok(()) };
-    let header = FrameHeader { start, end, ..entry.header };
-    if !times.is_sorted() || !within(&header, partition) {
-        return Ok(());
-    }
-    file.write_all_at(&frame::fixed_header(start, end, header.rows), entry.offset).map_err(io)?;
-    file.sync().map_err(io)?;
-    let offset = entry.offset;
-    tracing::warn!(file = %path.display(), offset, "gave the frame at the end of a data file the times of its rows");
-    *entry = FrameEntry { offset, header, verified: true };
-    Ok(())
 }
 
 fn corrupt(path: &Path, offset: u64, reason: String) -> Error {

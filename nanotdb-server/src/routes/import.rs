@@ -364,6 +364,23 @@ mod tests {
     use nanotdb_core::engine::Rejection;
 
     #[test]
+    fn buffers_of_a_large_request_are_not_kept_large() {
+        let pool = BufferPool::default();
+        for _ in 0..POOLED + 5 {
+            let mut buffers = Buffers::default();
+            buffers.rest.resize(16 * POOLED_REST, 1);
+            pool.put(buffers);
+        }
+        let kept = pool.0.lock().unwrap();
+        assert_eq!(kept.len(), POOLED, "and no more");
+        for buffers in kept.iter() {
+            assert!(buffers.rest.is_empty() && buffers.rest.capacity() <= 2 * POOLED_REST);
+        }
+        drop(kept);
+        assert!(pool.take().rest.is_empty());
+    }
+
+    #[test]
     fn totals_list_rejections_only_when_there_are_any() {
         let mut out = Vec::new();
         let mut totals = BatchOutcome { accepted: 83, ..BatchOutcome::default() };
