@@ -21,6 +21,7 @@ enum Flaw {
     SaysS2,
     LooksLikeS2,
     TrustsTheLength,
+    ReservesTooMuch,
     ChangesFromCallToCall,
     DropsSignOfZero,
     QuietsNans,
@@ -83,6 +84,9 @@ impl Codec for Plain {
         // As `zstd::bulk::decompress(input, decoded_len)` does.
         let room = if self.flaw == Flaw::TrustsTheLength { Vec::<u8>::with_capacity(decoded_len) } else { Vec::new() };
         drop(room);
+        if self.flaw == Flaw::ReservesTooMuch && decoded_len < 1 << 24 {
+            out.reserve(2 * decoded_len);
+        }
         let header = match self.flaw {
             Flaw::Panics => input[..8].try_into().unwrap(),
             _ => *input.first_chunk::<8>().ok_or_else(|| CodecError::new("short"))?,
@@ -157,10 +161,8 @@ fn every_flaw_is_named() {
         (Flaw::ClearsOutputOnError, "does not leave alone"),
         (Flaw::IgnoresExpectedLength, "appends 0 bytes where 1 are expected"),
         (Flaw::Panics, "panics"),
-        (
-            Flaw::AllocatesWhatTheBlockSays,
-            "the law: `out` has room for at most the announced length and 65536 bytes more",
-        ),
+        (Flaw::AllocatesWhatTheBlockSays, "are expected allocates 1073741839 bytes; the law: the announced length"),
+        (Flaw::ReservesTooMuch, "the law: `out` has room for at most the announced length and 65536 bytes more"),
         (Flaw::SaysS2, "uvarint"),
         (Flaw::LooksLikeS2, "is_s2_block, but codec s2 cannot read"),
         (Flaw::TrustsTheLength, "the law: the announced length comes from a file that may be damaged"),

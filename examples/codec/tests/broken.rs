@@ -113,11 +113,9 @@ fn a_parser_that_breaks_its_contract_is_told_and_what_it_gave_is_stored() {
         assert_eq!(text.contains(&format!("format {format:?} broke its contract")), status == 500, "{text}");
         assert_eq!(answer["data"]["imported"], 3, "{format}: {answer}");
         stored += 3;
-        let now = "/api/v1/query_range?query=broken/n&start=-1h&end=1h&aggregate=count&window=3h";
-        let (_, counted) = server.get(now);
-        let rows = counted["data"]["result"][0]["values"].as_array().unwrap();
-        let sum: i64 = rows.iter().map(|row| row[1].as_str().unwrap().parse::<i64>().unwrap()).sum();
-        assert_eq!(sum, stored, "{format}: {counted}");
+        let (_, found) = server.get("/api/v1/query_range?query=broken/n&start=-1h");
+        let rows = found["data"]["result"][0]["values"].as_array().unwrap_or_else(|| panic!("{found}"));
+        assert_eq!(rows.len(), stored, "{format}: {found}");
     }
     assert!(server.stop().success());
 }

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Files without a partitioner, of the very same times, that are told apart.
+const MOST_ALIKE: i64 = 100;
 /// All time.
 const EVERYTHING: Partition = Partition { start: Timestamp::MIN, end: Timestamp::MAX };
 
@@ -81,20 +83,21 @@ impl Strays {
             let candidates = registry().named_by(&part);
             let fits = |partition: &Partition| range.lies_in(*partition) && !is_taken(state, *partition, &part);
             let owner = candidates.into_iter().find(|(_, partition)| fits(partition));
-            let (named, partition) = match (owner, range.0) {
-                (Some((owner, partition)), _) => {
-                    (Named { part: part.as_str().into(), partitioner: Some(owner) }, partition)
-                }
-                (None, Some((start, end))) => {
-                    let mut partition = Partition { start, end: end.saturating_add(1) };
-                    // Never one that rows are written to.
-                    while is_taken(state, partition, &part) || partitioner.partition_of(partition.start) == partition {
-                        partition.end = partition.end.saturating_add(1);
-                        partition.start = partition.start.saturating_sub(1);
-                    }
-                    (Named { part: part.as_str().into(), partitioner: None }, partition)
-                }
-                (None, None) => {
+            let by_rows = |(start, end): (Timestamp, Timestamp)| {
+                // Never one that rows are written to, and none that another file has.
+                let is_free = |partition: &Partition| {
+                    !is_taken(state, *partition, &part) && partitioner.partition_of(partition.start) != *partition
+                };
+                let wider = |by| Partition { start: start.saturating_sub(by), end: end.saturating_add(by + 1) };
+                (0..MOST_ALIKE).map(wider).find(is_free)
+            };
+            let placed = match owner {
+                Some((owner, partition)) => Some((Some(owner), partition)),
+                None => range.0.and_then(by_rows).map(|partition| (None, partition)),
+            };
+            let (named, partition) = match placed {
+                Some((partitioner, partition)) => (Named { part: part.as_str().into(), partitioner }, partition),
+                None => {
                     for file in files {
                         let path = file.path.display();
                         let text = "no partitioner knows this file name, and no row in it can be read";
