@@ -176,7 +176,7 @@ impl Database {
         self.flush_queued.store(false, Ordering::Release);
         if let Err(error) = self.flush_due() {
             // The rows are in the WAL. The next batch asks again, or is refused.
-            self.log_full(&error);
+            self.log_flush(&error);
         }
     }
 
@@ -271,9 +271,9 @@ impl Database {
         outcome
     }
 
-    /// Other troubles are logged where they are noted.
-    pub(super) fn log_full(&self, error: &Error) {
-        if matches!(error, Error::Full { .. }) {
+    /// That of a codec is logged where it is noted.
+    pub(super) fn log_flush(&self, error: &Error) {
+        if !matches!(error, Error::Incompatible { .. }) {
             tracing::error!(database = self.name, %error, "pages could not be flushed");
         }
     }

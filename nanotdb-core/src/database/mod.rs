@@ -120,7 +120,7 @@ pub struct Database {
     poisoned: Mutex<Option<String>>,
     /// Why the last batch was not stored, when that was for lack of space, and the monotonic time.
     full: Mutex<Option<(Duration, String)>>,
-    /// Why pages could not be flushed the last time, when it is not for lack of space.
+    /// Why pages could not be made the last time: a codec that fails.
     trouble: Mutex<Option<String>>,
 }
 
@@ -228,15 +228,15 @@ impl Database {
                     tracing::info!(database = self.name, "pages are flushed again");
                 }
             }
-            // These have their own places.
-            Err(Error::Full { .. } | Error::ReadOnly { .. }) => {}
-            Err(error) => {
+            Err(error @ Error::Incompatible { .. }) => {
                 let reason = format!("pages cannot be flushed: {error}");
                 if trouble.as_ref() != Some(&reason) {
                     tracing::error!(database = self.name, reason, "samples stay in memory and in the WAL");
                 }
                 *trouble = Some(reason);
             }
+            // What is wrong with the disk has its own places.
+            Err(_) => {}
         }
     }
 

@@ -246,7 +246,7 @@ impl Database {
                 return Err(error);
             }
             // The rows are in the WAL: the batch stands. The next one tries again, or is refused.
-            self.log_full(&error);
+            self.log_flush(&error);
         }
         Ok(wake)
     }
