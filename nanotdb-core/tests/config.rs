@@ -172,7 +172,7 @@ fn missing_keys_of_a_manifest_come_from_the_defaults_it_is_given() {
 fn an_unknown_key_is_a_warning_that_helps() {
     let cases = [
         ("wal.max_segment_sise = 1", "wal.max_segment_sise is ignored; did you mean wal.max_segment_size?"),
-        ("lisen = 1", "unknown key lisen is ignored; known here are engine, wal,"),
+        ("lisen = 1", "unknown key lisen is ignored; known here are engine, access, wal,"),
         ("[enigne]", "unknown key enigne is ignored; did you mean engine?"),
         ("engine.colour = 1", "engine.colour is ignored; known here are listen"),
         ("engine.\"a b\\n\" = 1", "engine.\"a b\\n\" is ignored"),
