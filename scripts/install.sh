@@ -218,6 +218,31 @@ remove() {
   fi
 }
 
+# Processes that are still there of the programs of a service, or of the user nanotdb: a purge would take away the
+# data below them.
+running() {
+  user=$(id -u nanotdb 2>/dev/null || echo none)
+  for process in /proc/[0-9]*; do
+    program=$(readlink "$process/exe" 2>/dev/null) || program=
+    owner=$(stat -c %u "$process" 2>/dev/null) || owner=
+    for of in $(programs_of "$1"); do
+      if [ "$program" = "$prefix/bin/$of" ] || { [ "$1" = nanotdb ] && [ "$owner" = "$user" ]; }; then
+        echo "${process#/proc/}"
+        break
+      fi
+    done
+  done
+}
+
+# Before anything is removed: without systemd nobody stops what runs.
+refuse_running() {
+  for service in $services; do
+    if has_systemd; then systemctl disable --quiet --now "$service" 2>/dev/null || true; fi
+    pids=$(running "$service" | tr '\n' ' ')
+    [ -z "$pids" ] || die "$service still runs (process ${pids% }); stop it, then run this again. Nothing was removed"
+  done
+}
+
 uninstall_service() {
   if has_systemd; then systemctl disable --quiet --now "$1" 2>/dev/null || true; fi
   for program in $(programs_of "$1"); do remove "$prefix/bin/$program"; done
@@ -238,6 +263,7 @@ uninstall_service() {
 }
 
 uninstall_all() {
+  if [ "$purge" = yes ] && is_live; then refuse_running; fi
   say "removing"
   for service in $services; do uninstall_service "$service"; done
   if has_systemd; then systemctl daemon-reload; fi

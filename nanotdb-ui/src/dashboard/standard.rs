@@ -275,6 +275,21 @@ mod tests {
         assert!(!document.to_string().contains(DEVICE));
     }
 
+    /// A Pi Zero has 440 MB of memory and a small card: what is a warning on a server must not be one there.
+    #[test]
+    fn thresholds_are_shares_where_machines_differ() {
+        let document = made_for(&[("pi", &["mem.available", "mem.used_pct", "diskfs.root.bytes_avail", "temp.cpu"])]);
+        let widgets = document["widgets"].as_object().unwrap().values();
+        let mut seen = 0;
+        for series in widgets.flat_map(|widget| widget["series"].as_array().unwrap()) {
+            let metric = series["metric"].as_str().unwrap();
+            let is_absolute = metric.contains("bytes") || metric == "mem.available";
+            assert!(!is_absolute || series["thresholds"].is_null(), "{series}");
+            seen += usize::from(!series["thresholds"].is_null() && metric == "mem.used_pct");
+        }
+        assert_eq!(seen, 1);
+    }
+
     #[test]
     fn sensors_are_lines_of_one_chart() {
         let document = made_for(&[("pi", &["temp.boiler.mdeg", "temp.fridge.mdeg"])]);
