@@ -21,13 +21,16 @@ use nanotdb_partitioners as _;
 mod cli;
 mod commands;
 mod csv_format;
+// One source for the three programs; drip depends on no crate of the server.
+#[path = "../../drip/src/flags.rs"]
+mod flags;
 pub mod inspect;
 mod logging;
 mod output;
 mod root;
 mod text;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -39,6 +42,8 @@ pub fn run() -> ExitCode {
 
 /// [`run`] with other arguments than the process's; the first is the name of the program.
 pub fn run_with<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> ExitCode {
+    let arguments = arguments.into_iter().map(Into::into);
+    let arguments = flags::with_two_dashes(&cli::Cli::command(), arguments);
     let cli = match cli::Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(e) => {

@@ -2,9 +2,8 @@
 //!
 //! Line numbers count the lines inside the string, or the elements of the array. Other keys are ignored.
 
-use crate::line_protocol::parse_lines;
+use crate::line_protocol::{Times, parse_lines};
 use crate::lines::Lines;
-use nanotdb_core::model::time::TimeUnit;
 use nanotdb_core::plugin::{IngestError, IngestFormat, IngestOptions, IngestParser, SampleSink};
 use serde_json::Value;
 
@@ -30,13 +29,13 @@ impl IngestFormat for JsonLines {
     }
 
     fn parser(&self, options: &IngestOptions) -> Box<dyn IngestParser> {
-        Box::new(JsonParser { lines: Lines::new(options), unit: options.timestamp_unit })
+        Box::new(JsonParser { lines: Lines::new(options), times: Times::of(options) })
     }
 }
 
 struct JsonParser {
     lines: Lines,
-    unit: Option<TimeUnit>,
+    times: Times,
 }
 
 impl IngestParser for JsonParser {
@@ -45,7 +44,7 @@ impl IngestParser for JsonParser {
             return Ok(0);
         }
         let text = lines_of(input).map_err(|found| IngestError(format!("{found}; {EXPECTED}")))?;
-        parse_lines(&mut self.lines, self.unit, text.as_bytes(), true, sink);
+        parse_lines(&mut self.lines, self.times, text.as_bytes(), true, sink);
         Ok(input.len())
     }
 }

@@ -6,7 +6,9 @@
 //! internal/batch.size 256i                     integer and nothing else
 //! prod/room.temp 21.5 1715000000               refused, unless timestamp_unit = s was stated
 //! prod/room.temp 21.5 2026-05-22 13:14:15.5    UTC date and time
+//! prod/room.temp 21.5 2026-05-22 13:14         the same, without seconds; also an hour, or the date alone
 //! prod/room.temp 21.5 2026-05-22T13:14:15Z     RFC 3339
+//! prod/room.temp 21.5 -20s                     so long before it arrived
 //! # type prod/energy int64                     the type of a metric, ahead of its first sample
 //! # any other line with a # in front is a comment
 //! ```
@@ -43,31 +45,52 @@ impl IngestFormat for LineProtocol {
     }
 
     fn parser(&self, options: &IngestOptions) -> Box<dyn IngestParser> {
-        Box::new(LineProtocolParser { lines: Lines::new(options), unit: options.timestamp_unit })
+        Box::new(LineProtocolParser { lines: Lines::new(options), times: Times::of(options) })
     }
 }
 
 struct LineProtocolParser {
     lines: Lines,
+    times: Times,
+}
+
+/// How times of samples are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// Of bare numbers.
     unit: Option<TimeUnit>,
+    /// When the input came.
+    arrival: Option<Timestamp>,
+}
+
+impl Times {
+    pub(crate) fn of(options: &IngestOptions) -> Self {
+        Self { unit: options.timestamp_unit, arrival: options.arrival }
+    }
+
+    /// A time in one field that is no number.
+    fn parse_word(self, text: &[u8]) -> Option<Timestamp> {
+        let before = || time::parse_before(text, self.arrival?);
+        time::parse_rfc3339(text).or_else(|| time::parse_date(text)).or_else(before)
+    }
 }
 
 impl IngestParser for LineProtocolParser {
     fn parse(&mut self, input: &[u8], end: bool, sink: &mut dyn SampleSink) -> Result<usize, IngestError> {
-        Ok(parse_lines(&mut self.lines, self.unit, input, end, sink))
+        Ok(parse_lines(&mut self.lines, self.times, input, end, sink))
     }
 }
 
-/// Parses lines whose bare times are of this unit.
+/// Parses lines whose times are of this kind.
 pub(crate) fn parse_lines(
     lines: &mut Lines,
-    unit: Option<TimeUnit>,
+    times: Times,
     input: &[u8],
     end: bool,
     sink: &mut dyn SampleSink,
 ) -> usize {
-    let each = |number: u64, line: &[u8], sink: &mut dyn SampleSink| parse_unusual(number, line, unit, sink);
-    match unit {
+    let each = |number: u64, line: &[u8], sink: &mut dyn SampleSink| parse_unusual(number, line, times, sink);
+    match times.unit {
         None | Some(TimeUnit::Nanoseconds) => lines.parse(input, end, sink, take_usual, each),
         Some(_) => lines.parse(input, end, sink, |_, _, _| None, each),
     }
@@ -134,13 +157,13 @@ fn scan_key(input: &[u8]) -> Option<(usize, usize)> {
 }
 
 /// Everything else: blank lines, comments, directives, wide spacing, dates, exponents, errors.
-fn parse_unusual(number: u64, line: &[u8], unit: Option<TimeUnit>, sink: &mut dyn SampleSink) {
+fn parse_unusual(number: u64, line: &[u8], times: Times, sink: &mut dyn SampleSink) {
     let mut rest = line;
     let Some(key) = next_field(&mut rest) else { return };
     if key.starts_with(b"#") {
         return parse_comment(number, line, sink);
     }
-    match parse_fields(key, rest, unit) {
+    match parse_fields(key, rest, times) {
         Ok((database, metric, value, timestamp)) => sink.sample(number, database, metric, value, timestamp),
         Err(reason) => sink.reject(number, reason),
     }
@@ -148,7 +171,7 @@ fn parse_unusual(number: u64, line: &[u8], unit: Option<TimeUnit>, sink: &mut dy
 
 type Fields<'a> = (&'a [u8], &'a [u8], nanotdb_core::model::Number, Option<Timestamp>);
 
-fn parse_fields<'a>(key: &'a [u8], mut rest: &[u8], unit: Option<TimeUnit>) -> Result<Fields<'a>, String> {
+fn parse_fields<'a>(key: &'a [u8], mut rest: &[u8], times: Times) -> Result<Fields<'a>, String> {
     let Some((database, metric)) = split_key(key) else {
         return Err(format!("{} names no database (there is no / in it); write {SHAPE}", excerpt(key)));
     };
@@ -158,13 +181,13 @@ fn parse_fields<'a>(key: &'a [u8], mut rest: &[u8], unit: Option<TimeUnit>) -> R
     let value = number::parse(field).map_err(|e| e.reason(field))?;
     let timestamp = match (next_field(&mut rest), next_field(&mut rest), next_field(&mut rest)) {
         (None, ..) => None,
-        (Some(only), None, _) => Some(match time::parse_bare(only, unit) {
+        (Some(only), None, _) => Some(match time::parse_bare(only, times.unit) {
             Some(time) => time?,
-            None => time::parse_rfc3339(only).ok_or_else(|| timestamp_reason(&excerpt(only)))?,
+            None => times.parse_word(only).ok_or_else(|| timestamp_reason(&excerpt(only)))?,
         }),
         (Some(date), Some(time), None) => Some(match time::parse_date_and_time(date, time) {
             Some(timestamp) => timestamp,
-            None if date.contains(&b'-') && time.contains(&b':') => {
+            None if date.contains(&b'-') && time.first().is_some_and(u8::is_ascii_digit) => {
                 return Err(timestamp_reason(&format!("{} {}", excerpt(date), excerpt(time))));
             }
             None => return Err(extra_reason(time)),
@@ -176,8 +199,8 @@ fn parse_fields<'a>(key: &'a [u8], mut rest: &[u8], unit: Option<TimeUnit>) -> R
 
 fn timestamp_reason(found: &str) -> String {
     format!(
-        "timestamp {found} is not Unix nanoseconds (1715000000000000000), YYYY-MM-DD HH:MM:SS[.nnnnnnnnn] or RFC 3339 \
-         (2026-05-22T13:14:15Z), between 1677-09-21 and 2262-04-11"
+        "timestamp {found} is not Unix nanoseconds (1715000000000000000), YYYY-MM-DD [HH[:MM[:SS[.nnnnnnnnn]]]], RFC 3339 \
+         (2026-05-22T13:14:15Z) or -20s, between 1677-09-21 and 2262-04-11"
     )
 }
 

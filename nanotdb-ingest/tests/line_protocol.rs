@@ -121,6 +121,10 @@ fn timestamps_of_every_notation() {
     at("1715000000000000000", 1_715_000_000_000_000_000);
     at("9223372036854775807", i64::MAX);
     at("2026-05-22 13:14:15", 1_779_455_655_000_000_000);
+    // As the original takes them: to the minute, to the hour, to the day.
+    at("2026-05-22 13:14", 1_779_455_640_000_000_000);
+    at("2026-05-22 13", 1_779_454_800_000_000_000);
+    at("2026-05-22", 1_779_408_000_000_000_000);
     at("2026-05-22 13:14:15.000000016", 1_779_455_655_000_000_016);
     at("2026-05-22T13:14:15Z", 1_779_455_655_000_000_000);
     at("2026-05-22T15:14:15.25+02:00", 1_779_455_655_250_000_000);
@@ -207,9 +211,12 @@ fn reasons_name_what_was_found_and_what_is_accepted() {
         ("a/b 21.5i", "\"21.5i\"", "drop the i"),
         ("a/b 1e-1i", "\"1e-1i\"", "drop the i"),
         ("a/b 1 yesterday", "\"yesterday\"", "nanoseconds"),
-        ("a/b 1 2026-05-22", "\"2026-05-22\"", "YYYY-MM-DD HH:MM:SS"),
+        ("a/b 1 2026-05-32", "\"2026-05-32\"", "YYYY-MM-DD [HH[:MM"),
+        ("a/b 1 2026-05-22 13:60", "2026-05-22", "YYYY-MM-DD [HH[:MM"),
+        // Without a moment that it came there is none before it.
+        ("a/b 1 -20s", "\"-20s\"", "or -20s"),
         ("a/b 1 9223372036854775808", "\"9223372036854775808\"", "between 1677-09-21 and 2262-04-11"),
-        ("a/b 1 2026-02-30 00:00:00", "\"2026-02-30\" \"00:00:00\"", "YYYY-MM-DD HH:MM:SS"),
+        ("a/b 1 2026-02-30 00:00:00", "\"2026-02-30\" \"00:00:00\"", "YYYY-MM-DD [HH[:MM"),
         ("a/b 1 2 3", "\"3\"", "one sample per line"),
         ("a/b 1 2026-05-22 13:14:15 x", "\"x\"", "one sample per line"),
         ("a/b 1.5 2x", "\"2x\"", "nanoseconds"),
@@ -340,5 +347,20 @@ proptest! {
     fn suffixed_decimals_are_exact_integers(int: i64, zeros in 0_usize..5, shift in 0_usize..4) {
         let text = format!("a/b {int}{}.{}e-{shift}i", "0".repeat(shift), "0".repeat(zeros));
         prop_assert_eq!(events(text), [suffixed(1, "a/b", int, None)]);
+    }
+}
+
+#[test]
+fn a_time_may_be_so_long_before_the_line_came() {
+    const ARRIVAL: i64 = 1_779_455_655_000_000_000;
+    let options = IngestOptions { arrival: Some(ARRIVAL), ..IngestOptions::default() };
+    for (text, seconds) in [("-20s", 20), ("-5m", 300), ("-1h", 3_600)] {
+        let found = parse_with(&LineProtocol, &options, format!("a/b 1 {text}\n").as_bytes()).unwrap();
+        assert_eq!(found, [integer(1, "a/b", 1, Some(ARRIVAL - seconds * 1_000_000_000))], "{text}");
+    }
+    // A number with a minus is one, and what is ahead is not taken.
+    for refused in ["-20", "+20s", "20s", "-s", "now-20s"] {
+        let found = parse_with(&LineProtocol, &options, format!("a/b 1 {refused}\n").as_bytes()).unwrap();
+        assert!(matches!(found.as_slice(), [Event::Reject { .. }]), "{refused}: {found:?}");
     }
 }

@@ -21,6 +21,9 @@ mod cut_answers;
 mod demo;
 mod exchange;
 mod files;
+// One source for the three programs; drip depends on no crate of the server.
+#[path = "../../drip/src/flags.rs"]
+mod flags;
 mod hosts;
 mod json_stream;
 mod limits;
@@ -46,7 +49,7 @@ use nanotdb_partitioners as _;
 use anyhow::{Context, Result, bail};
 use app::App;
 use args::{Args, Command, Location};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use demo::{Demo, DemoArgs, Feed};
 use nanotdb_core::clock::SystemClock;
 use nanotdb_core::config::EngineConfig;
@@ -66,7 +69,7 @@ use workers::Workers;
 /// Runs the server with the process's arguments until SIGTERM or SIGINT. Exit codes: 0, or what
 /// [`nanotdb_core::Error::exit_code`] says, or 1.
 pub fn run() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::parse_from(flags::with_two_dashes(&Args::command(), std::env::args_os()));
     match start(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -113,7 +116,7 @@ fn start_demo(args: &DemoArgs, vfs: Arc<dyn Vfs>) -> Result<()> {
     let location = Location::of_root(demo.root().to_owned());
     let address = Address { listen: args.listen.as_deref(), port_file: args.port_file.as_deref() };
     serve_location(&location, address, Some(&demo), vfs)?;
-    demo.finish()
+    demo.finish(args.listen.as_deref())
 }
 
 /// Where to listen, and whom to tell the port.

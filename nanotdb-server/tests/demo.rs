@@ -175,7 +175,8 @@ fn a_kept_demo_goes_on_where_it_was() {
     let demo = Demo::with_history(&[&args[..], &["--days", "2", "--seed", "7"]].concat());
     let before = demo.samples("net.eth0.rx_bytes");
     let said = demo.stop();
-    assert!(said.contains("goes on with"), "{said}");
+    let again = format!("nanotdb demo --root {} --listen 127.0.0.1:", root.display());
+    assert!(said.contains("goes on with: ") && said.contains(&again), "{said}");
     // The time between the two starts is made up as well: let there be some.
     std::thread::sleep(Duration::from_secs(11));
     let demo = Demo::with_history(&args);

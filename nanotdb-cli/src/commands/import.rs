@@ -67,6 +67,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         database: Some(args.db.clone()),
         max_line_bytes: usize::try_from(engine.config().limits.max_line_bytes).unwrap_or(usize::MAX),
         timestamp_unit: args.timestamp_unit,
+        arrival: Some(engine.clock().now()),
     };
     let progress = source.progress;
     let mut input = source.reader;

@@ -45,6 +45,20 @@ fn usage_errors_are_2_and_missing_things_3() {
     assert!(metric.contains("zzz"), "{metric}");
 }
 
+/// Scripts that were written for the original's programs, whose options have one dash.
+#[test]
+fn options_with_one_dash_are_taken() {
+    let bench = Bench::new();
+    bench.import("root", "d/a 1 1715000000000000000\n");
+    let two = bench.run(&["query", "--root", "root", "--db", "d", "--metric", "a", "--last"]).ok();
+    let one = bench.run(&["query", "-root", "root", "-db=d", "-metric", "a", "-last"]).ok();
+    assert!(two.contains("d/a") && one == two, "{one}");
+    // A time that begins with a dash is one.
+    let ahead = bench.run(&["query", "-root", "root", "-db", "d", "-metric", "a", "-start", "-20s"]).ok();
+    assert!(!ahead.contains("1715000000"), "{ahead}");
+    assert!(bench.run(&["query", "-rot", "root"]).fails(2).contains("-r"));
+}
+
 #[test]
 fn errors_leave_standard_output_empty() {
     let bench = Bench::new();

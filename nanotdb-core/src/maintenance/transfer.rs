@@ -29,6 +29,7 @@ impl Engine {
             database: Some(DEFAULT_DATABASE.to_owned()),
             max_line_bytes: usize::try_from(self.config().limits.max_line_bytes).unwrap_or(usize::MAX),
             timestamp_unit: None,
+            arrival: Some(self.clock().now()),
         };
         let mut report = ImportReport::default();
         let mut input = FileReader { file, at: 0 };

@@ -20,6 +20,8 @@ pub struct IngestOptions {
     /// Unit of times that are bare numbers (`timestamp_unit=`). Without one they are what the format says: in line protocol
     /// nanoseconds, and refused when they would lie before 1980 ([`crate::model::time::parse_bare`]).
     pub timestamp_unit: Option<TimeUnit>,
+    /// When the input came, for times that are relative to it (`-20s`). Without it there are none.
+    pub arrival: Option<Timestamp>,
 }
 
 /// Where a parser puts what it found. Line numbers start at 1.

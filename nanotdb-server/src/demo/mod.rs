@@ -94,7 +94,8 @@ impl Demo {
     }
 
     /// After the engine was closed: removes what is temporary, and says what became of the data.
-    pub(crate) fn finish(self) -> Result<()> {
+    /// `listen` is where it was told to serve.
+    pub(crate) fn finish(self, listen: Option<&str>) -> Result<()> {
         match self.directory {
             Directory::Temporary(directory) => {
                 let path = directory.path().display().to_string();
@@ -103,7 +104,10 @@ impl Demo {
             }
             Directory::Kept(root) => {
                 let root = root.display();
-                eprintln!("Stopped; the data is in {root}, and goes on with: nanotdb demo --root {root}");
+                // As it was called: after `cargo run` there is no nanotdb on the path.
+                let program = std::env::args().next().unwrap_or_else(|| "nanotdb".to_owned());
+                let listen = listen.map(|address| format!(" --listen {address}")).unwrap_or_default();
+                eprintln!("Stopped; the data is in {root}, and goes on with: {program} demo --root {root}{listen}");
             }
         }
         Ok(())

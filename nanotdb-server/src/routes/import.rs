@@ -97,6 +97,7 @@ async fn run(app: &App, exchange: &Exchange, format: Format, params: &Params) ->
         database: params.get("db").map(str::to_owned),
         max_line_bytes: usize::try_from(app.limits.max_line_bytes).unwrap_or(usize::MAX),
         timestamp_unit: write_unit(params)?,
+        arrival: Some(app.clock.now()),
     };
     let mut reader = BodyReader::new(exchange.take_body()?, limits);
     if let Err(error) = limits.check_announced(exchange.content_length) {

@@ -41,11 +41,22 @@ pub fn parse_rfc3339(text: &[u8]) -> Option<Timestamp> {
     if has_offset && has_seconds(time) { date_time(text).ok() } else { None }
 }
 
-/// `2026-05-22` and `13:14:15.5`, both UTC and with nothing left out: the two fields of an exported line's time.
+/// `2026-05-22` alone, UTC: its midnight. `None` when it is not that.
+pub fn parse_date(date: &[u8]) -> Option<Timestamp> {
+    let mut cursor = Cursor { rest: date };
+    let days = cursor.date().ok()?;
+    if cursor.rest.is_empty() { timestamp(days * 86_400, 0) } else { None }
+}
+
+/// `-20s`: so long before `now`. `None` when it is not a duration with a minus.
+pub fn parse_before(text: &[u8], now: Timestamp) -> Option<Timestamp> {
+    let text = std::str::from_utf8(text).ok().filter(|text| text.starts_with('-'))?;
+    relative(text, now).ok()
+}
+
+/// `2026-05-22` and `13:14:15.5`, both UTC: the two fields of an exported line's time. Seconds, and minutes too, may be left
+/// out, as the original takes them.
 pub fn parse_date_and_time(date: &[u8], time: &[u8]) -> Option<Timestamp> {
-    if !has_seconds(time) {
-        return None;
-    }
     let (mut date, mut time) = (Cursor { rest: date }, Cursor { rest: time });
     let days = date.date().ok()?;
     let (seconds, nanos) = time.clock().ok()?;
