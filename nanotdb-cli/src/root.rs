@@ -3,7 +3,7 @@
 use crate::text;
 use nanotdb_core::config::EngineConfig;
 use nanotdb_core::engine::{Engine, MetricInfo};
-use nanotdb_core::storage::vfs::RealVfs;
+use nanotdb_core::storage::vfs::{RealVfs, foreign_owner};
 use nanotdb_core::{Error, Result};
 use regex::Regex;
 use std::collections::BTreeMap;
@@ -11,12 +11,31 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Name of the engine's configuration file in a root.
-const CONFIG_FILE: &str = "engine.toml";
+pub(crate) const CONFIG_FILE: &str = "engine.toml";
 
 /// Opens a root without lock and without a single write. `NotFound` when there is none.
 pub(crate) fn open_for_reading(root: &Path) -> Result<Engine> {
     require_directory(root)?;
-    Engine::open_read_only(root, load_config(root)?)
+    Engine::open_read_only(root, config_for_reading(root))
+}
+
+/// engine.toml, for what only reads: one that cannot be used is told of, and the defaults do.
+pub(crate) fn config_for_reading(root: &Path) -> EngineConfig {
+    load_config(root).unwrap_or_else(|error| {
+        eprintln!("nanocli: {error}; reading with defaults");
+        EngineConfig::default()
+    })
+}
+
+/// Says on standard error what becomes of files when root writes into a directory of somebody else.
+pub(crate) fn tell_owner(root: &Path) {
+    if let Some(user) = foreign_owner(root) {
+        eprintln!(
+            "nanocli: running as root in {}, which belongs to user {user}: what is made belongs to that user, and links of others \
+             are not followed",
+            root.display()
+        );
+    }
 }
 
 /// Opens a root for writing, made when missing. This process is no server: the engine's own metrics stay off, nothing is built
@@ -30,6 +49,7 @@ pub(crate) fn open_with(root: &Path, mut config: EngineConfig) -> Result<Engine>
     config.stats.enabled = false;
     config.maintenance.interval = Duration::ZERO;
     config.limits.max_future = Duration::ZERO;
+    tell_owner(root);
     Engine::open(root, config)
 }
 

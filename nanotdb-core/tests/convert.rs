@@ -26,7 +26,7 @@ fn options() -> EngineOptions {
 }
 
 fn to_original(root: &Path, out: &Path) -> ConvertReport {
-    let request = ConvertRequest { root, out, target: Target::Original, lossy: false };
+    let request = ConvertRequest { root, out, database: None, target: Target::Original, lossy: false };
     convert(request, EngineConfig::default(), &options(), &mut |_, _| {}).unwrap()
 }
 

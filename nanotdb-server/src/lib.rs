@@ -56,7 +56,7 @@ use nanotdb_core::config::EngineConfig;
 use nanotdb_core::engine::{Engine, EngineOptions};
 use nanotdb_core::plugin::listing::table;
 use nanotdb_core::plugin::registry::registry;
-use nanotdb_core::storage::vfs::{RealVfs, Vfs};
+use nanotdb_core::storage::vfs::{RealVfs, Vfs, foreign_owner};
 use std::borrow::Cow;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -64,6 +64,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use workers::Workers;
 
 /// Runs the server with the process's arguments until SIGTERM or SIGINT. Exit codes: 0, or what
@@ -129,7 +130,7 @@ struct Address<'a> {
 
 /// Serves a directory until a signal comes.
 fn serve_location(location: &Location, address: Address<'_>, demo: Option<&Demo>, vfs: Arc<dyn Vfs>) -> Result<()> {
-    let (config, warnings) = configuration(vfs.as_ref(), location)?;
+    let Configuration { config, warnings, is_missing } = configuration(vfs.as_ref(), location)?;
     logging::start(&config.logging, &location.root).context("starting the log")?;
     // They name the file.
     for warning in warnings {
@@ -140,7 +141,24 @@ fn serve_location(location: &Location, address: Address<'_>, demo: Option<&Demo>
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    let result = runtime.block_on(serve_root(&location.root, address, demo, vfs, config));
+    // Bound first: a second server is told so at once, and clients of this one wait instead of being refused.
+    let listener = runtime.block_on(serve::bind(address.listen.unwrap_or(&config.engine.listen)))?;
+    // Not before: a server that cannot serve leaves nothing behind.
+    if is_missing && let Some(warning) = write_missing(vfs.as_ref(), location)? {
+        tracing::warn!("{warning}");
+    }
+    if let Some(user) = foreign_owner(&location.root) {
+        tracing::warn!(
+            "running as root in a directory of user {user}: what is made belongs to that user, and links of others are not followed"
+        );
+    }
+    // Threads are started here, where a refusal of the system is an error like any other: inside of a runtime it is a panic.
+    let signal = runtime.block_on(async { stop_signal() })?;
+    let clock: Arc<SystemClock> = Arc::new(SystemClock::default());
+    let engine = open_engine(&location.root, EngineOptions { vfs, clock: clock.clone(), background: true }, config)?;
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let workers = Workers::start(cores.max(2)).context("starting threads")?;
+    let result = runtime.block_on(serve_root(listener, address, demo, (engine, clock), Arc::new(workers), signal));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
@@ -188,14 +206,17 @@ fn initialise(vfs: &dyn Vfs, location: &Location) -> Result<()> {
 fn write_default(vfs: &dyn Vfs, location: &Location) -> Result<()> {
     let path = &location.config;
     let config = default_configuration(vfs, location)?;
+    vfs.create_dir_all(&location.root).with_context(|| format!("making {}", location.root.display()))?;
     vfs.replace(path, config.to_toml().as_bytes()).with_context(|| format!("writing {}", path.display()))
 }
 
 /// What the configuration of a root is to be that has none.
 fn default_configuration(vfs: &dyn Vfs, location: &Location) -> Result<EngineConfig> {
     let root = &location.root;
-    let listed = vfs.create_dir_all(root).and_then(|()| vfs.read_dir(root));
-    let listed = listed.with_context(|| format!("looking at {}", root.display()))?;
+    let listed = match vfs.read_dir(root) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        listed => listed.with_context(|| format!("looking at {}", root.display()))?,
+    };
     // The original may read what is there already; it knows our metric files only in part.
     let is_new = !listed.iter().any(|entry| entry.is_dir);
     Ok(if is_new { EngineConfig::of_new_root() } else { EngineConfig::default() })
@@ -208,8 +229,16 @@ fn is_full(error: &anyhow::Error) -> bool {
     kind.is_some_and(|kind| matches!(kind, StorageFull | QuotaExceeded))
 }
 
-/// The configuration of a root and the warnings about it. A root without one gets the default one.
-fn configuration(vfs: &dyn Vfs, location: &Location) -> Result<(EngineConfig, Vec<String>)> {
+/// The configuration of a root.
+struct Configuration {
+    config: EngineConfig,
+    warnings: Vec<String>,
+    /// Whether there is no file, so that these are defaults which are to be written.
+    is_missing: bool,
+}
+
+/// Reads it. A root without one has the default one; nothing is written yet.
+fn configuration(vfs: &dyn Vfs, location: &Location) -> Result<Configuration> {
     let path = &location.config;
     if vfs.entry(path).with_context(|| format!("looking at {}", path.display()))?.is_none() {
         if location.must_exist {
@@ -217,20 +246,14 @@ fn configuration(vfs: &dyn Vfs, location: &Location) -> Result<(EngineConfig, Ve
             let missing = format!("{path} does not exist; make it with: nanotdb --init --config {path}");
             return Err(nanotdb_core::Error::NotFound(missing).into());
         }
-        match write_default(vfs, location) {
-            // What is there can be read, and retention may make room.
-            Err(error) if is_full(&error) => {
-                let warning = format!("{error:#}; the defaults are in force, and the next start writes it");
-                return Ok((default_configuration(vfs, location)?, vec![warning]));
-            }
-            written => written?,
-        }
+        let config = default_configuration(vfs, location)?;
+        return Ok(Configuration { config, warnings: Vec::new(), is_missing: true });
     }
     // Plugins that this binary does not have are found now, not when a database is made one day.
     let checked = EngineConfig::check_file(vfs, path)?;
     let mut mistakes = checked.mistakes.into_iter();
     match (mistakes.next(), mistakes.len()) {
-        (None, _) => Ok((checked.value, checked.warnings)),
+        (None, _) => Ok(Configuration { config: checked.value, warnings: checked.warnings, is_missing: false }),
         (Some(only), 0) => Err(only.into()),
         (Some(first), more) => {
             let all: Vec<String> = std::iter::once(first).chain(mistakes).map(|mistake| mistake.to_string()).collect();
@@ -240,28 +263,33 @@ fn configuration(vfs: &dyn Vfs, location: &Location) -> Result<(EngineConfig, Ve
     }
 }
 
+/// Writes the default one. A full disk is a warning: what is there can be read, and retention may make room.
+fn write_missing(vfs: &dyn Vfs, location: &Location) -> Result<Option<String>> {
+    match write_default(vfs, location) {
+        Err(error) if is_full(&error) => {
+            Ok(Some(format!("{error:#}; the defaults are in force, and the next start writes it")))
+        }
+        written => written.map(|()| None),
+    }
+}
+
 async fn serve_root(
-    root: &Path,
+    listener: TcpListener,
     address: Address<'_>,
     demo: Option<&Demo>,
-    vfs: Arc<dyn Vfs>,
-    config: EngineConfig,
+    (engine, clock): (Engine, Arc<SystemClock>),
+    workers: Arc<Workers>,
+    signal: impl Future<Output = ()>,
 ) -> Result<()> {
-    // Bound first: a second server is told so at once, and clients of this one wait instead of being refused.
-    let listener = serve::bind(address.listen.unwrap_or(&config.engine.listen)).await?;
     let local = listener.local_addr().context("reading the listener's address")?;
-    let signal = stop_signal()?;
-    let on_console =
-        config.logging.loggers.is_empty() || config.logging.loggers.iter().any(|logger| logger.output == "console");
-    let clock: Arc<SystemClock> = Arc::new(SystemClock::default());
-    let engine = open_engine(root, EngineOptions { vfs, clock: clock.clone(), background: true }, config).await?;
-
     if let Some(path) = address.port_file {
         let text = local.port().to_string();
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
     }
     let url = url(local);
-    tracing::info!(data = %root.display(), version = env!("CARGO_PKG_VERSION"), "listening on {url}");
+    let loggers = &engine.config().logging.loggers;
+    let on_console = loggers.is_empty() || loggers.iter().any(|logger| logger.output == "console");
+    tracing::info!(data = %engine.root().display(), version = env!("CARGO_PKG_VERSION"), "listening on {url}");
     if !local.ip().is_loopback() {
         let port = local.port();
         tracing::info!(
@@ -270,18 +298,18 @@ async fn serve_root(
     }
     match demo {
         Some(demo) => demo.announce(&url),
-        None if !on_console => eprintln!("NanoTDB is listening on {url}, with its data in {}", root.display()),
+        None if !on_console => {
+            eprintln!("NanoTDB is listening on {url}, with its data in {}", engine.root().display());
+        }
         None => {}
     }
 
     let listen = address.listen.unwrap_or(&engine.config().engine.listen).to_owned();
     let app = Arc::new(App::new(engine.clone(), clock, &listen));
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let workers = Arc::new(Workers::start(cores.max(2)).context("starting threads")?);
     let feed =
         demo.map(|demo| Feed::start(engine.clone(), demo.plan.clone())).transpose().context("starting a thread")?;
     let watch = tokio::spawn(supervisor::watch(engine.clone(), Arc::clone(&workers)));
-    supervisor::ready(format!("serving {} on {url}", root.display())).await;
+    supervisor::ready(format!("serving {} on {url}", engine.root().display())).await;
     let drained = serve::serve(listener, Arc::clone(&app), &workers, signal).await;
     supervisor::stopping().await;
     // Actions end at their next step; what they have not finished stays as it was.
@@ -298,18 +326,14 @@ async fn serve_root(
     Ok(())
 }
 
-/// Opens the data directory, with the databases that are to be there. Does not block this thread.
-async fn open_engine(root: &Path, options: EngineOptions, config: EngineConfig) -> Result<Engine> {
-    let directory = root.to_path_buf();
+/// Opens the data directory, with the databases that are to be there.
+fn open_engine(root: &Path, options: EngineOptions, config: EngineConfig) -> Result<Engine> {
     let databases = config.default_databases.clone();
-    let open = move || -> nanotdb_core::Result<Engine> {
-        let engine = Engine::open_with(&directory, config, options)?;
-        for name in databases.iter().filter(|name| !engine.has_database(name)) {
-            engine.create_database(name)?;
-        }
-        Ok(engine)
-    };
-    Ok(blocking::run(open).await.context("opening the data directory")??)
+    let engine = Engine::open_with(root, config, options)?;
+    for name in databases.iter().filter(|name| !engine.has_database(name)) {
+        engine.create_database(name)?;
+    }
+    Ok(engine)
 }
 
 /// How a browser on this machine reaches the server.
@@ -357,14 +381,17 @@ mod tests {
                 vfs.create_dir_all(&location.root.join("home")).unwrap();
             }
             vfs.set_capacity(Some(vfs.used()));
-            let (config, warnings) = configuration(&vfs, &location).unwrap();
-            assert!(warnings.len() == 1 && warnings[0].contains("the defaults are in force"), "{warnings:?}");
+            let Configuration { config, warnings, is_missing } = configuration(&vfs, &location).unwrap();
+            assert!(is_missing && warnings.is_empty(), "{warnings:?}");
+            let warning = write_missing(&vfs, &location).unwrap().unwrap();
+            assert!(warning.contains("the defaults are in force"), "{warning}");
             let wanted = if has_database { EngineConfig::default() } else { EngineConfig::of_new_root() };
             assert_eq!(config.to_toml(), wanted.to_toml());
             assert!(vfs.entry(&location.config).unwrap().is_none());
             vfs.set_capacity(None);
-            assert_eq!(configuration(&vfs, &location).unwrap().1, Vec::<String>::new());
+            assert_eq!(write_missing(&vfs, &location).unwrap(), None);
             assert!(vfs.entry(&location.config).unwrap().is_some());
+            assert!(!configuration(&vfs, &location).unwrap().is_missing);
         }
     }
 

@@ -3,8 +3,9 @@
 use nanotdb_core::clock::{Clock, SystemClock};
 use nanotdb_core::config::{LogLevel, LoggerConfig, LoggingSection};
 use nanotdb_core::model::time::civil_from_days;
+use nanotdb_core::storage::vfs::{RealVfs, Vfs};
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -113,9 +114,9 @@ struct RotatingFile {
 impl RotatingFile {
     fn open(path: &Path, max_size: u64, max_files: u32) -> io::Result<Self> {
         if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
+            RealVfs.create_dir_all(parent)?;
         }
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        let file = RealVfs.open_log(path)?;
         let size = file.metadata()?.len();
         Ok(Self { path: path.to_path_buf(), file, size, max_size, max_files })
     }
@@ -150,7 +151,7 @@ impl RotatingFile {
             }
         }
         std::fs::rename(&self.path, self.numbered(1))?;
-        self.file = OpenOptions::new().append(true).create(true).open(&self.path)?;
+        self.file = RealVfs.open_log(&self.path)?;
         self.size = self.file.metadata()?.len();
         Ok(())
     }

@@ -60,6 +60,17 @@ fn a_missing_configuration_is_answered_with_how_to_make_it() {
 }
 
 #[test]
+fn a_server_that_cannot_listen_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, _, error) = run(&["--data", "data", "--listen", &address], dir.path());
+    assert_eq!(code, 1);
+    assert!(error.contains(&address), "{error}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn plugins_are_listed() {
     let dir = tempfile::tempdir().unwrap();
     let (code, out, _) = run(&["--plugins"], dir.path());

@@ -27,6 +27,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TARGET", value_enum)]
     to: To,
 
+    /// Convert one database only
+    #[arg(long, value_name = "NAME")]
+    db: Option<String>,
+
     /// Round float64 values that are no float32 instead of leaving their metrics out
     #[arg(long)]
     lossy: bool,
@@ -45,7 +49,8 @@ Examples:
 empty write-ahead logs. A 64-bit metric gets 32 bits when every value of it fits; any other is left out and \
 listed with its first value that does not fit. --lossy rounds floats; integers beyond 32 bits and floats \
 beyond float32 have no form there. --to nanotdb writes metric files v3 with columns. Both keep samples, ids, \
-manifests, checkpoints of rollups and dashboard.json; engine.toml is left for the new server to write.
+manifests, checkpoints of rollups and dashboard.json; engine.toml is left for the new server to write. A database whose partitions the original has no name for is \
+left out and named.
 
 Exit code 1 when a metric was left out or something could not be read.";
 
@@ -64,7 +69,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         To::Original => Target::Original,
         To::Nanotdb => Target::Nanotdb,
     };
-    let request = ConvertRequest { root, out: &args.out, target, lossy: args.lossy };
+    let request = ConvertRequest { root, out: &args.out, database: args.db.as_deref(), target, lossy: args.lossy };
     let spinner = super::spinner();
     let report = convert(request, root::load_config(root)?, &EngineOptions::default(), &mut |database, part| {
         spinner.set_message(format!("{database}: {part}"));

@@ -5,7 +5,7 @@ use crate::inspect::table::Table;
 use crate::{output, root, text};
 use anyhow::bail;
 use nanotdb_core::Error;
-use nanotdb_core::config::{Choice, EngineConfig, RetentionAction};
+use nanotdb_core::config::{Choice, EngineConfig, Manifest, RetentionAction, RollupJob};
 use nanotdb_core::engine::EngineOptions;
 use nanotdb_core::maintenance::databases::{LockedRoot, references};
 use nanotdb_core::plugin::registry::registry;
@@ -136,6 +136,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn locked(root: &Path, config: &EngineConfig) -> anyhow::Result<LockedRoot> {
+    root::tell_owner(root);
     Ok(LockedRoot::open(root, config.clone(), &EngineOptions::default())?)
 }
 
@@ -229,6 +230,8 @@ fn remove(args: &Remove) -> anyhow::Result<ExitCode> {
     let config = root::load_config(root)?;
     let locked = locked(root, &config)?;
     let named = refuse_references(root, &config, &args.name, args.force)?;
+    let settings = settings_of(root, &config, &args.name);
+    output::warn_all(&settings);
     if !args.yes {
         let known = nanotdb_core::maintenance::inspect::read_catalog(&RealVfs, &root.join(&args.name));
         let metrics = known.map_or(0, |entries| entries.len() as u64);
@@ -238,6 +241,27 @@ fn remove(args: &Remove) -> anyhow::Result<ExitCode> {
     output::warn_all(&named.iter().map(|place| format!("{place} still names it")).collect::<Vec<_>>());
     let document = serde_json::json!({ "dropped": args.name, "still_named": named });
     say(args.json, &document, &format!("removed {}\n", args.name))
+}
+
+/// What of its settings goes with a database: one that is made anew under its name starts with the defaults.
+fn settings_of(root: &Path, config: &EngineConfig, name: &str) -> Vec<String> {
+    let path = root.join(name).join("manifest.toml");
+    // One that cannot be read goes all the same.
+    let Ok(manifest) = Manifest::load(&RealVfs, &path, &config.manifest_defaults).map(|loaded| loaded.value) else {
+        return Vec::new();
+    };
+    let rollups = &manifest.rollups;
+    let into =
+        |job: &RollupJob| job.destination_db.clone().or(rollups.default_destination_db.clone()).unwrap_or_default();
+    let mut found: Vec<String> = rollups
+        .jobs
+        .iter()
+        .map(|job| format!("rollup job {:?}, into {:?}, goes with {name}", job.id, into(job)))
+        .collect();
+    if manifest != config.manifest_defaults && found.is_empty() {
+        found.push(format!("the settings of {name} go with it ({})", path.display()));
+    }
+    found
 }
 
 /// On a terminal the name must be typed; elsewhere --yes is the only way.

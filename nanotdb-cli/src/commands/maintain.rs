@@ -214,7 +214,7 @@ fn table(report: &MaintenanceReport) -> String {
         Table::new(&["DATABASE", ">PAGES", ">ROLLED UP", "BUILT", "REMOVED", ">ARCHIVED", ">FREED", "HELD", ">ERRORS"]);
     for done in &report.databases {
         let built: Vec<String> = done.built.iter().map(|built| built.partition.clone()).collect();
-        let held: Vec<String> = done.held.iter().map(|(partition, reason)| format!("{partition}: {reason}")).collect();
+        let held = held(&done.held);
         table.row(vec![
             done.database.clone(),
             text::count(done.pages_flushed),
@@ -230,6 +230,11 @@ fn table(report: &MaintenanceReport) -> String {
     table.render()
 }
 
+/// Partitions that stay, with the reasons.
+fn held(held: &[(String, String)]) -> Vec<String> {
+    held.iter().map(|(partition, reason)| format!("{partition}: {reason}")).collect()
+}
+
 fn removed_json(removed: &[Removed]) -> Vec<serde_json::Value> {
     let one = |removed: &Removed| {
         serde_json::json!({
@@ -242,6 +247,10 @@ fn removed_json(removed: &[Removed]) -> Vec<serde_json::Value> {
     removed.iter().map(one).collect()
 }
 
+fn held_json(held: &[(String, String)]) -> Vec<serde_json::Value> {
+    held.iter().map(|(partition, reason)| serde_json::json!({ "partition": partition, "reason": reason })).collect()
+}
+
 fn clock_json(clock: RetentionClock) -> serde_json::Value {
     serde_json::json!({
         "believed": clock.now.map(time_of),
@@ -252,11 +261,6 @@ fn clock_json(clock: RetentionClock) -> serde_json::Value {
 fn json(report: &MaintenanceReport, clock: RetentionClock) -> serde_json::Value {
     let one = |done: &DatabaseMaintenance| {
         let built: Vec<_> = done.built.iter().map(|built| &built.partition).collect();
-        let held: Vec<_> = done
-            .held
-            .iter()
-            .map(|(partition, reason)| serde_json::json!({ "partition": partition, "reason": reason }))
-            .collect();
         serde_json::json!({
             "database": done.database,
             "pages_flushed": done.pages_flushed,
@@ -264,7 +268,7 @@ fn json(report: &MaintenanceReport, clock: RetentionClock) -> serde_json::Value 
             "rolled_up": buckets(done),
             "built": built,
             "removed": removed_json(&done.removed),
-            "held": held,
+            "held": held_json(&done.held),
             "bytes_freed": freed(&done.removed),
             "errors": done.errors,
         })
@@ -293,6 +297,7 @@ fn plan(args: &Args, engine: &Engine, names: &[String]) -> anyhow::Result<ExitCo
                 "unflushed": plan.unflushed,
                 "build": plan.build,
                 "remove": removed_json(&plan.remove),
+                "held": held_json(&plan.held),
                 "unbelieved": plan.unbelieved,
             })
         };
@@ -302,7 +307,7 @@ fn plan(args: &Args, engine: &Engine, names: &[String]) -> anyhow::Result<ExitCo
         )?;
         return Ok(super::exit(errors.is_empty()));
     }
-    let mut table = Table::new(&["DATABASE", ">UNFLUSHED", "BUILD", "REMOVE", ">ARCHIVE", ">FREE"]);
+    let mut table = Table::new(&["DATABASE", ">UNFLUSHED", "BUILD", "REMOVE", ">ARCHIVE", ">FREE", "HELD"]);
     for (name, plan) in &plans {
         table.row(vec![
             (*name).clone(),
@@ -311,6 +316,7 @@ fn plan(args: &Args, engine: &Engine, names: &[String]) -> anyhow::Result<ExitCo
             listed(&parts(&plan.remove)),
             text::count(archived(&plan.remove)),
             text::bytes(freed(&plan.remove)),
+            listed(&held(&plan.held)),
         ]);
     }
     let waiting = plans.iter().map(|(_, plan)| plan.unbelieved.len()).sum();

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     root::require_directory(root)?;
     let request = SnapshotRequest { root, out: &args.out, database: db.as_deref(), copy_all: args.copy };
     let spinner = super::spinner();
-    let report = snapshot(request, root::load_config(root)?, &EngineOptions::default(), &mut |database, file| {
+    let report = snapshot(request, root::config_for_reading(root), &EngineOptions::default(), &mut |database, file| {
         spinner.set_message(format!("{database} {file}"));
         spinner.tick();
     });

@@ -4,7 +4,7 @@ use crate::cli::DatabasesArgs;
 use crate::inspect::{read, render};
 use crate::{output, root, text};
 use nanotdb_core::engine::EngineOptions;
-use nanotdb_core::maintenance::verify::verify;
+use nanotdb_core::maintenance::verify::{Problem, verify};
 use std::process::ExitCode;
 
 /// Check every byte of a data directory: checksums, time order, known metrics, statistics, archives.
@@ -36,7 +36,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(name) = db.as_deref() {
         root::databases(&root::open_for_reading(root)?, root, Some(name))?;
     }
-    let report = verify(root, db.as_deref(), root::load_config(root)?, EngineOptions::default())?;
+    // A server would not start with one that cannot be used.
+    let config = root::load_config(root);
+    let wrong = config.as_ref().err().map(|error| Problem {
+        file: root.join(root::CONFIG_FILE),
+        offset: None,
+        what: format!("{error}; checked with defaults"),
+    });
+    let mut report = verify(root, db.as_deref(), config.unwrap_or_default(), EngineOptions::default())?;
+    report.problems.extend(wrong);
     let problems: Vec<_> = report.problems.into_iter().map(|p| read::problem(root, p)).collect();
     if args.json {
         output::print_json(&serde_json::json!({
@@ -49,6 +57,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             "metric_blocks": report.metric_blocks,
             "metric_rows": report.metric_rows,
             "archives": report.archives,
+            "event_files": report.event_files,
+            "events": report.events,
             "problems": problems,
         }))?;
     } else {
@@ -69,8 +79,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             0 => String::new(),
             n => format!(", {}", text::counted(n, "archive")),
         };
+        // Nothing is served of them yet, and nothing of them is removed: whoever looks should know that they are there.
+        let events = match (report.event_files, report.events) {
+            (0, 0) => String::new(),
+            (files, events) => format!(
+                ", {} and {} (kept: retention removes no partition with events yet)",
+                text::counted(files, "events file"),
+                text::counted(events, "event")
+            ),
+        };
         output::print_text(&format!(
-            "{}{}, {}, {}, {}, {}{metric_files}{archives}: {found}\n",
+            "{}{}, {}, {}, {}, {}{metric_files}{archives}{events}: {found}\n",
             render::problems(&problems),
             text::counted(report.databases, "database"),
             text::counted(report.files, "file"),

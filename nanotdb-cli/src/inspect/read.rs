@@ -4,6 +4,7 @@ use super::view::{
     DamageView, DataFileView, DatabaseView, FrameView, MetricFileView, MetricView, ProblemView, SeriesView, Span,
     TimesView, WalRecordView, WalView,
 };
+use crate::text;
 use nanotdb_core::Result;
 use nanotdb_core::config::{EngineConfig, Manifest};
 use nanotdb_core::maintenance::inspect::{self, DataFileReport, WalReport};
@@ -92,7 +93,8 @@ impl DatabaseFiles<'_> {
             }
         };
         for file in files.iter().filter(|f| f.problems() > 0) {
-            problems.push(format!("{}: {} problems; see inspect dat --verbose", file.file, file.problems()));
+            let found = text::counted(file.problems() as u64, "problem");
+            problems.push(format!("{}: {found}; see inspect dat --verbose", file.file));
         }
         for file in &metric_files {
             problems.extend(file.problem.as_ref().map(|problem| format!("{}: {problem}", file.file)));

@@ -12,6 +12,7 @@ mod golden;
 mod helpers;
 mod import_export;
 mod inspection;
+mod links;
 mod metric_inspection;
 mod query;
 mod real_input;

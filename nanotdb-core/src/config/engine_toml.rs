@@ -16,7 +16,8 @@ const ABOVE_ZERO: Duration = Duration::from_nanos(1);
 impl EngineConfig {
     /// Reads engine.toml from `path`.
     pub fn load(vfs: &dyn Vfs, path: &Path) -> Result<Loaded<Self>> {
-        Self::parse(&read_text(vfs, path)?, path)
+        let file = vfs.resolve(path).map_err(|e| Error::io("read", path, e))?;
+        Self::parse(&read_text(vfs, &file)?, path)
     }
 
     /// Reads the text of engine.toml; messages name `file`. Missing keys have their defaults. The first mistake is the error.
@@ -34,7 +35,8 @@ impl EngineConfig {
 
     /// [`EngineConfig::check`] of the file at `path`.
     pub fn check_file(vfs: &dyn Vfs, path: &Path) -> Result<Checked<Self>> {
-        Self::check(&read_text(vfs, path)?, path)
+        let file = vfs.resolve(path).map_err(|e| Error::io("read", path, e))?;
+        Self::check(&read_text(vfs, &file)?, path)
     }
 
     /// Reads it, with the dotted names of all keys that were looked for.

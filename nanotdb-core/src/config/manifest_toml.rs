@@ -212,7 +212,7 @@ fn file_name(text: &str) -> Check {
     }
     if is_own_file(&text.to_ascii_lowercase()) {
         return Err(format!(
-            "{accepted}, but none that the database's own files have (.*, *.wal*, *.tmp, *.damaged-*, *.partial, catalog.json, manifest.toml, retention.journal, data-*, raw-*, metric-*, built-*, archive-*, events-*)"
+            "{accepted}, but none that the database's own files have (.*, *.wal*, *.tmp, *.damaged-*, *.partial, catalog.json, manifest.toml, retention.journal, data-*, raw-*, metric-*, built-*, archive-*, events-*, events.*, *.dat, *.tar, *.sources, *.journal, *.events.log, series.log)"
         ));
     }
     Ok(())
@@ -220,8 +220,10 @@ fn file_name(text: &str) -> Check {
 
 /// Whether a database's own files have such names.
 fn is_own_file(name: &str) -> bool {
-    [MANIFEST_FILE, "catalog.json", JOURNAL_FILE].contains(&name)
-        || [".", "data-", "raw-", "metric-", "built-", "archive-", "events-"].iter().any(|own| name.starts_with(own))
-        || [".tmp", ".partial"].iter().any(|own| name.ends_with(own))
+    let prefixes = [".", "data-", "raw-", "metric-", "built-", "archive-", "events-", "events."];
+    let suffixes = [".tmp", ".partial", ".dat", ".tar", ".sources", ".journal", ".events.log"];
+    [MANIFEST_FILE, "catalog.json", JOURNAL_FILE, "series.log"].contains(&name)
+        || prefixes.iter().any(|own| name.starts_with(own))
+        || suffixes.iter().any(|own| name.ends_with(own))
         || [".wal", ".damaged-"].iter().any(|own| name.contains(own))
 }

@@ -5,6 +5,7 @@ mod engine;
 mod explain;
 mod manifest;
 mod reader;
+mod reserved;
 mod size;
 mod template;
 
@@ -23,6 +24,7 @@ pub use manifest::{
     EventsManifest, Manifest, PageManifest, RetentionAction, RetentionManifest, RollupJob, RollupsManifest, WalManifest,
 };
 pub use reader::nearest;
+pub use reserved::check_new_database_name;
 pub use size::parse_size;
 
 use crate::storage::vfs::Vfs;

@@ -120,6 +120,8 @@ pub struct Batch {
     mixed: bool,
     /// Whether `limits.max_future` is no limit for it.
     pub(crate) any_time: bool,
+    /// Whether it comes from outside: then nothing of it goes into the database of the engine's own metrics.
+    is_foreign: bool,
 }
 
 impl Batch {
@@ -129,6 +131,12 @@ impl Batch {
     /// An empty batch.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty batch for what others send: samples for [`name::INTERNAL_DATABASE`] are rejected, which only the engine writes.
+    /// Stays so when it is emptied.
+    pub fn from_outside() -> Self {
+        Self { is_foreign: true, ..Self::default() }
     }
 
     /// Takes samples however far ahead of the clock they are: for what is no live ingest. Stays so when it is emptied.
@@ -159,7 +167,7 @@ impl Batch {
     /// Empties it, keeping allocations and known names.
     pub fn clear(&mut self) {
         if self.series.len() > MAX_SERIES {
-            *self = Self { any_time: self.any_time, ..Self::default() };
+            *self = Self { any_time: self.any_time, is_foreign: self.is_foreign, ..Self::default() };
             return;
         }
         self.rows.clear();
@@ -216,6 +224,9 @@ impl Batch {
         }
         let at = self.series.len() as u32;
         let invalid = match (name::check_database_name(database), name::check_metric_name(metric)) {
+            (Ok(name::INTERNAL_DATABASE), Ok(_)) if self.is_foreign => {
+                Some("only the engine itself writes to \"internal\": choose another database".to_owned())
+            }
             (Ok(_), Ok(_)) => None,
             (Err(e), _) | (_, Err(e)) => Some(e),
         };

@@ -143,13 +143,34 @@ impl Database {
         self.write_journal(&journal)?;
         let entry = |name: &String| (entry_name(generations.saturating_add(1), name), name.clone());
         let files: Vec<_> = family.iter().map(|(name, _)| entry(name)).collect();
-        if let Err(error) = archive.append(vfs, &self.directory, &files, self.environment.clock.now()) {
+        let appended = archive.append(vfs, &self.directory, &files, self.environment.clock.now());
+        // What the archive holds is looked at before the originals go: a write may say that it was done and was not.
+        if let Err(error) = appended.and_then(|()| self.read_back(path, &files)) {
             // Without a mended archive, or with a journal that says so, nothing may be written to the directory.
             let undone = journal.mend(vfs, &self.directory).and_then(|()| Journal::remove(vfs, &self.directory));
             undone.inspect_err(|e| self.poison(e))?;
             return Err(error);
         }
         Ok(Some(archive.end))
+    }
+
+    /// Whether an archive holds what was appended to it, byte for byte. [`Error::Corrupt`] when it does not.
+    fn read_back(&self, path: &std::path::Path, appended: &[(String, String)]) -> Result<()> {
+        let vfs = self.vfs();
+        let archive = Archive::read(vfs, path)?;
+        for (entry, name) in appended {
+            let found = archive.files.iter().find(|file| file.entry == *entry);
+            let is_same = match found {
+                Some(file) => archive.is_same(vfs, file, &self.directory.join(name))?,
+                None => false,
+            };
+            if !is_same {
+                let offset = found.map_or(archive.end, |file| file.offset);
+                let reason = format!("{entry} reads otherwise than it was written; the partition stays where it is");
+                return Err(Error::Corrupt { file: path.to_owned(), offset, reason });
+            }
+        }
+        Ok(())
     }
 
     /// `false` when the family is not what it was.

@@ -6,6 +6,7 @@ mod compact;
 mod coverage;
 mod describe;
 mod durable;
+mod events;
 mod expire;
 mod flush;
 mod frames;
@@ -35,6 +36,7 @@ pub use coverage::Covered;
 pub(crate) use coverage::{Digest, source_of};
 pub use describe::{FileDescription, PageDescription, PartitionDescription};
 pub(crate) use durable::FlushMark;
+pub(crate) use events::EventPartitions;
 pub use expire::Removed;
 pub use naming::Named;
 pub(crate) use naming::owner_of;
@@ -116,6 +118,8 @@ pub struct Database {
     wal_size: WalSize,
     /// Samples of partitions that ended before this time are refused.
     cutoff: AtomicI64,
+    /// What holds events, and so is kept.
+    events: events::EventsMemory,
     /// Why nothing is written any more.
     poisoned: Mutex<Option<String>>,
     /// Why the last batch was not stored, when that was for lack of space, and the monotonic time.

@@ -1,6 +1,7 @@
 //! Opening a database: for writing, with recovery; or for reading beside a running server, without writing a byte.
 
 use super::commit::CommitLog;
+use super::events::EventsMemory;
 use super::flush::{CATALOG_FILE, Generation, names, next_wal_name, wal_name};
 use super::journal::Journal;
 use super::naming::{Strays, parse_file_name};
@@ -10,6 +11,7 @@ use super::state::{Last, RawKind, State};
 use super::writer::{Writer, WriterMetric};
 use super::{Database, Environment};
 use crate::config::Manifest;
+use crate::engine::check_directory;
 use crate::format::{catalog, wal};
 use crate::model::{Timestamp, ValueType};
 use crate::plugin::registry::registry;
@@ -49,8 +51,13 @@ impl Database {
     /// Opens a database for writing, creating it when `directory` is missing or empty, and recovers what a crash left.
     /// The caller holds the root's lock.
     pub fn open(name: &str, directory: &Path, environment: Environment) -> Result<Self> {
+        check_directory(&*environment.vfs, directory)?;
         create_missing(directory, &environment)?;
         Journal::recover(&*environment.vfs, directory)?;
+        // Nothing of ours is in it, so that its trouble is not the database's.
+        if let Err(error) = crate::storage::events::adopt_log(&*environment.vfs, directory, name) {
+            tracing::warn!(database = name, %error, "the log of events keeps another database's name");
+        }
         remove_leftovers(directory, &environment)?;
         let mut parts = Parts::read(name, directory, environment)?;
         parts.manifest.check_plugins(&directory.join(MANIFEST_FILE))?;
@@ -142,6 +149,7 @@ impl Database {
 
     /// Opens a database for reading only. Sees what is on disk now, rows in the WAL included.
     pub fn open_read_only(name: &str, directory: &Path, environment: Environment) -> Result<Self> {
+        check_directory(&*environment.vfs, directory)?;
         let mut gone = None;
         let mut known = KnownFiles::new();
         for attempt in 0..READ_ATTEMPTS {
@@ -629,6 +637,7 @@ impl Parts {
             state: RwLock::new(self.state),
             wal_size: WalSize::default(),
             cutoff: AtomicI64::new(Timestamp::MIN),
+            events: EventsMemory::default(),
             poisoned: Mutex::new(None),
             full: Mutex::new(None),
             trouble: Mutex::new(None),

@@ -76,11 +76,15 @@ impl Database {
         let mut temporary = archive.path.clone().into_os_string();
         temporary.push(".tmp");
         let temporary = PathBuf::from(temporary);
-        let any_left = archive.copy_without(self.vfs(), &temporary, &entries, self.environment.clock.now());
-        if !matches!(any_left, Ok(true)) {
-            let _ = self.vfs().remove_file(&temporary);
+        let left: Vec<&ArchivedFile> = archive.files.iter().filter(|file| !entries.contains(&file.entry)).collect();
+        if left.is_empty() {
+            return Ok(None);
         }
-        Ok(any_left?.then_some(temporary))
+        if let Err(error) = archive.copy_of(self.vfs(), &left, (self.vfs(), &temporary)) {
+            let _ = self.vfs().remove_file(&temporary);
+            return Err(error);
+        }
+        Ok(Some(temporary))
     }
 
     /// Queries and writers know the files of a partition that are there now.

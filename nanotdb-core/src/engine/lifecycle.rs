@@ -8,7 +8,7 @@ use super::rollup::Rollups;
 use super::stats::StatsWriter;
 use super::trusted_clock::TrustedClock;
 use super::{Engine, EngineOptions, Inner};
-use crate::config::EngineConfig;
+use crate::config::{EngineConfig, check_new_database_name};
 use crate::database::{Database, Environment, MANIFEST_FILE};
 use crate::model::name;
 use crate::plugin::caught;
@@ -170,6 +170,7 @@ impl Inner {
         if let Some(reason) = self.failure_of(name) {
             return Err(Error::Unavailable { database: name.to_owned(), reason });
         }
+        check_new_database_name(name, &self.environment.config).map_err(Error::BadInput)?;
         let mut databases = self.databases.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(database) = databases.get(name) {
             return Ok(Arc::clone(database));

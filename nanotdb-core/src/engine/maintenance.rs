@@ -6,6 +6,7 @@
 //! build no fsync.
 
 use super::build::Builder;
+use super::retention::only_events;
 use super::workers::Workers;
 use super::{BuildOptions, BuildReport, Engine, Inner};
 use crate::config::{FsyncPolicy, RawIngestAction};
@@ -86,6 +87,8 @@ pub struct MaintenancePlan {
     pub build: Vec<String>,
     /// Partitions that would be removed.
     pub remove: Vec<Removed>,
+    /// Partitions that are expired, and kept because they hold events, with the reason.
+    pub held: Vec<(String, String)>,
     /// Partitions that are expired by the wall clock, which retention does not believe yet.
     pub unbelieved: Vec<String>,
 }
@@ -274,8 +277,16 @@ impl Engine {
                 }
             }
         }
+        let events = database.event_partitions()?;
+        if let Some(cutoff) = clock.now.and_then(|now| database.retention_cutoff(now)) {
+            plan.held = only_events(&database, &events, &removed, cutoff);
+        }
         for partition in removed {
-            plan.remove.push(database.removal_of(partition)?);
+            let part = name(&partition);
+            match events.hold(partition, &part) {
+                Some(reason) => plan.held.push((part, reason.to_owned())),
+                None => plan.remove.push(database.removal_of(partition)?),
+            }
         }
         Ok(plan)
     }

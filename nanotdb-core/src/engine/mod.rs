@@ -22,6 +22,7 @@ pub use crate::database::{
     Batch, BatchOutcome, CompactedFile, Compaction, DatabaseSize, FileDescription, MetricInfo, PageDescription,
     PartitionDescription, Rejection, Removed,
 };
+pub use crate::model::name::INTERNAL_DATABASE;
 pub use crate::query::aggregate::{AggregateSink, Windows};
 pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice, Slices, Stride};
 pub use backfill::{BackfillProgress, BackfillStep};
@@ -29,7 +30,7 @@ pub use build::{BuildOptions, BuildProgress, BuildReport};
 pub use describe::DatabaseDescription;
 pub use maintenance::{DatabaseMaintenance, MaintenancePlan, MaintenanceReport};
 pub use metric_files::Selection;
-pub(crate) use on_disk::{databases_on_disk, directory_on_disk};
+pub(crate) use on_disk::{check_directory, databases_on_disk, directory_on_disk};
 pub(crate) use replace::recover as recover_replacements;
 pub use retention::{RetentionClock, RetentionGate};
 pub use rollup::RollupCounters;
@@ -46,9 +47,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-
-/// The database of the engine's own metrics, hidden unless asked for.
-pub const INTERNAL_DATABASE: &str = "internal";
 
 /// How an engine is opened.
 #[derive(Clone)]

@@ -39,6 +39,12 @@ pub(crate) fn directory_on_disk(vfs: &dyn Vfs, root: &Path, database: &str) -> R
     Ok(found.map(|(_, directory)| directory))
 }
 
+/// Refuses the directory of a database that is a link of somebody else: it may lead anywhere. One's own link, or root's, is how a
+/// database lies on another disk.
+pub(crate) fn check_directory(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
+    vfs.resolve(directory).map(drop).map_err(|e| Error::io("open", directory, e))
+}
+
 /// Names of directories that may hold a database, with their identities.
 fn directories(vfs: &dyn Vfs, root: &Path) -> Result<BTreeSet<(String, u64)>> {
     let entries = vfs.read_dir(root).map_err(|e| Error::io("list", root, e))?.into_iter();

@@ -7,6 +7,7 @@
 
 use super::Inner;
 use crate::database::Database;
+use crate::format::events::is_events_file;
 use crate::model::name::check_database_name;
 use crate::storage::vfs::{OpenMode, Vfs};
 use crate::{Error, Result};
@@ -267,8 +268,11 @@ pub(super) fn complete(vfs: &dyn Vfs, from: &Path, to: &Path) -> Result<()> {
     sync(vfs, to)
 }
 
-/// Whether a file holds rows, or says what is in one that does.
+/// Whether a file holds rows of metrics, or says what is in one that does. Events are made by nobody here.
 fn is_made(name: &str) -> bool {
+    if is_events_file(name) {
+        return false;
+    }
     let is_data = |kind: &str| name.strip_prefix(kind).is_some_and(|rest| rest.contains(".dat"));
     name.ends_with(".tmp")
         || name.ends_with(".wal")

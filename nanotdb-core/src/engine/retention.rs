@@ -4,9 +4,10 @@ use super::maintenance::DatabaseMaintenance;
 use super::trusted_clock::TrustedClock;
 use super::{Engine, Inner};
 use crate::config::RetentionAction;
-use crate::database::Database;
+use crate::database::{Database, EventPartitions};
 use crate::model::Timestamp;
 use crate::plugin::Partition;
+use crate::plugin::registry::registry;
 use crate::{Error, Result};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
@@ -99,15 +100,24 @@ impl Inner {
     pub(super) fn sweep(&self, database: &Database, done: &mut DatabaseMaintenance) -> Result<()> {
         let Some(cutoff) = self.refuse_expired(database) else { return Ok(()) };
         let mut first = Ok(());
-        for partition in database.expired(cutoff) {
+        let expired = database.expired(cutoff);
+        let events = database.event_partitions()?;
+        done.held.extend(only_events(database, &events, &expired, cutoff));
+        for partition in expired {
             if self.is_closing() {
                 return Err(Error::Cancelled("retention".into()));
             }
             if done.removed.len() >= MOST_AT_ONCE {
                 break;
             }
+            let part = database.part_name(partition);
+            if let Some(reason) = events.hold(partition, &part) {
+                database.note_kept_for_events(&part, reason);
+                done.held.push((part, reason.to_owned()));
+                continue;
+            }
             if let Some(reason) = self.held(database, partition) {
-                done.held.push((database.part_name(partition), reason));
+                done.held.push((part, reason));
                 continue;
             }
             match database.remove_partition(partition) {
@@ -137,4 +147,22 @@ impl Inner {
             gates.iter().find_map(|gate| gate(database.name(), partition))
         })
     }
+}
+
+/// Expired partitions of which there is nothing but events.
+pub(super) fn only_events(
+    database: &Database,
+    events: &EventPartitions,
+    expired: &[Partition],
+    cutoff: Timestamp,
+) -> Vec<(String, String)> {
+    let of_name = |part: &str| registry().partitioners().iter().find_map(|p| p.parse_part(part));
+    let is_over = |partition: &Partition| partition.end <= cutoff && !expired.contains(partition);
+    let parts = events.in_files().filter(|part| of_name(part).as_ref().is_some_and(is_over));
+    parts
+        .map(|part| {
+            database.note_kept_for_events(part, EventPartitions::ONLY_EVENTS);
+            (part.to_owned(), EventPartitions::ONLY_EVENTS.to_owned())
+        })
+        .collect()
 }

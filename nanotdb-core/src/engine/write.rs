@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::flusher::FlushQueue;
+use crate::config::check_new_database_name;
 use crate::database::{Batch, BatchOutcome, Database, Receipt};
 use crate::model::{Number, Timestamp};
 use crate::plugin::registry::registry;
@@ -124,8 +125,8 @@ impl Engine {
     fn route(&self, batch: &mut Batch, submitted: &mut Submitted) -> Result<()> {
         let Some(name) = batch.only_database() else { return self.route_many(batch, submitted) };
         let database = match self.get_or_create(name) {
-            Err(error @ Error::Limit { .. }) => {
-                self.counters().rejected_limit.add(batch.rows.len() as u64);
+            Err(error) if self.is_for_ever(name, &error) => {
+                self.count_refused(&error, batch.rows.len());
                 reject_all(batch, None, &error, &mut submitted.outcome);
                 return Ok(());
             }
@@ -167,19 +168,38 @@ impl Engine {
             match stored {
                 Ok((database, receipt)) => self.owe(submitted, database, receipt, before),
                 Err(error) => {
-                    let counters = self.counters();
-                    let is_limit = matches!(error, Error::Limit { .. });
-                    let counter = if is_limit { &counters.rejected_limit } else { &counters.rejected_failed };
-                    counter.add(rows.len() as u64);
+                    self.count_refused(&error, rows.len());
                     reject_all(batch, Some(&rows), &error, &mut submitted.outcome);
-                    failure = Some(error);
+                    if !self.is_for_ever(&name, &error) {
+                        failure = Some(error);
+                    }
                 }
             }
         }
         match failure {
-            Some(error) if submitted.outcome.accepted == 0 && !matches!(error, Error::Limit { .. }) => Err(error),
+            Some(error) if submitted.outcome.accepted == 0 => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Whether a database is refused for what it is, so that its rows are rejected like any other bad line, and what comes behind
+    /// them is stored: it would be one too many, or no new database may have its name.
+    fn is_for_ever(&self, name: &str, error: &Error) -> bool {
+        match error {
+            Error::Limit { .. } => true,
+            Error::BadInput(_) => !self.has_database(name) && check_new_database_name(name, self.config()).is_err(),
+            _ => false,
+        }
+    }
+
+    fn count_refused(&self, error: &Error, rows: usize) {
+        let counters = self.counters();
+        let counter = match error {
+            Error::Limit { .. } => &counters.rejected_limit,
+            Error::BadInput(_) => &counters.rejected_name,
+            _ => &counters.rejected_failed,
+        };
+        counter.add(rows as u64);
     }
 
     /// `None` when no thread of the engine flushes.

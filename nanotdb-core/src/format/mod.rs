@@ -8,6 +8,7 @@
 )]
 
 pub mod catalog;
+pub mod events;
 pub mod frame;
 pub mod metric;
 pub mod page;

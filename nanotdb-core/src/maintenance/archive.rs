@@ -1,6 +1,6 @@
 //! Archives of partitions that retention moved out: what is in them, whether it is whole, and the way back.
 
-use super::verify::{Problem, VerifyReport, check_files};
+use super::verify::{Expected, Problem, VerifyReport, check_files};
 use crate::database::journal::Journal;
 use crate::database::part_of;
 use crate::engine::Engine;
@@ -8,6 +8,7 @@ use crate::model::Timestamp;
 use crate::plugin::Partition;
 use crate::plugin::registry::registry;
 use crate::storage::archive::{Archive, ArchivedFile, ArchivedFiles};
+use crate::storage::events::KnownEvents;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -235,9 +236,12 @@ fn check_retention(engine: &Engine, database: &str, partition: &ArchivedPartitio
 fn check_whole(engine: &Engine, database: &str, path: &Path, partition: &ArchivedPartition) -> Result<()> {
     let archive = Archive::read(engine.vfs(), path)?;
     let files = ArchivedFiles::new(engine.vfs(), &archive);
-    let types = engine.known_database(database)?.metrics().iter().map(|m| (m.id, m.value_type)).collect();
+    let known = engine.known_database(database)?;
+    let types = known.metrics().iter().map(|m| (m.id, m.value_type)).collect();
+    let events = KnownEvents::read(engine.vfs(), known.directory(), database)?;
     let mut report = VerifyReport::default();
-    check_files(&files, &directory_of(&archive, partition.generation), None, &types, &mut report)?;
+    let expected = Expected { types: &types, events: &events };
+    check_files(&files, &directory_of(&archive, partition.generation), None, expected, &mut report)?;
     let of_it = |problem: &&Problem| {
         let name = problem.file.file_name().unwrap_or_default().to_string_lossy();
         part_of(&name) == Some(&*partition.partition)

@@ -9,8 +9,9 @@ mod pages;
 use super::target::check_target;
 use crate::config::{EngineConfig, Manifest, MetricFileFormat, RawIngestAction};
 use crate::database::{Database, OpenPartition, RawKind, WholePartition};
-use crate::engine::{BuildOptions, Engine, EngineOptions, Selection};
+use crate::engine::{BuildOptions, Engine, EngineOptions, INTERNAL_DATABASE, Selection};
 use crate::format::catalog;
+use crate::format::events::is_events_file;
 use crate::model::{Timestamp, Value, ValueType};
 use crate::plugin::registry::registry;
 use crate::plugin::{Partition, Partitioner};
@@ -46,6 +47,8 @@ pub struct ConvertRequest<'a> {
     pub root: &'a Path,
     /// The new one: missing or empty.
     pub out: &'a Path,
+    /// Only this database.
+    pub database: Option<&'a str>,
     /// Its form.
     pub target: Target,
     /// Round float64 values that are no float32 instead of leaving their metric out.
@@ -127,14 +130,11 @@ pub fn convert(
     if let Some((name, reason)) = source.health().into_iter().next() {
         return Err(Error::Unavailable { database: name, reason });
     }
-    let names = source.database_names(true);
-    if request.target == Target::Original {
-        names.iter().try_for_each(|name| check_partitions(&*source.known_database(name)?))?;
-    }
+    let mut report = ConvertReport::default();
+    let names = wanted(&source, &request, &mut report)?;
     check_target(vfs, request.root, request.out)?;
     vfs.create_dir_all(request.out).map_err(|e| Error::io("create", request.out, e))?;
-    let mut converter =
-        Converter { request, vfs, source: &source, report: ConvertReport::default(), planned: Vec::new() };
+    let mut converter = Converter { request, vfs, source: &source, report, planned: Vec::new() };
     for name in &names {
         converter.database(name, progress)?;
     }
@@ -148,6 +148,34 @@ pub fn convert(
 
 fn kind_of(partitioner: &'static dyn Partitioner) -> (u8, String) {
     (partitioner.kind_id(), partitioner.name().to_owned())
+}
+
+/// The databases that are converted. One that the target has no form for is named and left out, unless it was asked for or there is
+/// no other.
+fn wanted(source: &Engine, request: &ConvertRequest<'_>, report: &mut ConvertReport) -> Result<Vec<String>> {
+    let mut names = source.database_names(true);
+    if let Some(one) = request.database {
+        let known = source.known_database(one)?;
+        names = vec![known.name().to_owned()];
+    }
+    if request.target == Target::Nanotdb {
+        return Ok(names);
+    }
+    let mut refused = None;
+    let mut kept = Vec::new();
+    for name in names {
+        match check_partitions(&*source.known_database(&name)?) {
+            Ok(()) => kept.push(name),
+            Err(error) => {
+                report.warnings.push(format!("{error}; it is not converted"));
+                refused = Some(error);
+            }
+        }
+    }
+    match refused.filter(|_| kept.iter().all(|name| name == INTERNAL_DATABASE)) {
+        Some(error) => Err(error),
+        None => Ok(kept),
+    }
 }
 
 /// Refuses partitions that the original has no name for.
@@ -306,14 +334,15 @@ impl Converter<'_> {
         manifest
     }
 
-    /// Checkpoints and archives.
+    /// Checkpoints, archives, and what there is of events.
     fn other_files(&mut self, database: &Database, directory: &Path) -> Result<()> {
         let from = database.directory();
         let checkpoints = &database.manifest().rollups.checkpoint_file;
         for entry in self.vfs.read_dir(from).map_err(|e| Error::io("list", from, e))? {
             let is_archive = entry.name.starts_with("archive-") && entry.name.ends_with(".tar");
             let path = from.join(&entry.name);
-            if entry.is_dir || !(is_archive || entry.name == *checkpoints) {
+            // Events are the same files in both forms.
+            if entry.is_dir || !(is_archive || entry.name == *checkpoints || is_events_file(&entry.name)) {
                 continue;
             }
             if is_archive && self.request.target == Target::Original {

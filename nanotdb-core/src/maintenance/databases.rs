@@ -4,12 +4,13 @@
 //! have, and one rename gives or takes the real one.
 
 use crate::clock::Clock;
-use crate::config::{EngineConfig, Manifest};
+use crate::config::{EngineConfig, Manifest, check_new_database_name};
 use crate::database::{Database, Environment, MANIFEST_FILE, next_wal_name, wal_name};
 use crate::engine::{EngineOptions, databases_on_disk, recover_replacements};
 use crate::format::catalog;
-use crate::model::name::check_database_name;
-use crate::storage::copy::remove_tree;
+use crate::format::events::log_name;
+use crate::model::name::{INTERNAL_DATABASE, check_database_name};
+use crate::storage::copy::{copy_file, remove_tree};
 use crate::storage::vfs::Vfs;
 use crate::storage::{DirectoryLock, MetricCache};
 use crate::{Error, Result};
@@ -69,6 +70,7 @@ impl LockedRoot {
 
     fn free(&self, name: &str) -> Result<PathBuf> {
         let path = self.path(name)?;
+        check_new_database_name(name, &self.config).map_err(Error::BadInput)?;
         match self.vfs.entry(&path).map_err(|e| Error::io("look up", &path, e))? {
             None => Ok(path),
             Some(_) => Err(Error::bad_input(format!("{} exists already", path.display()))),
@@ -108,9 +110,14 @@ impl LockedRoot {
         self.sync(&self.root)
     }
 
-    /// Gives a database another name. Its log bears its name, so that pages are flushed first and the empty log goes.
+    /// Gives a database another name. Its log bears its name, so that pages are flushed first and the empty log goes; the log of
+    /// events gets the new name.
     pub fn rename_database(&self, name: &str, new: &str) -> Result<()> {
         let path = self.existing(name)?;
+        if new == INTERNAL_DATABASE {
+            let why = "is the database of the engine's own metrics, which is hidden; choose another name";
+            return Err(Error::bad_input(format!("{new:?} {why}")));
+        }
         let target = self.free(new)?;
         let environment = Environment {
             vfs: Arc::clone(&self.vfs),
@@ -136,8 +143,32 @@ impl LockedRoot {
                 }
             }
         }
+        let (old, new) = (path.join(log_name(name)), path.join(log_name(new)));
+        let has_events = self.vfs.entry(&old).map_err(|e| Error::io("look up", &old, e))?.is_some();
+        if has_events {
+            // Under both names until the directory has its new one: after a crash it is found whichever that has.
+            remove_if_there(&*self.vfs, &new)?;
+            if self.vfs.hard_link(&old, &new).is_err() {
+                let copy = path.join(format!("{}.tmp", log_name(name)));
+                remove_if_there(&*self.vfs, &copy)?;
+                copy_file(&*self.vfs, &old, &copy)?;
+                self.vfs.rename(&copy, &new).map_err(|e| Error::io("rename", &copy, e))?;
+            }
+        }
         self.sync(&path)?;
-        self.rename(&path, &target)
+        self.rename(&path, &target)?;
+        if has_events {
+            remove_if_there(&*self.vfs, &target.join(log_name(name)))?;
+            self.sync(&target)?;
+        }
+        Ok(())
+    }
+}
+
+fn remove_if_there(vfs: &dyn Vfs, path: &Path) -> Result<()> {
+    match vfs.remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, e)),
+        _ => Ok(()),
     }
 }
 

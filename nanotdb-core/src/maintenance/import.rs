@@ -59,8 +59,8 @@ pub fn import(
         scope.spawn(move || store(engine, &batches, &to_parse));
         let mut parser = CheckedParser::new(format, options);
         let mut pending = Pending::new(engine.config().limits.max_decoded_body_bytes);
-        let mut batch = Batch::new();
-        let mut spare = Some(Batch::new());
+        let mut batch = Batch::from_outside();
+        let mut spare = Some(Batch::from_outside());
         let mut parse = || -> Result<()> {
             loop {
                 let end = pending.fill(input)?;

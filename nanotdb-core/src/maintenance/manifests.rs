@@ -96,7 +96,8 @@ pub fn check(vfs: &dyn Vfs, root: &Path, database: Option<&str>) -> Result<Manif
 
 /// `None` when there is none, or it is no text, which is told.
 fn read(vfs: &dyn Vfs, path: &Path, report: &mut ManifestReport) -> Result<Option<String>> {
-    let bytes = match vfs.read(path, MAX_FILE) {
+    let file = vfs.resolve(path).map_err(|e| Error::io("read", path, e))?;
+    let bytes = match vfs.read(&file, MAX_FILE) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(Error::io("read", path, e)),

@@ -8,7 +8,9 @@
 //!
 //! Rows are written in time order, so that memory is bounded by a window of them.
 
+mod archives;
 mod damage;
+mod events;
 mod evidence;
 mod extras;
 mod headers;
@@ -17,17 +19,18 @@ mod survey;
 mod write;
 
 use super::target::{Target, put};
-use super::verify::{Problem, verify};
+use super::verify::{Expected, Problem, verify};
 use super::window::{self, Window};
 use crate::config::{EngineConfig, Manifest};
 use crate::database::{Database, MANIFEST_FILE};
-use crate::engine::{Engine, EngineOptions, databases_on_disk};
+use crate::engine::{Engine, EngineOptions, check_directory, databases_on_disk};
 use crate::format::catalog;
 use crate::format::page::{MAX_ROWS, NARROW_ROW};
 use crate::model::{MetricId, Timestamp};
 use crate::plugin::Partitioner;
 use crate::plugin::registry::registry;
 use crate::storage::copy::copy_between;
+use crate::storage::events::KnownEvents;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
 use extras::{Extra, Types};
@@ -121,6 +124,10 @@ pub fn recover(
     let mut report = RecoverReport::default();
     let mut found = Vec::new();
     for (name, directory) in databases {
+        if let Err(e) = check_directory(vfs, &directory) {
+            report.lost.push(Damage::of(&directory, None, e.to_string()));
+            continue;
+        }
         found.push(Found::look(&overlay, name, directory, &config.manifest_defaults, &mut report)?);
     }
     let reading = EngineOptions { vfs: Arc::clone(&overlay) as Arc<dyn Vfs>, background: false, ..options.clone() };
@@ -161,7 +168,8 @@ fn root_files(source: &dyn Vfs, vfs: &dyn Vfs, root: &Path, to: &Path, report: &
     let files: [(&str, &CheckFile<'_>); 2] = [("engine.toml", &is_engine_toml), ("dashboard.json", &is_json)];
     for (name, check) in files {
         let path = root.join(name);
-        let bytes = match source.read(&path, MAX_SMALL_FILE) {
+        let file = source.resolve(&path).map_err(|e| Error::io("read", &path, e))?;
+        let bytes = match source.read(&file, MAX_SMALL_FILE) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
             Err(e) => return Err(Error::io("read", path, e)),
@@ -257,7 +265,7 @@ struct Salvage<'a> {
 }
 
 impl Salvage<'_> {
-    fn database(self, database: &Database, found: Found, progress: &mut dyn FnMut(&str, u64)) -> Result<()> {
+    fn database(mut self, database: &Database, found: Found, progress: &mut dyn FnMut(&str, u64)) -> Result<()> {
         let types: Types = found.entries.iter().map(|e| (e.id, e.value_type)).collect();
         let extras = damage::look(self.overlay, database, &found, &types, self.report)?;
         let directory = self.target.join(&found.name);
@@ -291,7 +299,7 @@ impl Salvage<'_> {
         let entries = found.entries.iter().map(|e| (e.name.as_str(), e.id, e.value_type));
         put(self.vfs, &directory.join("catalog.json"), &catalog::encode(entries))?;
         put(self.vfs, &directory.join(MANIFEST_FILE), &found.manifest)?;
-        self.other_files(database, &directory)?;
+        self.other_files(database, &directory, &types)?;
         self.vfs.sync_dir(&directory).map_err(|e| Error::io("fsync", &directory, e))?;
         self.report.databases.push(RecoveredDatabase {
             name: found.name,
@@ -340,16 +348,17 @@ impl Salvage<'_> {
         Ok(())
     }
 
-    /// Checkpoints of rollups, and archives, as they are.
-    fn other_files(&self, database: &Database, directory: &Path) -> Result<()> {
+    /// Checkpoints of rollups as they are; of events and archives what is whole.
+    fn other_files(&mut self, database: &Database, directory: &Path, types: &Types) -> Result<()> {
         let checkpoints = &database.manifest().rollups.checkpoint_file;
         let from = database.directory();
-        for entry in self.overlay.read_dir(from).map_err(|e| Error::io("list", from, e))? {
-            let is_archive = entry.name.starts_with("archive-") && entry.name.ends_with(".tar");
-            if !entry.is_dir && (is_archive || entry.name == *checkpoints) {
-                copy_between(self.overlay, &from.join(&entry.name), self.vfs, &directory.join(&entry.name))?;
-            }
+        if self.overlay.entry(&from.join(checkpoints)).is_ok_and(|entry| entry.is_some_and(|entry| !entry.is_dir)) {
+            copy_between(self.overlay, &from.join(checkpoints), self.vfs, &directory.join(checkpoints))?;
         }
-        Ok(())
+        events::copy(self.overlay, from, database.name(), (self.vfs, directory), self.report)?;
+        let events = KnownEvents::read(self.vfs, directory, database.name())?;
+        let types = types.iter().map(|(id, value_type)| (*id, *value_type)).collect();
+        let expected = Expected { types: &types, events: &events };
+        archives::copy(self.overlay, from, (self.vfs, directory), expected, self.report)
     }
 }

@@ -21,7 +21,7 @@ use super::verify::{Problem, verify};
 use crate::config::{EngineConfig, Manifest};
 use crate::database::journal::{JOURNAL_FILE, Journal};
 use crate::database::{Database, MANIFEST_FILE, ScanReport, Wals, next_wal_name, read_wals, wal_name};
-use crate::engine::{Engine, EngineOptions, databases_on_disk, directory_on_disk};
+use crate::engine::{Engine, EngineOptions, check_directory, databases_on_disk, directory_on_disk};
 use crate::storage::Archive;
 use crate::storage::archive::END;
 use crate::storage::copy::copy_range;
@@ -122,7 +122,15 @@ fn root_files(vfs: &dyn Vfs, root: &Path, to: &Path) -> Result<()> {
     for entry in vfs.read_dir(root).map_err(|e| Error::io("list", root, e))? {
         if !entry.is_dir && entry.name != LOCK_FILE && !is_temporary(&entry.name) {
             let from = root.join(&entry.name);
-            match vfs.read(&from, MAX_SMALL_FILE) {
+            // A link leads out of the root: of engine.toml what it leads to is meant, of anything else nobody knows.
+            let file = match vfs.resolve(&from) {
+                Ok(file) if file == from || entry.name == "engine.toml" => file,
+                _ => {
+                    tracing::warn!(file = %from.display(), "a link is not copied");
+                    continue;
+                }
+            };
+            match vfs.read(&file, MAX_SMALL_FILE) {
                 Ok(bytes) => put(vfs, &to.join(&entry.name), &bytes)?,
                 // An editor's, perhaps: it was there when the root was listed.
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
@@ -183,7 +191,7 @@ fn kind_of(name: &str) -> Kind {
     match name {
         _ if is("metric-", ".dat") || is("raw-", ".dat") => Kind::Immutable,
         _ if is("archive-", ".tar") => Kind::Archive,
-        _ if is("data-", ".dat") || name.contains(".damaged-") => Kind::Appended,
+        _ if is("data-", ".dat") || is("events-", ".dat") || name.contains(".damaged-") => Kind::Appended,
         _ => Kind::Small,
     }
 }
@@ -236,6 +244,7 @@ impl<'a> DatabaseCopy<'a> {
         (name, from): (String, PathBuf),
         defaults: &Manifest,
     ) -> Result<Self> {
+        check_directory(vfs, &from)?;
         let to = target.join(&name);
         vfs.create_dir_all(&to).map_err(|e| Error::io("create", &to, e))?;
         // One that cannot be read is copied as it is, and found by the check.

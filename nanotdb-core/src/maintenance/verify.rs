@@ -1,5 +1,6 @@
 //! Checks every checksum and invariant of a root, without writing.
 
+mod events;
 mod metric;
 
 use super::archive::{archives, directory_of, read_archive};
@@ -11,6 +12,7 @@ use crate::engine::{Engine, EngineOptions};
 use crate::model::{MetricId, Timestamp, Value, ValueType};
 use crate::plugin::Partition;
 use crate::storage::archive::ArchivedFiles;
+use crate::storage::events::KnownEvents;
 use crate::storage::raw_file::FrameReader;
 use crate::storage::vfs::{OpenMode, Vfs};
 use crate::storage::{FrameEntry, RawFile};
@@ -50,6 +52,10 @@ pub struct VerifyReport {
     pub metric_rows: u64,
     /// Archives checked; what is in them counts as the files do.
     pub archives: u64,
+    /// Files with frames of events checked, those in archives among them.
+    pub event_files: u64,
+    /// Events in whole frames and in logs; one that is in both counts twice.
+    pub events: u64,
     /// What is wrong; empty when all is well.
     pub problems: Vec<Problem>,
 }
@@ -109,18 +115,28 @@ fn check_database(vfs: &dyn Vfs, database: &Database, report: &mut VerifyReport)
             }
         }
     }
-    check_files(vfs, directory, Some(database), &types, report)?;
-    archives(vfs, directory)?.iter().try_for_each(|path| check_archive(vfs, path, &types, report))
+    let known = events::check_names(vfs, directory, database.name(), report)?;
+    let expected = Expected { types: &types, events: &known };
+    check_files(vfs, directory, Some(database), expected, report)?;
+    archives(vfs, directory)?.iter().try_for_each(|path| check_archive(vfs, path, expected, report))
 }
 
-/// Checks metric files and raw files: of a `database`, which was opened for reading, or of an archive.
+/// What files have to agree with: types of metrics, and names of events.
+#[derive(Clone, Copy)]
+pub(super) struct Expected<'a> {
+    pub(super) types: &'a HashMap<MetricId, ValueType>,
+    pub(super) events: &'a KnownEvents,
+}
+
+/// Checks metric files, raw files and files of events: of a `database`, which was opened for reading, or of an archive.
 pub(super) fn check_files(
     vfs: &dyn Vfs,
     directory: &Path,
     database: Option<&Database>,
-    types: &HashMap<MetricId, ValueType>,
+    expected: Expected<'_>,
     report: &mut VerifyReport,
 ) -> Result<()> {
+    let types = expected.types;
     // Files that are on their way out, or in, are for the next start to remove; what they were is in an archive, or expired.
     let journal = match database {
         Some(_) => Journal::read(vfs, directory)?,
@@ -132,6 +148,7 @@ pub(super) fn check_files(
         built.extend(metric::check(vfs, &path, types, report)?);
     }
     metric::check_sources(vfs, directory, report)?;
+    events::check_files(vfs, directory, expected.events, hidden, report)?;
     let raw = inspect::data_files(vfs, directory)?.into_iter().filter(|path| !is_hidden(path, hidden));
     check_raw_files(vfs, raw.collect(), database, types, &built, report)
 }
@@ -140,10 +157,10 @@ fn is_hidden(path: &Path, hidden: &[String]) -> bool {
     path.file_name().is_some_and(|name| hidden.iter().any(|hidden| name == hidden.as_str()))
 }
 
-fn check_archive(
+pub(super) fn check_archive(
     vfs: &dyn Vfs,
     path: &Path,
-    types: &HashMap<MetricId, ValueType>,
+    expected: Expected<'_>,
     report: &mut VerifyReport,
 ) -> Result<()> {
     report.archives = report.archives.saturating_add(1);
@@ -159,7 +176,7 @@ fn check_archive(
     };
     let files = ArchivedFiles::new(vfs, &archive);
     let generations: BTreeSet<u32> = archive.files.iter().map(|file| file.generation).collect();
-    generations.into_iter().try_for_each(|n| check_files(&files, &directory_of(&archive, n), None, types, report))
+    generations.into_iter().try_for_each(|n| check_files(&files, &directory_of(&archive, n), None, expected, report))
 }
 
 fn check_raw_files(

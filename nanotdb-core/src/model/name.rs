@@ -5,6 +5,9 @@ pub const MAX_DATABASE_NAME: usize = 64;
 /// Longest metric name in bytes: its length has one byte on disk.
 pub const MAX_METRIC_NAME: usize = 255;
 
+/// The database of the engine's own metrics, hidden unless asked for.
+pub const INTERNAL_DATABASE: &str = "internal";
+
 /// Checks a database name: 1 to 64 of `A-Z a-z 0-9 _ . -`, not starting with `.` or `-`.
 ///
 /// The error says what is wrong with it and what is accepted. Such a name is safe as a directory name.

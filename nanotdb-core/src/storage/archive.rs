@@ -3,6 +3,7 @@
 //! An entry is called as its file was. Of a partition that was archived before and has got other files since, the new ones are
 //! called `2/<file>`, `3/<file>`, so that unpacking never puts one over the other.
 
+use super::copy::copy_range_to;
 use super::vfs::{DirEntry, OpenMode, Vfs, VfsFile, VfsLock};
 use crate::model::Timestamp;
 use crate::{Error, Result};
@@ -26,6 +27,8 @@ pub struct ArchivedFile {
     pub name: String,
     /// How often files of its partition were archived before: 1 for the first time.
     pub generation: u32,
+    /// First byte of what stands before its content.
+    pub header: u64,
     /// First byte of its content.
     pub offset: u64,
     /// Length of its content.
@@ -59,6 +62,15 @@ impl Archive {
 
     /// The same, as if it were cut at `end`; at 0 there is none.
     pub(crate) fn read_to(vfs: &dyn Vfs, path: &Path, end: u64) -> Result<Self> {
+        let (archive, damage) = Self::read_as_far(vfs, path, end)?;
+        match damage {
+            None => Ok(archive),
+            Some(reason) => Err(Error::Corrupt { file: path.to_owned(), offset: archive.end, reason }),
+        }
+    }
+
+    /// The same of a damaged one: the entries before the damage, which is at [`Archive::end`] then.
+    pub(crate) fn read_as_far(vfs: &dyn Vfs, path: &Path, end: u64) -> Result<(Self, Option<String>)> {
         if end == 0 {
             return Err(Error::NotFound(format!("no archive {}", path.display())));
         }
@@ -72,24 +84,26 @@ impl Archive {
         let len = file.len().map_err(|e| Error::io("read", path, e))?.min(end);
         let mut this = Self { path: path.to_owned(), ..Self::default() };
         let mut tar = tar::Archive::new(BufReader::new(Cursor { file: &*file, at: 0, end: len }));
-        let damaged = |offset: u64, reason: String| Error::Corrupt { file: path.to_owned(), offset, reason };
         let entries = tar.entries_with_seek().map_err(|e| Error::io("read", path, e))?;
         for entry in entries {
-            let entry = entry.map_err(|e| damaged(this.end, tar_reason(&e)))?;
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(e) => return Ok((this, Some(tar_reason(&e)))),
+            };
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let (offset, size) = (entry.raw_file_position(), entry.size());
             let end = offset.checked_add(size).and_then(|end| end.checked_next_multiple_of(BLOCK));
             let Some(end) = end.filter(|end| *end <= len) else {
-                return Err(damaged(offset, format!("{name} should have {size} bytes, and the archive ends before")));
+                return Ok((this, Some(format!("{name} should have {size} bytes, and the archive ends before"))));
             };
-            this.end = end;
+            let header = std::mem::replace(&mut this.end, end);
             if entry.header().entry_type().is_file() {
                 let (generation, file) = split(&name);
                 let (generation, file) = (generation, file.to_owned());
-                this.files.push(ArchivedFile { entry: name, name: file, generation, offset, len: size });
+                this.files.push(ArchivedFile { entry: name, name: file, generation, header, offset, len: size });
             }
         }
-        Ok(this)
+        Ok((this, None))
     }
 
     /// Appends files of `directory` under new names, durably. `now` becomes their time. The caller has noted where the
@@ -136,18 +150,25 @@ impl Archive {
         cut().map_err(|e| Error::io("mend", path, e))
     }
 
-    /// Writes the archive without some of its entries to another file, durably. Returns whether any are left.
-    pub(crate) fn copy_without(&self, vfs: &dyn Vfs, to: &Path, entries: &[String], now: Timestamp) -> Result<bool> {
+    /// Writes some of the entries to another file, as they are, durably. The names need not be such as this program gives: what
+    /// somebody else put into an archive is nobody's reason not to move the rest.
+    pub(crate) fn copy_of(
+        &self,
+        vfs: &dyn Vfs,
+        files: &[&ArchivedFile],
+        (target, to): (&dyn Vfs, &Path),
+    ) -> Result<()> {
         let io = |e| Error::io("write", to, e);
         let source = vfs.open(&self.path, OpenMode::Read).map_err(|e| Error::io("open", &self.path, e))?;
-        let file = vfs.open(to, OpenMode::Truncate).map_err(io)?;
-        let mut at = 0;
-        for kept in self.files.iter().filter(|file| !entries.contains(&file.entry)) {
-            at = write_entry(&*file, at, &kept.entry, &*source, (kept.offset, kept.len), now).map_err(io)?;
+        let file = target.open(to, OpenMode::Truncate).map_err(io)?;
+        let mut at = 0u64;
+        for kept in files {
+            let end = kept.offset.saturating_add(kept.len).next_multiple_of(BLOCK);
+            let range = kept.header..end;
+            at = at.saturating_add(copy_range_to((&*source, &self.path), (&*file, to), range, at)?);
         }
         file.write_all_at(&END, at).map_err(io)?;
-        file.sync().map_err(io)?;
-        Ok(at > 0)
+        file.sync().map_err(io)
     }
 
     /// Writes the content of an entry to a new file, durably but for its name.

@@ -2,6 +2,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod copy;
+pub(crate) mod events;
 pub mod lock;
 pub mod metric_cache;
 pub mod metric_file;

@@ -115,3 +115,48 @@ fn a_creation_dies_at_every_operation() {
     drop(root);
     assert!(bench.open().has_database("fresh"));
 }
+
+/// One line with a name of a file took that file's place for ever; the hidden database could be taken over by a rename.
+#[test]
+fn names_of_files_and_devices_are_for_no_new_database_and_existing_ones_open() {
+    use nanotdb_core::engine::Batch;
+    let bench = Bench::new(FsyncPolicy::Always, 3);
+    // One that was made by an earlier version.
+    let engine = bench.open();
+    send(&engine, &[("old", "a", int(1), START)]);
+    engine.close().unwrap();
+    bench.vfs.rename(&bench.path("old"), &bench.path("nul.data")).unwrap();
+    bench.vfs.rename(&bench.path("nul.data/old.wal"), &bench.path("nul.data/nul.data.wal")).unwrap();
+    let engine = bench.open();
+    send(&engine, &[("nul.data", "a", int(2), START + 1)]);
+    for (round, name) in ["dashboard.json", "engine.toml", "CON", "com3.x", "tokens", "a.wal"].into_iter().enumerate() {
+        let error = engine.create_database(name).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("choose another"), "{error}");
+        // The lines beside it are stored, wherever it stands; also when there is nothing else.
+        let mut batch = Batch::new();
+        for (at, database) in ["old", name, "old"].into_iter().enumerate() {
+            batch.push(database, "b", int(1), Some(START + (10 * round + at) as i64));
+        }
+        let outcome = engine.write_batch(&mut batch).unwrap();
+        assert_eq!((outcome.rejected, outcome.rejections.len()), (1, 1), "{outcome:?}");
+        assert!(outcome.rejections[0].reason.contains("choose another"), "{outcome:?}");
+        batch.push(name, "b", int(1), Some(START));
+        let outcome = engine.write_batch(&mut batch).unwrap();
+        assert_eq!((outcome.accepted, outcome.rejected), (0, 1), "{outcome:?}");
+        assert!(!bench.paths().iter().any(|path| path.starts_with(bench.path(name))), "{name}");
+    }
+    let mut outside = Batch::from_outside();
+    outside.push("internal", "x", int(1), Some(START));
+    outside.push("old", "c", int(1), Some(START));
+    let outcome = engine.write_batch(&mut outside).unwrap();
+    assert_eq!((outcome.accepted, outcome.rejected), (1, 1));
+    assert!(outcome.rejections[0].reason.contains("only the engine"), "{outcome:?}");
+    engine.close().unwrap();
+    let locked = locked(&bench).unwrap();
+    for name in ["engine.toml", "PRN", "x.json", "internal"] {
+        let error = locked.rename_database("old", name).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+    }
+    locked.create("lpt1", &Manifest::default()).unwrap_err();
+    locked.rename_database("nul.data", "new").unwrap();
+}

@@ -7,6 +7,7 @@
 mod common;
 mod compact;
 mod databases;
+mod events;
 mod recover;
 mod snapshot;
 #[path = "../metric_props/support.rs"]

@@ -284,3 +284,65 @@ fn wide_values_and_samples_of_a_metric_that_widened_keep_their_type() {
         assert_eq!(wide.iter().map(|s| s.value.as_f64() as i64).collect::<Vec<_>>(), expected, "lost: {lost}");
     }
 }
+
+/// An archive whose entries come from the engine's own retention, with one damaged in it.
+#[test]
+fn of_a_damaged_archive_the_whole_entries_are_saved_and_the_rest_is_kept_aside() {
+    use nanotdb_core::config::RetentionAction;
+    use nanotdb_core::maintenance::archive::{Wanted, list, restore};
+    const DAY: i64 = 86_400_000_000_000;
+    let mut bench = Bench::new(nanotdb_core::config::FsyncPolicy::Always, 10);
+    bench.config.manifest_defaults.retention.retention_action = RetentionAction::Archive;
+    bench.config.manifest_defaults.retention.retention_days = 3;
+    let start = START - START.rem_euclid(DAY);
+    let engine = bench.open();
+    let mut lines: Vec<Line> = Vec::new();
+    for day in 0..5i32 {
+        let at = start + i64::from(day) * DAY + 1;
+        lines.push(("pi", ["a", "b", "c", "d", "e"][day as usize], crate::common::bench::int(day), at));
+        send(&engine, &lines[day as usize..]);
+    }
+    engine.flush().unwrap();
+    bench.clock.set_wall(start + 6 * DAY);
+    engine.trust_clock().unwrap();
+    assert_eq!(engine.tick().errors(), [""; 0]);
+    assert_eq!(list(&engine, "pi").unwrap()[0].partitions.len(), 3);
+    engine.close().unwrap();
+    let bytes = bench.file("pi/archive-2026-05.tar");
+    let path = bench.path("pi/archive-2026-05.tar");
+    let second = bytes.windows(10).enumerate().filter(|(_, w)| w == b"data-2026-").map(|(at, _)| at).nth(1).unwrap();
+    // In the content of the second entry; in the header of the third, behind which nothing is found; and whole, without the
+    // catalog, so that the names of archived metrics are lost.
+    for (context, at, without_catalog, left) in [
+        ("content", Some(second + 512 + 20), false, 2),
+        ("header", Some(second + 1024 + 124), false, 2),
+        ("names", None, true, 3),
+    ] {
+        let broken = bench.fork(bench.vfs.fork(1));
+        if let Some(at) = at {
+            broken.vfs.corrupt(&path, at as u64, 0x11).unwrap();
+        }
+        if without_catalog {
+            broken.vfs.put(&bench.path("pi/catalog.json"), b"{").unwrap();
+        }
+        let (report, _) = saved(&broken, context);
+        let copy = broken.vfs.snapshot();
+        let aside = Path::new("/new/pi/archive-2026-05.tar.damaged-0");
+        assert_eq!(copy.contains_key(aside), at.is_some(), "{context}");
+        if at.is_some() {
+            assert!(copy[aside] == broken.file("pi/archive-2026-05.tar"), "{context}");
+            assert!(report.lost.iter().any(|damage| damage.file == path), "{context}: {report:?}");
+        }
+        let mut config = broken.config.clone();
+        config.manifest_defaults.retention.retention_action = RetentionAction::Keep;
+        let manifest = Path::new("/new/pi/manifest.toml");
+        let text = String::from_utf8(copy[manifest].clone()).unwrap();
+        broken.vfs.put(manifest, text.replace("= \"archive\"", "= \"keep\"").as_bytes()).unwrap();
+        let engine = Engine::open_with(Path::new("/new"), config, broken.options()).unwrap();
+        let partitions = list(&engine, "pi").unwrap()[0].partitions.len();
+        assert_eq!(partitions, left, "{context}: {report:?}");
+        restore(&engine, "pi", Wanted::Bucket("2026-05")).unwrap();
+        let found: usize = content(&engine).values().map(Vec::len).sum();
+        assert_eq!(found, 2 + left, "{context}");
+    }
+}

@@ -256,3 +256,45 @@ fn what_comes_to_an_archived_partition_is_archived_beside_it() {
         "first",
     );
 }
+
+/// What somebody else put into an archive is not restored, and keeps nothing else from it.
+#[test]
+fn an_entry_that_leads_out_of_the_directory_blocks_no_restore_of_the_others() {
+    let (bench, engine, lines) = archived();
+    engine.close().unwrap();
+    let bench = kept(bench);
+    let path = bench.path("pi/archive-2026-05.tar");
+    let mut bytes = bench.file("pi/archive-2026-05.tar");
+    bytes.truncate(bytes.len() - 1024);
+    let mut header = tar_header("../engine.toml", 5);
+    header.extend_from_slice(b"bad!\n");
+    header.resize(1024, 0);
+    bytes.extend_from_slice(&header);
+    bytes.extend_from_slice(&[0; 1024]);
+    bench.vfs.put(&path, &bytes).unwrap();
+    let engine = bench.open();
+    for part in ["2026-05-21", "2026-05-20"] {
+        restore(&engine, "pi", Wanted::Partition(part)).unwrap();
+    }
+    let rest: Vec<_> = lines.iter().filter(|l| l.3 < MAY_20 + 2 * DAY || l.3 >= MAY_20 + 3 * DAY).copied().collect();
+    check(&engine, &rest, "two restored");
+    restore(&engine, "pi", Wanted::Partition("2026-05-22")).unwrap();
+    check(&engine, &lines, "all restored");
+    assert!(!bench.paths().iter().any(|path| path.ends_with("engine.toml")), "{:?}", bench.paths());
+    // The foreign entry is where it was.
+    assert!(bench.file("pi/archive-2026-05.tar").windows(14).any(|bytes| bytes == b"../engine.toml"));
+}
+
+/// A header as tar programs write it.
+fn tar_header(name: &str, len: usize) -> Vec<u8> {
+    let mut header = vec![0u8; 512];
+    let mut put = |at: usize, text: &[u8]| header[at..at + text.len()].copy_from_slice(text);
+    put(0, name.as_bytes());
+    put(100, b"0000644\x000000000\x000000000\0");
+    put(124, format!("{len:011o}\0").as_bytes());
+    put(136, b"00000000000\0        0");
+    put(257, b"ustar  \0");
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    header
+}

@@ -13,6 +13,7 @@ mod common;
 mod archive;
 mod crash;
 mod decade;
+mod lying;
 mod props;
 mod snapshots;
 mod support;

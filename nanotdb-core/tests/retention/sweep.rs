@@ -242,9 +242,13 @@ fn the_whole_family_goes_with_open_pages_and_rows_of_the_wal() {
     for name in ["built-2026-05-20.sources", "raw-2026-05-20.dat", "data-2026-05-20.dat", "metric-2026-05-21.dat"] {
         assert!(had.iter().any(|file| file == name), "{name} of {had:?}");
     }
+    // Events are kept, with everything of their partition.
+    assert_eq!(names(&sweep_now(&engine)), ["2026-05-21"]);
+    assert!(had.iter().all(|file| !file.contains("2026-05-20") || partition_files(&bench).contains(file)), "{had:?}");
+    bench.vfs.remove_file(&bench.path("pi/events-2026-05-20.dat")).unwrap();
     let removed = sweep_now(&engine);
-    assert_eq!(names(&removed), ["2026-05-20", "2026-05-21"]);
-    assert_eq!(removed[0].files, 6);
+    assert_eq!(names(&removed), ["2026-05-20"]);
+    assert_eq!(removed[0].files, 5);
     assert_eq!(partition_files(&bench), ["data-2026-05-22.dat", "data-2026-05-23.dat"]);
     assert!(!files(&bench).iter().any(|name| name.contains("journal") || name.ends_with(".tmp")));
     check(&engine, &since(&lines, MAY_20 + 2 * DAY), "swept");

@@ -7,11 +7,13 @@ mod names;
 mod plan;
 
 pub(crate) use feed::Feed;
-use plan::Plan;
+use plan::{PLAN_FILE, Plan};
 
 use anyhow::{Context, Result};
 use nanotdb_core::clock::{Clock, SystemClock};
-use nanotdb_core::storage::vfs::Vfs;
+use nanotdb_core::storage::DirectoryLock;
+use nanotdb_core::storage::lock::LOCK_FILE;
+use nanotdb_core::storage::vfs::{RealVfs, Vfs};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -51,6 +53,30 @@ The samples are of a host that does not exist: 83 metrics every 10 seconds in th
 with working hours, a nightly backup, a reboot, a gap, a hot day; averages by the hour in `metrics_1h`. \
 Ctrl-C stops it.";
 
+/// How the names of temporary directories begin.
+const TEMPORARY: &str = "nanotdb-demo-";
+
+/// Removes what demos left that were killed: temporary directories of this user whose lock nobody has.
+fn remove_left(directory: &Path) {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY)) {
+        let path = entry.path();
+        // A directory of somebody else, or a link, is left alone; so is one that is only being made.
+        let is_ours = is_own_directory(&path) && path.join(PLAN_FILE).is_file() && path.join(LOCK_FILE).is_file();
+        if is_ours && let Ok(lock) = DirectoryLock::acquire(&RealVfs, &path) {
+            let _ = std::fs::remove_dir_all(&path);
+            drop(lock);
+        }
+    }
+}
+
+/// Whether this is a directory that this user made.
+fn is_own_directory(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(found) = std::fs::symlink_metadata(path) else { return false };
+    found.is_dir() && found.uid() == rustix::process::geteuid().as_raw()
+}
+
 /// A demo's directory, and what goes into it.
 pub(crate) struct Demo {
     /// What is written.
@@ -69,7 +95,8 @@ impl Demo {
         let directory = match &args.root {
             Some(root) => Directory::Kept(root.clone()),
             None => {
-                let made = tempfile::Builder::new().prefix("nanotdb-demo-").tempdir();
+                remove_left(&std::env::temp_dir());
+                let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir();
                 Directory::Temporary(made.context("making a temporary directory (--root DIR names another)")?)
             }
         };
@@ -90,7 +117,8 @@ impl Demo {
             Directory::Kept(_) => "kept",
         };
         eprintln!("NanoTDB demo: open {url} in a browser. Ctrl-C stops it.");
-        eprintln!("{} days of a made-up host, 83 metrics every 10 s; data and log in {root}, {fate}.", self.plan.days);
+        let days = if self.plan.days == 1 { "1 day".to_owned() } else { format!("{} days", self.plan.days) };
+        eprintln!("{days} of a made-up host, 83 metrics every 10 s; data and log in {root}, {fate}.");
     }
 
     /// After the engine was closed: removes what is temporary, and says what became of the data.

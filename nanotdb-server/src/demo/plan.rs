@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// Database of the samples: the one that the default dashboard shows.
 pub(crate) const DATABASE: &str = "metrics";
-const PLAN_FILE: &str = "demo.json";
+pub(super) const PLAN_FILE: &str = "demo.json";
 
 /// Used when the command line does not say otherwise.
 const DEFAULT_DAYS: i64 = 30;

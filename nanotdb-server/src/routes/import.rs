@@ -23,10 +23,15 @@ const POOLED: usize = 32;
 const POOLED_REST: usize = 1 << 20;
 
 /// What an import needs and the next one can use again.
-#[derive(Default)]
 pub(crate) struct Buffers {
     batch: Batch,
     rest: Vec<u8>,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self { batch: Batch::from_outside(), rest: Vec::new() }
+    }
 }
 
 /// Reused [`Buffers`], so that a small request allocates next to nothing.

@@ -10,6 +10,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use nanotdb_core::config::WebSection;
+use nanotdb_core::storage::vfs::{RealVfs, Vfs};
 use nanotdb_ui::Index;
 use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
@@ -21,9 +22,7 @@ const MAX_FILE: u64 = 64 << 20;
 /// Whether `path` is a page or a file of the pages.
 pub(super) fn is_page(app: &App, path: &str) -> bool {
     let web = &app.engine.config().web;
-    is_address(web, path)
-        || nanotdb_ui::has_asset(path)
-        || edited(app, path).is_some_and(|file| std::fs::metadata(file).is_ok_and(|found| found.is_file()))
+    is_address(web, path) || nanotdb_ui::has_asset(path) || edited(app, path).is_some()
 }
 
 /// Whether the page itself is at `path`; which view it shows is decided in the browser.
@@ -33,22 +32,34 @@ fn is_address(web: &WebSection, path: &str) -> bool {
     below || ["/", "/index.html", "/api-tester", &web.explore_path, &web.engine_path].contains(&path)
 }
 
-/// Where the edited form of a file would be, with `web.web_root`.
+/// Where the edited form of a file is, with `web.web_root`. Hidden files are none, and no link is followed: both may be anybody's.
 fn edited(app: &App, path: &str) -> Option<PathBuf> {
     let root = &app.engine.config().web.web_root;
     if root.as_os_str().is_empty() {
         return None;
     }
     let inside = Path::new(path.strip_prefix('/')?);
-    let plain = inside.components().all(|part| matches!(part, Component::Normal(_)));
-    (plain && !path.contains('\\') && !path.contains('\0')).then(|| app.engine.root().join(root).join(inside))
+    let is_plain = |part: Component<'_>| match part {
+        Component::Normal(name) => !name.as_encoded_bytes().starts_with(b"."),
+        _ => false,
+    };
+    if !inside.components().all(is_plain) || path.contains('\\') || path.contains('\0') {
+        return None;
+    }
+    let mut at = app.engine.root().join(root);
+    for part in inside.components() {
+        at.push(part);
+        if std::fs::symlink_metadata(&at).ok()?.is_symlink() {
+            return None;
+        }
+    }
+    at.is_file().then_some(at)
 }
 
 /// The bytes of an edited file, when there is one.
 fn read_edited(app: &App, path: &str) -> Option<Vec<u8>> {
     let file = edited(app, path)?;
-    std::fs::metadata(&file).ok().filter(|found| found.is_file() && found.len() <= MAX_FILE)?;
-    std::fs::read(file).ok()
+    RealVfs.read(&file, MAX_FILE).ok()
 }
 
 /// A page or a file of the pages. For any other path 404: with the page, which says so, for browsers, with JSON for others.

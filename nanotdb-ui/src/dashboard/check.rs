@@ -8,6 +8,10 @@ use std::collections::BTreeSet;
 const METRIC_WIDGETS: [&str; 4] = ["number", "numbers", "line_chart", "aggregate_band"];
 /// The type of widget that shows events.
 const EVENT_WIDGET: &str = "event_log";
+/// The type that shows metrics, and events as points.
+const EVENT_LINES: &str = "line_chart";
+/// Members of a series that say which metric it shows.
+const METRIC_SOURCES: [&str; 4] = ["metric", "query", "measurement", "field"];
 /// Names of groups that would hide a page.
 const RESERVED_GROUPS: [&str; 1] = ["edit"];
 /// Most problems that are told at once.
@@ -65,10 +69,16 @@ pub fn references(document: &Value) -> Vec<Reference> {
     for (id, widget) in document.get("widgets").and_then(Value::as_object).into_iter().flatten() {
         let series = widget.get("series").and_then(Value::as_array).into_iter().flatten();
         for (at, series) in series.enumerate() {
+            let place = Place::default().key("widgets").key(id).key("series").index(at);
+            let named = text(series.get("db")).or_else(|| default.clone());
             if let Some(metric) = text(series.get("metric")) {
-                let place = Place::default().key("widgets").key(id).key("series").index(at).key("metric");
-                let database = text(series.get("db")).or_else(|| default.clone());
-                found.push(Reference { place, database, metric });
+                found.push(Reference { place: place.key("metric"), database: named, metric });
+            } else if let Some(query) = text(series.get("query")) {
+                let (database, metric) = match query.split_once('/') {
+                    Some((database, metric)) if !database.is_empty() => (Some(database.to_owned()), metric.to_owned()),
+                    _ => (named, query),
+                };
+                found.push(Reference { place: place.key("query"), database, metric });
             }
         }
     }
@@ -196,16 +206,20 @@ impl Checker<'_> {
             self.error(&place.key("series"), "must have at least one series");
         }
         for (series, place) in series {
-            if shows_events {
-                self.event_series(series, &place);
-            } else {
-                self.metric_series(series, &place);
+            match (shows_events, member(series, "event_name_pattern")) {
+                (true, _) => self.event_series(series, &place),
+                (false, None) => self.metric_series(series, &place),
+                (false, Some(_)) if kind == Some(EVENT_LINES) => self.event_lines(series, &place),
+                (false, Some(_)) => {
+                    let message = format!("events are shown by {EVENT_WIDGET} and {EVENT_LINES} alone");
+                    self.error(&place.key("event_name_pattern"), message);
+                }
             }
         }
     }
 
     fn metric_series(&mut self, series: &Members, place: &Place) {
-        self.required_text(series, place, "metric");
+        self.source(series, place);
         self.text(series, place, "label");
         self.text(series, place, "db");
         if let Some(name) = self.text(series, place, "aggregate").filter(|name| !name.is_empty())
@@ -220,6 +234,34 @@ impl Checker<'_> {
         {
             self.error(&place.key("rate"), "must be true or false");
         }
+        self.looks(series, place);
+    }
+
+    /// Which metric it is: `metric`, or what the original takes as well.
+    fn source(&mut self, series: &Members, place: &Place) {
+        let is_given = |key: &str| member(series, key).is_some();
+        if is_given("metric") || !METRIC_SOURCES.iter().any(|key| is_given(key)) {
+            return self.required_text(series, place, "metric");
+        }
+        if is_given("query") {
+            return self.required_text(series, place, "query");
+        }
+        self.required_text(series, place, "measurement");
+        self.required_text(series, place, "field");
+        self.warn(
+            &place.key("measurement"),
+            "measurement and field are kept, and not shown yet; name the metric as metric",
+        );
+    }
+
+    /// Events as points of a chart.
+    fn event_lines(&mut self, series: &Members, place: &Place) {
+        self.text(series, place, "label");
+        if let Some(key) = METRIC_SOURCES.iter().find(|key| member(series, key).is_some()) {
+            self.error(&place.key(key), "a series shows events (event_name_pattern) or a metric, not both");
+        }
+        self.event_series(series, place);
+        self.warn(&place.key("event_name_pattern"), "there are no events yet; the series is kept and shows nothing");
         self.looks(series, place);
     }
 

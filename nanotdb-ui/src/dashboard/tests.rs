@@ -122,6 +122,54 @@ fn every_mistake_is_told_with_its_place() {
     assert_eq!(errors(&json!([])), [(String::new(), "must be an object".to_owned())]);
 }
 
+/// The original takes all three, and so its documents have them.
+#[test]
+fn series_of_events_queries_and_fields_are_accepted_and_what_is_not_shown_is_said() {
+    let with = |series: Value| {
+        let mut document = original();
+        document["widgets"]["load"]["series"][0] = series;
+        document
+    };
+    let warned = |document: &Value| -> Vec<String> {
+        let report = check(document, RULES);
+        assert_eq!(report.errors, []);
+        report.warnings.iter().map(|w| w.place.pointer()).filter(|place| place.contains("/series/")).collect()
+    };
+    let at = "/widgets/load/series/0";
+    let events = json!({"label": "starts", "event_name_pattern": "nanotdb.*", "event_limit": 100, "db": "internal",
+                        "transform": {"factor": 2}});
+    assert_eq!(warned(&with(events)), [format!("{at}/event_name_pattern")]);
+    let document = with(json!({"query": "pi0/sys.load1"}));
+    assert_eq!(warned(&document), [""; 0]);
+    let found: Vec<_> = references(&document).into_iter().map(|r| (r.place.pointer(), r.database, r.metric)).collect();
+    assert!(found.contains(&(format!("{at}/query"), Some("pi0".to_owned()), "sys.load1".to_owned())), "{found:?}");
+    assert_eq!(warned(&with(json!({"measurement": "sys", "field": "load1"}))), [format!("{at}/measurement")]);
+    // What the original refuses: both at once, half of a pair, an empty query, a pattern without text, neither.
+    let wrong = [
+        (json!({"event_name_pattern": "a", "metric": "m"}), "metric", "not both"),
+        (json!({"measurement": "sys"}), "field", "must be given"),
+        (json!({"field": "load1"}), "measurement", "must be given"),
+        (json!({"query": " "}), "query", "must be given"),
+        (json!({"event_name_pattern": ""}), "event_name_pattern", "must be given"),
+        (json!({"event_name_pattern": "a", "event_limit": 0}), "event_limit", "1 or more"),
+        (json!({"label": "nothing"}), "metric", "must be given"),
+    ];
+    for (series, key, says) in wrong {
+        let found = errors(&with(series.clone()));
+        assert!(
+            found.iter().any(|(place, text)| *place == format!("{at}/{key}") && text.contains(says)),
+            "{series}: {found:?}"
+        );
+    }
+    let mut document = original();
+    document["widgets"]["cpu"]["series"][0] = json!({"event_name_pattern": "a"});
+    let found = errors(&document);
+    assert!(
+        found.iter().any(|(place, text)| place.ends_with("/event_name_pattern") && text.contains("event_log")),
+        "{found:?}"
+    );
+}
+
 #[test]
 fn places_are_written_in_both_ways() {
     let place = Place::default().key("widgets").key("a/b~c").key("series").index(2).key("metric");

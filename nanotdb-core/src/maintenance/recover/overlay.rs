@@ -198,6 +198,10 @@ impl Vfs for Overlay {
         Ok(Some(DirEntry { name, is_dir: false, len: content.len() as u64, id: found.map_or(0, |entry| entry.id) }))
     }
 
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        self.inner.resolve(path)
+    }
+
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
         refused()
     }

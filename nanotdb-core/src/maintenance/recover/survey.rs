@@ -4,10 +4,12 @@ use super::evidence::Evidence;
 use crate::database::{next_wal_name, owner_of, wal_name};
 use crate::format::catalog::CatalogEntry;
 use crate::format::wal;
+use crate::maintenance::archive::{archives, directory_of};
 use crate::maintenance::inspect;
 use crate::maintenance::metric_files;
 use crate::model::{MetricId, ValueType, name};
 use crate::plugin::Partition;
+use crate::storage::archive::{Archive, ArchivedFiles};
 use crate::storage::metric_file::MetricFile;
 use crate::storage::raw_file::FrameReader;
 use crate::storage::vfs::{OpenMode, Vfs};
@@ -48,7 +50,21 @@ pub(super) fn catalog(vfs: &dyn Vfs, directory: &Path, database: &str) -> Result
         }
         Err(e) => return Err(Error::io("read", path, e)),
     };
-    let mut seen = samples(vfs, directory)?;
+    let mut seen: BTreeMap<MetricId, Evidence> = BTreeMap::new();
+    samples(vfs, directory, &mut seen)?;
+    // What is archived alone keeps its metric, too.
+    for path in archives(vfs, directory)? {
+        let archive = match Archive::read_as_far(vfs, &path, u64::MAX) {
+            Err(Error::NotFound(_)) => continue,
+            other => other?.0,
+        };
+        let generations: BTreeSet<u32> = archive.files.iter().map(|file| file.generation).collect();
+        for generation in generations {
+            samples(&ArchivedFiles::new(vfs, &archive), &directory_of(&archive, generation), &mut seen)?;
+        }
+    }
+    // No metric has it.
+    seen.remove(&0);
     // Later records know better: a metric that is named again has widened.
     for file in [wal_name(database), next_wal_name(database)] {
         let path = directory.join(file);
@@ -125,8 +141,7 @@ fn fragments(text: &str) -> Vec<CatalogEntry> {
 }
 
 /// Ids of the samples in data files, with what their values say of the type.
-fn samples(vfs: &dyn Vfs, directory: &Path) -> Result<BTreeMap<MetricId, Evidence>> {
-    let mut seen: BTreeMap<MetricId, Evidence> = BTreeMap::new();
+fn samples(vfs: &dyn Vfs, directory: &Path, seen: &mut BTreeMap<MetricId, Evidence>) -> Result<()> {
     for path in metric_files::metric_files(vfs, directory)? {
         let cache = MetricCache::new(CACHE_BYTES);
         let file = match MetricFile::open(vfs, &path, &cache) {
@@ -160,9 +175,7 @@ fn samples(vfs: &dyn Vfs, directory: &Path) -> Result<BTreeMap<MetricId, Evidenc
             }
         }
     }
-    // No metric has it.
-    seen.remove(&0);
-    Ok(seen)
+    Ok(())
 }
 
 /// Raw files, with their partitions.

@@ -1,12 +1,14 @@
 //! The file system as the engine sees it: real, or simulated with faults.
 
+mod owner;
 mod real;
 pub mod sim;
 
+pub use owner::foreign_owner;
 pub use real::RealVfs;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +93,7 @@ pub trait VfsLock: Send + Sync {}
 ///
 /// A new, renamed or removed name is durable only after `sync_dir` of its directory. `rename` replaces atomically.
 pub trait Vfs: Send + Sync {
-    /// Opens a file.
+    /// Opens a file. A link is an error: what stands in a data directory is what was put there.
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn VfsFile>>;
 
     /// Renames, replacing the target.
@@ -130,6 +132,12 @@ pub trait Vfs: Send + Sync {
 
     /// What is at `path`, or `None`.
     fn entry(&self, path: &Path) -> io::Result<Option<DirEntry>>;
+
+    /// Where a link leads, for the few paths that may be one: engine.toml, and the directory of a database. The path itself for
+    /// what is none. A link that neither this process's user nor root made is an error: it may lead anywhere.
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(path.to_owned())
+    }
 
     /// Makes a directory's entries durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;

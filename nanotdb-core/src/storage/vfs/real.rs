@@ -1,10 +1,11 @@
 //! The operating system's file system.
 
-use super::{DirEntry, OpenMode, Vfs, VfsFile, VfsLock};
+use super::{DirEntry, OpenMode, Vfs, VfsFile, VfsLock, owner};
+use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// The operating system's file system. The only place of the engine that calls `std::fs`.
@@ -16,6 +17,29 @@ struct RealFile(File);
 struct RealLock(#[allow(dead_code, reason = "held for its drop")] File);
 
 impl VfsLock for RealLock {}
+
+/// A file that is a link is not opened.
+const NO_LINK: i32 = OFlags::NOFOLLOW.bits() as i32;
+
+/// Says what "too many levels of symbolic links" means here.
+fn name_the_link(error: io::Error) -> io::Error {
+    if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
+        return io::Error::other("is a link, and none is followed inside a data directory: put the file itself there");
+    }
+    error
+}
+
+impl RealVfs {
+    /// Opens a file to write at its end, made when missing, by the rules of [`Vfs::open`] and [`Vfs::resolve`].
+    pub fn open_log(self, path: &Path) -> io::Result<File> {
+        let path = self.resolve(path)?;
+        let owner = owner::of_new_file(&path);
+        let file =
+            OpenOptions::new().append(true).create(true).custom_flags(NO_LINK).open(&path).map_err(name_the_link)?;
+        owner::give(&file, owner)?;
+        Ok(file)
+    }
+}
 
 fn entry_of(name: String, metadata: &fs::Metadata) -> DirEntry {
     let is_dir = metadata.is_dir();
@@ -57,7 +81,11 @@ impl VfsFile for RealFile {
 impl Vfs for RealVfs {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn VfsFile>> {
         let mut options = OpenOptions::new();
-        options.read(true);
+        options.read(true).custom_flags(NO_LINK);
+        let mut owner = None;
+        if matches!(mode, OpenMode::Create | OpenMode::CreateNew | OpenMode::Truncate) {
+            owner = owner::of_new_file(path);
+        }
         match mode {
             OpenMode::Read => {}
             OpenMode::Write => {
@@ -73,10 +101,13 @@ impl Vfs for RealVfs {
                 options.write(true).create(true).truncate(true);
             }
         }
-        Ok(Box::new(RealFile(options.open(path)?)))
+        let file = options.open(path).map_err(name_the_link)?;
+        owner::give(&file, owner)?;
+        Ok(Box::new(RealFile(file)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        owner::keep(from, to)?;
         fs::rename(from, to)
     }
 
@@ -98,7 +129,7 @@ impl Vfs for RealVfs {
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+        owner::create_dir_all(path)
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
@@ -133,13 +164,31 @@ impl Vfs for RealVfs {
         }
     }
 
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        match fs::symlink_metadata(path) {
+            Ok(found) if !found.is_symlink() => Ok(path.to_owned()),
+            Ok(link) if owner::is_trusted(&link) => fs::canonicalize(path),
+            Ok(link) => {
+                let text =
+                    format!("is a link of user {}; only your own links and those of root are followed", link.uid());
+                Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+            Err(e) => Err(e),
+        }
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         File::open(path)?.sync_all()
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>> {
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let owner = owner::of_new_file(path);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).custom_flags(NO_LINK);
+        let mut file = options.open(path).map_err(name_the_link)?;
+        owner::give(&file, owner)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),

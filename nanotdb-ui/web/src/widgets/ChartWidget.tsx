@@ -23,6 +23,17 @@ export function specsOf(widget: WidgetConfig, defaultDb: string): LineSpec[] {
   });
 }
 
+/** What the document has and this version does not show. */
+function notShown(widget: WidgetConfig): string | undefined {
+  const series = widget.series ?? [];
+  const parts = [
+    widget.event_overlays?.length ? "event overlays" : "",
+    series.some((one) => one.event_name_pattern) ? "series of events" : "",
+    series.some((one) => one.measurement && !one.metric && !one.query) ? "series of measurement and field" : "",
+  ].filter((part) => part !== "");
+  return parts.length > 0 ? `Its ${parts.join(", ")} are kept, and not available in this version.` : undefined;
+}
+
 export function ChartWidget({ id, widget, defaultDb, range, actions, class: extra }: WidgetProps & { class?: string }) {
   return (
     <ChartPanel
@@ -32,7 +43,7 @@ export function ChartWidget({ id, widget, defaultDb, range, actions, class: extr
       span={spanOf(range, widget)}
       class={extra}
       actions={actions}
-      note={widget.event_overlays?.length ? "Its event overlays are kept, and not available in this version." : undefined}
+      note={notShown(widget)}
     />
   );
 }

@@ -13,6 +13,8 @@ export interface Transform {
 export interface WidgetSeries {
   label?: string;
   metric?: string;
+  /** The original's other way to name a metric: `db/metric`. */
+  query?: string;
   db?: string;
   aggregate?: string;
   window?: string;
@@ -69,7 +71,7 @@ export function windowOf(widget: WidgetConfig, series: WidgetSeries): number | u
 /** How values of a series are shown: by its transform, else by its name. */
 export function seriesDisplay(widget: WidgetConfig, series: WidgetSeries, style: UnitStyle): Display {
   const transform = series.transform ?? widget.transform;
-  if (!transform) return displayOf(series.metric ?? "", series.rate ?? false, style);
+  if (!transform) return displayOf(series.metric ?? series.query ?? "", series.rate ?? false, style);
   const { factor = 1, offset = 0, unit = "", decimals } = transform;
   const perSecond = series.rate ?? false;
   // A rate is shown with "/s" after its unit, which may say so itself.
@@ -94,7 +96,12 @@ export function thresholdsOf(widget: WidgetConfig, series: WidgetSeries, style: 
 /** Database and metric of a series; a metric may be written `db/metric`. */
 export function sourceOf(series: WidgetSeries, fallback: string): { db: string; metric: string } | null {
   const metric = series.metric ?? "";
-  if (metric === "") return null;
+  if (metric === "") {
+    const query = typeof series.query === "string" ? series.query : "";
+    if (query === "") return null;
+    const at = query.indexOf("/");
+    return at > 0 ? { db: query.slice(0, at), metric: query.slice(at + 1) } : { db: series.db ?? fallback, metric: query };
+  }
   if (series.db) return { db: series.db, metric };
   const slash = metric.indexOf("/");
   return slash > 0 && fallback === "" ? { db: metric.slice(0, slash), metric: metric.slice(slash + 1) } : { db: fallback, metric };
