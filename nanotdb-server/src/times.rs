@@ -82,6 +82,15 @@ fn plain_decimal(text: &str) -> Option<String> {
     Some(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
 }
 
+/// A width of windows in nanoseconds, when given: a duration, or a bare number of seconds, as clients of Prometheus send it.
+pub(crate) fn step_parameter(params: &Params, name: &str) -> Result<Option<i64>, ApiError> {
+    let seconds = params.get(name).filter(|text| text.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+    match seconds.and_then(|text| text.parse::<f64>().ok()).map(|seconds| (seconds * 1e9).round()) {
+        Some(nanos) if (1.0..9.2e18).contains(&nanos) => Ok(Some(nanos as i64)),
+        _ => duration_parameter(params, name),
+    }
+}
+
 /// A positive duration in nanoseconds, when given.
 pub(crate) fn duration_parameter(params: &Params, name: &str) -> Result<Option<i64>, ApiError> {
     let Some(text) = params.get(name) else { return Ok(None) };

@@ -9,7 +9,7 @@ use nanotdb_core::engine::{self, Engine, MetricInfo, ScanSlice, Slices, Stride, 
 use nanotdb_core::model::Timestamp;
 use nanotdb_core::plugin::Aggregator;
 use nanotdb_core::plugin::registry::registry;
-use nanotdb_core::query::windows::aggregate_value;
+use nanotdb_core::query::aggregate_value;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -64,7 +64,7 @@ pub(crate) struct Args {
 const AFTER_HELP: &str = "\
 Times are RFC3339 (2026-05-24T12:00:00Z), YYYY-MM-DD [HH[:MM[:SS[.nnnnnnnnn]]]] in UTC, Unix \
 seconds or nanoseconds, or relative to now (-1h). Aggregate rows carry the end of their window; the \
-first and the last window are clipped to --start and --end.
+first and the last window are clipped to --start and --end (now when it is left out).
 
 Examples:
   nanocli query --db sensors --metric '^temp\\.out$' --start -1h
@@ -96,7 +96,12 @@ pub(super) enum Format {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (from, to) = text::range(&args.range, super::now())?;
+    let now = super::now();
+    let (from, mut to) = text::range(&args.range, now)?;
+    if args.window.is_some() && args.range.end.is_none() && from <= now {
+        // As over HTTP: a window that is not over ends now.
+        to = now;
+    }
     let aggregators =
         args.aggregate.iter().map(|name| registry().aggregator(name)).collect::<Result<Vec<_>, Error>>()?;
     let window = args.window.as_deref().map(|w| text::span("--window", w)).transpose()?;

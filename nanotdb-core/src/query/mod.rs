@@ -6,9 +6,11 @@ pub mod each;
 pub mod gather;
 mod parallel;
 mod pieces;
+pub mod present;
 pub mod scan;
 pub mod windows;
 
 pub use aggregate::Windows;
+pub use present::aggregate_value;
 pub use scan::{ScanReport, ScanSink, ScanSlice, scan};
-pub use windows::{Windower, aggregate_value};
+pub use windows::Windower;

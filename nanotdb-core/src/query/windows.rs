@@ -1,31 +1,12 @@
 //! Windowed aggregation over column slices: the one that the server and the command line answer with.
 
 use super::scan::{ScanBlock, ScanSlice};
-use crate::model::{Timestamp, Value, ValueType, Values};
+use crate::model::{Timestamp, Values};
 use crate::plugin::{AggregateState, Aggregator};
 use std::ops::{ControlFlow, Range};
 
 /// Values converted at once: small enough to stay in the first-level cache while every aggregate reads them.
 const STEP: usize = 2_048;
-
-/// An aggregate of a metric of `value_type` as the number that is shown: counts and whole numbers of integer metrics as integers, and
-/// what was computed in f64 rounded to the metric's own width, float32 or float64. Where float32 would lose whole units of an
-/// integer metric, or be infinite, float64 it is.
-pub fn aggregate_value(aggregator: &dyn Aggregator, value_type: ValueType, value: f64) -> Value {
-    let is_whole = value_type.is_integer() && value.fract() == 0.0 && value.abs() < EXACT_IN_F64;
-    if aggregator.is_count() || is_whole {
-        return Value::Int64(value as i64);
-    }
-    let fits = match value_type.is_integer() {
-        true => value.abs() < EXACT_IN_F32,
-        false => (value as f32).is_finite() || !value.is_finite(),
-    };
-    if fits && !value_type.is_wide() { Value::Float32(value as f32) } else { Value::Float64(value) }
-}
-
-/// Below these, every integer is a number of the format.
-const EXACT_IN_F32: f64 = 16_777_216.0;
-const EXACT_IN_F64: f64 = 9_007_199_254_740_992.0;
 
 /// Receives the end of a window and one result per aggregate, in the order they were asked for; `Break` ends it.
 pub type WindowCallback<'c> = dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()> + 'c;
@@ -214,27 +195,6 @@ mod tests {
         fn into_any(self: Box<Self>) -> Box<dyn Any> {
             self
         }
-    }
-
-    #[test]
-    fn values_are_shown_in_the_width_of_their_metric() {
-        let text = |aggregator: &dyn Aggregator, value_type, value| {
-            let mut out = Vec::new();
-            aggregate_value(aggregator, value_type, value).write_text(&mut out);
-            String::from_utf8(out).unwrap()
-        };
-        let third = 1.0 / 3.0;
-        assert_eq!(text(&Sum, ValueType::Float32, third), "0.33333334");
-        assert_eq!(text(&Sum, ValueType::Int32, third), "0.33333334");
-        assert_eq!(text(&Sum, ValueType::Float64, third), "0.3333333333333333");
-        assert_eq!(text(&Sum, ValueType::Int64, third), "0.3333333333333333");
-        // 2^24 + 1 is the first integer that float32 has not.
-        assert_eq!(text(&Count, ValueType::Float32, 16_777_217.0), "16777217");
-        assert_eq!(text(&Sum, ValueType::Int32, 2_147_483_647.0), "2147483647");
-        assert_eq!(text(&Sum, ValueType::Int32, -16_777_217.0), "-16777217");
-        assert_eq!(text(&Sum, ValueType::Int32, 16_777_217.25), "16777217.25");
-        assert_eq!(text(&Sum, ValueType::Int32, 50_663.554_687_5), "50663.555", "as the original answers");
-        assert_eq!(text(&Sum, ValueType::Float32, 6e38), format!("6{}", "0".repeat(38)), "no float32 is so large");
     }
 
     const BOTH: [&dyn Aggregator; 2] = [&Count, &Sum];

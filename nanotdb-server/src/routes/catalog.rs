@@ -5,6 +5,7 @@ use crate::exchange::Exchange;
 use crate::params::Params;
 use crate::respond::{ApiError, success};
 use crate::routes::ui::{database_names, state_of};
+use nanotdb_core::plugin::Aggregator;
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::rollup::lineage::Lineage;
 use serde::Serialize;
@@ -18,17 +19,37 @@ pub(super) const DEFAULT_AGGREGATE: &str = "avg";
 struct Listing<'a, T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     db: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    default: Option<&'a str>,
     result: Vec<T>,
+    result_type: &'static str,
+}
+
+/// An aggregate, and the unit of its results: `value` for that of the values, `count` for a number of them.
+#[derive(Serialize)]
+pub(super) struct AggregateKind {
+    name: &'static str,
+    unit: &'static str,
+}
+
+/// All that can be asked for.
+pub(super) fn aggregate_kinds() -> Vec<AggregateKind> {
+    let unit = |a: &dyn Aggregator| if a.is_count() { "count" } else { "value" };
+    registry().aggregators().iter().map(|a| AggregateKind { name: a.name(), unit: unit(*a) }).collect()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Aggregates {
+    default: &'static str,
+    kinds: Vec<AggregateKind>,
+    result: Vec<&'static str>,
     result_type: &'static str,
 }
 
 /// `GET /api/v1/aggregates`
 pub(super) fn aggregates(exchange: &Exchange) -> Result<Response, ApiError> {
-    let result: Vec<_> = registry().aggregators().iter().map(|a| a.name()).collect();
-    let default = Some(DEFAULT_AGGREGATE);
-    Ok(success(exchange, &Listing { db: None, default, result, result_type: "aggregates" }))
+    let result = registry().aggregators().iter().map(|a| a.name()).collect();
+    let (default, kinds) = (DEFAULT_AGGREGATE, aggregate_kinds());
+    Ok(success(exchange, &Aggregates { default, kinds, result, result_type: "aggregates" }))
 }
 
 /// `GET /api/v1/databases`, those that cannot be opened among them.
@@ -43,15 +64,15 @@ pub(super) fn databases(app: &App, exchange: &Exchange) -> Result<Response, ApiE
     let params = Params::of_query(exchange)?;
     let health = app.engine.health();
     let names = database_names(app, params.flag("include_internal")?, &health);
-    let (db, default, result_type) = (None, None, "databases");
+    let (db, result_type) = (None, "databases");
     if !params.flag("details")? {
-        return Ok(success(exchange, &Listing { db, default, result: names, result_type }));
+        return Ok(success(exchange, &Listing { db, result: names, result_type }));
     }
     let details = names.into_iter().map(|name| {
         let (state, reason) = state_of(app, &name, &health);
         Details { name, state, reason }
     });
-    Ok(success(exchange, &Listing { db, default, result: details.collect(), result_type }))
+    Ok(success(exchange, &Listing { db, result: details.collect(), result_type }))
 }
 
 /// What rollup jobs make of a metric.
@@ -117,10 +138,10 @@ pub(super) fn metrics(app: &App, exchange: &Exchange) -> Result<Response, ApiErr
     };
     let details = params.flag("details")? || lineage;
     let metrics = app.engine.metrics(database)?;
-    let (db, default, result_type) = (Some(database), None, "metrics");
+    let (db, result_type) = (Some(database), "metrics");
     if !details {
         let result = metrics.into_iter().map(|m| m.name).collect();
-        return Ok(success(exchange, &Listing::<String> { db, default, result, result_type }));
+        return Ok(success(exchange, &Listing::<String> { db, result, result_type }));
     }
     let mut lineages = Vec::new();
     if lineage {
@@ -137,5 +158,5 @@ pub(super) fn metrics(app: &App, exchange: &Exchange) -> Result<Response, ApiErr
             rollups: lineages.next().map(|lineage| Rollups::new(lineage, max_hops)),
         })
         .collect();
-    Ok(success(exchange, &Listing { db, default, result, result_type }))
+    Ok(success(exchange, &Listing { db, result, result_type }))
 }

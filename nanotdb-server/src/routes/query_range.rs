@@ -8,14 +8,14 @@ use crate::json_stream::{ChunkWriter, Gone, respond};
 use crate::matrix_text::{Ending, MatrixText};
 use crate::params::Params;
 use crate::respond::{ApiError, json};
-use crate::times::{duration_parameter, time_parameter, time_unit};
+use crate::times::{duration_parameter, step_parameter, time_parameter, time_unit};
 use http::StatusCode;
 use nanotdb_core::engine::{AggregateSink, MetricFiles, ScanSink, ScanSlice, Windows};
 use nanotdb_core::model::duration::format_duration;
 use nanotdb_core::model::{Timestamp, ValueType};
 use nanotdb_core::plugin::Aggregator;
 use nanotdb_core::plugin::registry::registry;
-use nanotdb_core::query::windows::aggregate_value;
+use nanotdb_core::query::aggregate_value;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -80,7 +80,7 @@ pub(super) async fn query_range(app: &Arc<App>, exchange: &Exchange) -> Result<R
 
 /// `step` alone, or `aggregate` and `window` together, or none of them.
 fn windows(params: &Params, max_series: u64) -> Result<Option<AskedWindows>, ApiError> {
-    let step = duration_parameter(params, "step")?;
+    let step = step_parameter(params, "step")?;
     let window = duration_parameter(params, "window")?;
     let names = params.get("aggregate");
     let (width, names) = match (step, window, names) {

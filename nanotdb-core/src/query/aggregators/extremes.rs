@@ -123,6 +123,13 @@ fn keep(kept: &mut Option<f64>, found: Option<f64>, better: impl Fn(f64, f64) ->
     }
 }
 
+/// The smallest and the largest value; infinities the other way round where there is none but NaN.
+pub(super) fn range_of(values: &[f64]) -> (f64, f64) {
+    let min = fold_lanes(values, f64::INFINITY, |a, b| if b < a { b } else { a });
+    let max = fold_lanes(values, f64::NEG_INFINITY, |a, b| if b > a { b } else { a });
+    (min, max)
+}
+
 fn smallest(values: &[f64]) -> Option<f64> {
     let found = fold_lanes(values, f64::INFINITY, |a, b| if b < a { b } else { a });
     resolve(values, found, f64::INFINITY)

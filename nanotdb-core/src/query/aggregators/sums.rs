@@ -1,6 +1,8 @@
 //! Sum, mean and count.
 
+use super::extremes::range_of;
 use crate::plugin::{AggregateState, Aggregator, BlockStatistics};
+use crate::query::present::mean;
 use std::any::Any;
 
 /// The sum of the values.
@@ -29,7 +31,7 @@ impl Aggregator for Sum {
     }
 
     fn state(&self) -> Box<dyn AggregateState> {
-        Box::new(SumState::new(Outcome::Sum))
+        Box::<SumState>::default()
     }
 }
 
@@ -47,7 +49,7 @@ impl Aggregator for Average {
     }
 
     fn state(&self) -> Box<dyn AggregateState> {
-        Box::new(SumState::new(Outcome::Mean))
+        Box::<MeanState>::default()
     }
 }
 
@@ -73,23 +75,13 @@ impl Aggregator for Count {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Sum,
-    Mean,
-}
-
+#[derive(Default)]
 struct SumState {
-    result: Outcome,
     sum: f64,
     count: u64,
 }
 
 impl SumState {
-    fn new(result: Outcome) -> Self {
-        Self { result, sum: 0.0, count: 0 }
-    }
-
     fn add(&mut self, sum: f64, count: u64) {
         // A state that saw nothing must not turn -0.0 into 0.0.
         self.sum = if self.count == 0 { sum } else { self.sum + sum };
@@ -113,7 +105,6 @@ impl AggregateState for SumState {
 
     fn merge(&mut self, later: Box<dyn AggregateState>) {
         if let Ok(later) = later.into_any().downcast::<Self>()
-            && later.result == self.result
             && later.count > 0
         {
             self.add(later.sum, later.count);
@@ -121,14 +112,67 @@ impl AggregateState for SumState {
     }
 
     fn finish(&mut self) -> Option<f64> {
-        (self.count > 0).then(|| match self.result {
-            Outcome::Sum => self.sum,
-            Outcome::Mean => self.sum / self.count as f64,
-        })
+        (self.count > 0).then_some(self.sum)
     }
 
     fn reset(&mut self) {
-        *self = Self::new(self.result);
+        *self = Self::default();
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+/// A sum, and the range that its mean must not leave.
+struct MeanState {
+    sum: SumState,
+    min: f64,
+    max: f64,
+}
+
+impl Default for MeanState {
+    fn default() -> Self {
+        Self { sum: SumState::default(), min: f64::INFINITY, max: f64::NEG_INFINITY }
+    }
+}
+
+impl MeanState {
+    fn reach(&mut self, min: f64, max: f64) {
+        self.min = if min < self.min { min } else { self.min };
+        self.max = if max > self.max { max } else { self.max };
+    }
+}
+
+impl AggregateState for MeanState {
+    fn push(&mut self, values: &[f64]) {
+        self.sum.push(values);
+        let (min, max) = range_of(values);
+        self.reach(min, max);
+    }
+
+    fn push_block(&mut self, block: &BlockStatistics) {
+        if block.count > 0 {
+            self.sum.push_block(block);
+            self.reach(block.min, block.max);
+        }
+    }
+
+    fn merge(&mut self, later: Box<dyn AggregateState>) {
+        if let Ok(later) = later.into_any().downcast::<Self>()
+            && later.sum.count > 0
+        {
+            self.sum.add(later.sum.sum, later.sum.count);
+            self.reach(later.min, later.max);
+        }
+    }
+
+    fn finish(&mut self) -> Option<f64> {
+        (self.sum.count > 0).then(|| mean(self.sum.sum, self.sum.count, self.min, self.max))
+    }
+
+    fn reset(&mut self) {
+        *self = Self::default();
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

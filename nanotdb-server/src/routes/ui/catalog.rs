@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::exchange::Exchange;
 use crate::params::Params;
 use crate::respond::{ApiError, blocking};
+use crate::routes::catalog::{AggregateKind, aggregate_kinds};
 use http::StatusCode;
 use nanotdb_core::engine::INTERNAL_DATABASE;
 use nanotdb_core::model::Sample;
@@ -174,6 +175,7 @@ struct Settings<'a> {
     api_base_url: &'a str,
     default_db: Option<&'a str>,
     read_only: bool,
+    aggregates: Vec<AggregateKind>,
 }
 
 impl<'a> Settings<'a> {
@@ -189,6 +191,7 @@ impl<'a> Settings<'a> {
             api_base_url: &web.api_base_url,
             default_db: web.default_db.as_deref(),
             read_only: web.read_only,
+            aggregates: aggregate_kinds(),
         }
     }
 }

@@ -10,6 +10,8 @@ export interface SettingsAnswer {
   api_base_url: string;
   default_db: string | null;
   read_only: boolean;
+  /** Those that can be asked for, and the unit of their results: that of the values, or a count. */
+  aggregates: { name: string; unit: "value" | "count" }[];
 }
 
 export interface BatchRange {

@@ -20,7 +20,7 @@ import { digitsOf } from "../series/stats";
 import { Chart, type ChartHandle, viewOf } from "./Chart";
 import { saveCsv, savePng, tableOfLines } from "./export";
 import type { Line, Thresholds } from "./model";
-import { COLUMNS, useMeasuredSeries } from "./use-measured-series";
+import { useMeasuredSeries } from "./use-measured-series";
 
 export interface LineSpec {
   db: string;
@@ -28,8 +28,9 @@ export interface LineSpec {
   label: string;
   display: Display;
   rate?: boolean;
-  /** avg, min and max are columns of every bucket; other names are asked for by name. */
+  /** One aggregate instead of the average and the band between minimum and maximum. */
   aggregate?: string;
+  /** Width of the windows; as many as there are pixels without. */
   windowMs?: number;
   thresholds?: Thresholds;
   bare?: boolean;
@@ -96,7 +97,6 @@ export function ChartPanel({ id, title, specs, span, style, class: extra, action
         series: states[i]?.series ?? null,
         display: spec.display,
         thresholds: spec.thresholds,
-        column: COLUMNS.includes(spec.aggregate ?? "") ? (spec.aggregate as Line["column"]) : undefined,
         bare: spec.bare,
         color: spec.color,
         rate: spec.rate,

@@ -27,7 +27,7 @@ export function Legend({ lines, hidden, cursor, live, onToggle, onIsolate }: Pro
     <ul class="legend" aria-label="Lines">
       {lines.map((line, i) => {
         const last = line.series?.last;
-        const value = cursor ? cursor[i] : last && last.v !== null && !isRate(line) ? shown(last.v, line.display) : lastShown(line);
+        const value = cursor ? cursor[i] : last && last.v !== null && !isComputed(line) ? shown(last.v, line.display) : lastShown(line);
         const old = last ? now.value - last.t : 0;
         // While the server is away nothing is current.
         const most = link.value.state === "away" ? AWAY_MS : staleAfter(line.series?.intervalMs ?? null);
@@ -63,13 +63,13 @@ export function Legend({ lines, hidden, cursor, live, onToggle, onIsolate }: Pro
   );
 }
 
-function isRate(line: Line): boolean {
-  return line.rate === true || line.display.perSecond === true || line.column !== undefined;
+/** Whether the line shows something else than the newest sample does. */
+function isComputed(line: Line): boolean {
+  return line.rate === true || line.display.perSecond === true || line.series?.aggregated === true;
 }
 
 function lastShown(line: Line): number | null {
-  const { series, column } = line;
-  const values = (column === "min" ? series?.min : column === "max" ? series?.max : null) ?? series?.v ?? [];
+  const values = line.series?.v ?? [];
   for (let i = values.length - 1; i >= 0; i--) {
     const value = values[i];
     if (value !== null) return shown(value, line.display);

@@ -15,8 +15,6 @@ export interface Line {
   display: Display;
   /** Of this line, in shown units. */
   thresholds?: Thresholds;
-  /** Which column stands for the line, where there are buckets. */
-  column?: "avg" | "min" | "max";
   /** Draw only the line, without the band between min and max. */
   bare?: boolean;
   color?: string;

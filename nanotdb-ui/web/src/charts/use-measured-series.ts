@@ -2,31 +2,18 @@
 import { type Signal, useSignal } from "@preact/signals";
 import type { RefObject } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import type { SeriesQuery, SeriesState } from "../state/feed";
+import type { SeriesState } from "../state/feed";
 import { useSeries } from "../state/use-series";
 import type { LineSpec } from "./ChartPanel";
-
-/** Aggregates that every bucket has as columns. */
-export const COLUMNS = ["avg", "min", "max"];
-
-type Span = { ms: number } | { from: number; to: number };
+import { queriesOf, type Stretch } from "./queries";
 
 /** Columns to ask for: one per pixel, in steps, so that a small change of the width asks for nothing. */
 function bucketsFor(width: number): number {
   return Math.min(2000, Math.max(400, Math.ceil(width / 200) * 200));
 }
 
-function queriesOf(specs: LineSpec[], span: Span, most: number): SeriesQuery[] {
-  const length = "ms" in span ? span.ms : span.to - span.from;
-  return specs.map(({ db, metric, rate, aggregate, windowMs, earlier }) => {
-    const folded = !aggregate || COLUMNS.includes(aggregate);
-    const buckets = folded && windowMs ? Math.max(1, Math.min(most, Math.ceil(length / windowMs))) : most;
-    return { db, metric, rate, ...(folded ? {} : { aggregate, windowMs }), span: { ...span, buckets, ...(earlier ? { back: earlier.back } : {}) } };
-  });
-}
-
 /** The series of `specs` in as many buckets as `ref` is wide; asked for anew when it becomes wider or narrower. */
-export function useMeasuredSeries(ref: RefObject<HTMLElement | null>, specs: LineSpec[], span: Span): Signal<SeriesState>[] {
+export function useMeasuredSeries(ref: RefObject<HTMLElement | null>, specs: LineSpec[], span: Stretch): Signal<SeriesState>[] {
   // How often the number of buckets changed after the first measure, which happens before anything is asked for and needs no
   // drawing anew. In a dialog that is not open yet there is no width at that time.
   const changes = useSignal(0);

@@ -66,7 +66,7 @@ export class ChartView {
   /** Whether `lines` fit the series that this view was made with; a new view is needed otherwise. */
   static shape(lines: Line[]): string {
     return lines
-      .map((l) => [l.id, l.label, axisKey(l.display), l.series?.min && !l.bare ? 1 : 0, drawn(l) ? 1 : 0, l.color, l.column].join("\u0001"))
+      .map((l) => [l.id, l.label, axisKey(l.display), l.series?.min && !l.bare ? 1 : 0, drawn(l) ? 1 : 0, l.color].join("\u0001"))
       .join("\u0002");
   }
 
@@ -151,7 +151,7 @@ export class ChartView {
     aligned.columns.forEach(({ v, min, max }, k) => {
       const line = this.lines[k];
       this.columns.push(columns.length);
-      columns.push((line.column === "min" ? min : line.column === "max" ? max : v) ?? v);
+      columns.push(v);
       if (min && max && !line.bare) columns.push(max, min);
     });
     return columns as uPlot.AlignedData;

@@ -1,4 +1,5 @@
 /** What a metric measures, guessed from its name, and how its values are shown. */
+import { settings } from "../state/server-settings";
 import { inGroups, prefixed, significant } from "./number";
 import { type Fixed, type Prefixed, scaledSi, SENSORS, UNITS, WATTS_PER_KWH_A_SECOND } from "./sensors";
 
@@ -27,6 +28,11 @@ export interface UnitStyle {
 export const WRITTEN: UnitStyle = { bytes: "binary", temperature: "celsius", raw: false };
 
 export const PLAIN: Display = { quantity: "plain", factor: 1, offset: 0, unit: "" };
+
+/** Unit of an aggregate's results: that of the values, or a count. */
+function unitOf(aggregate: string): "value" | "count" {
+  return settings.aggregates.find(({ name }) => name === aggregate)?.unit ?? "value";
+}
 
 const RULES: [RegExp, Quantity, number][] = [
   // Those of drip, in its units.
@@ -65,11 +71,12 @@ const ROLLUP = /\.(avg|mean|min|max|median|first|last|p\d+|trimmed_avg)$/;
 /** Whether the name is that of a count that only grows, so that its rate is what people want to see. */
 export function looksLikeCounter(metric: string): boolean {
   const name = metric.replace(ROLLUP, "");
-  return COUNTER.test(name) && !/(procs|inodes)_total|(mem|swap|bytes)[._]?total$/.test(name);
+  return COUNTER.test(name) && !/(procs|inodes)_total|(mem|swap)[._]?total$|(^|\.)bytes_?total$/.test(name);
 }
 
-/** How values of `metric` are shown. */
-export function displayOf(metric: string, rate: boolean, style: UnitStyle): Display {
+/** How values of `metric` are shown, or of one of its aggregates: a number of samples is no temperature. */
+export function displayOf(metric: string, rate: boolean, style: UnitStyle, aggregate?: string): Display {
+  if (aggregate !== undefined && unitOf(aggregate) === "count") return PLAIN;
   if (style.raw || metric.endsWith(".count")) return { ...PLAIN, perSecond: rate };
   const name = metric.toLowerCase().replace(ROLLUP, "");
   if (rate && TICKS.test(name)) return share(0.01);

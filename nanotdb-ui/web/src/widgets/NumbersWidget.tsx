@@ -4,12 +4,12 @@ import { Age } from "../components/Age";
 import { Badge } from "../components/Badge";
 import { NOTHING_CHOSEN, Panel, type PanelStatus } from "../components/Panel";
 import { now } from "../state/clock";
-import type { SeriesQuery, SeriesState } from "../state/feed";
+import type { SeriesState } from "../state/feed";
 import { unitStyle } from "../state/prefs";
 import { useSeries } from "../state/use-series";
 import { formatShown, shown } from "../scale/units";
 import { staleAfter } from "../series/stale";
-import { seriesDisplay, sourceOf, thresholdsOf } from "./config";
+import { numberQuery, seriesDisplay, sourceOf, thresholdsOf } from "./config";
 import type { WidgetProps } from "./Widget";
 
 function status(states: SeriesState[]): PanelStatus {
@@ -22,12 +22,7 @@ export function NumbersWidget({ id, widget, defaultDb, actions, class: extra }: 
     const source = sourceOf(series, defaultDb);
     return source ? [{ series, source }] : [];
   });
-  // A rate needs a stretch of samples, not the last one alone.
-  const queries: SeriesQuery[] = list.map(({ series, source }) => ({
-    ...source,
-    rate: series.rate,
-    span: series.rate ? { ms: 300_000, buckets: 100 } : null,
-  }));
+  const queries = list.map(({ series, source }) => numberQuery(widget, series, source));
   const states = useSeries(() => queries, JSON.stringify(queries)).map((state) => state.value);
   return (
     <Panel id={id} title={widget.title ?? id} status={list.length === 0 ? NOTHING_CHOSEN : status(states)} actions={actions} class={`numbers-panel ${extra ?? ""}`}>
@@ -36,7 +31,8 @@ export function NumbersWidget({ id, widget, defaultDb, actions, class: extra }: 
           const state = states[i];
           const last = state?.series?.last ?? null;
           const display = seriesDisplay(widget, series, unitStyle.value);
-          const stored = series.rate ? (state?.series?.v.findLast((v) => v !== null) ?? null) : (last?.v ?? null);
+          const computed = series.rate || series.aggregate;
+          const stored = computed ? (state?.series?.v.findLast((v) => v !== null) ?? null) : (last?.v ?? null);
           const value = stored === null ? null : shown(stored, display);
           const level = levelOf(value, thresholdsOf(widget, series, unitStyle.value));
           const old = last !== null && now.value - last.t > staleAfter(state?.series?.intervalMs ?? null);

@@ -1,6 +1,7 @@
 /** dashboard.json as the pages read it. Fields that are not named here are kept when it is saved. */
 import type { Thresholds } from "../charts/model";
 import { type Display, displayOf, shown, stored, type UnitStyle, WRITTEN } from "../scale/units";
+import type { SeriesQuery } from "../state/feed";
 import { parseDuration } from "../time/duration";
 
 export interface Transform {
@@ -68,10 +69,27 @@ export function windowOf(widget: WidgetConfig, series: WidgetSeries): number | u
   return (text && parseDuration(text)) || undefined;
 }
 
+/** Wider than any stretch of time: all of a range is one window. */
+const ONE_WINDOW_MS = 9.2e12;
+
+/**
+ * What the number of a series is asked for with: its newest sample, or, with an aggregate, that of the last `window` (without one,
+ * of the widget's lookback).
+ */
+export function numberQuery(widget: WidgetConfig, series: WidgetSeries, source: { db: string; metric: string }): SeriesQuery {
+  const { rate, aggregate } = series;
+  if (aggregate) {
+    const ms = windowOf(widget, series) ?? lookbackOf(widget);
+    return { ...source, rate, aggregate, windowMs: ONE_WINDOW_MS, span: { ms, buckets: 1 } };
+  }
+  // A rate needs a stretch of samples, not the last one alone.
+  return { ...source, rate, span: rate ? { ms: 300_000, buckets: 100 } : null };
+}
+
 /** How values of a series are shown: by its transform, else by its name. */
 export function seriesDisplay(widget: WidgetConfig, series: WidgetSeries, style: UnitStyle): Display {
   const transform = series.transform ?? widget.transform;
-  if (!transform) return displayOf(series.metric ?? series.query ?? "", series.rate ?? false, style);
+  if (!transform) return displayOf(series.metric ?? series.query ?? "", series.rate ?? false, style, widget.type === "aggregate_band" ? undefined : series.aggregate);
   const { factor = 1, offset = 0, unit = "", decimals } = transform;
   const perSecond = series.rate ?? false;
   // A rate is shown with "/s" after its unit, which may say so itself.

@@ -3,12 +3,13 @@ import { readFileSync } from "node:fs";
 import { addGroup, addWidget, moveGroup, moveWidget, newWidgetId, removeGroup, removeWidget, setWidget } from "../../src/editor/edits";
 import { begin, change, redo, undo } from "../../src/editor/history";
 import { describe as words, errorsAt, errorsUnder, lineOf, parsePointer, pointerOf } from "../../src/editor/pointer";
-import { type DashboardConfig, layoutOf, lookbackOf, seriesDisplay, sourceOf, thresholdsOf, windowOf } from "../../src/widgets/config";
+import { type DashboardConfig, layoutOf, lookbackOf, numberQuery, seriesDisplay, sourceOf, thresholdsOf, windowOf } from "../../src/widgets/config";
+import { queriesOf } from "../../src/charts/queries";
 import { groupOf, pageOf } from "../../src/state/pages";
 import { buildRequest, curlOf, missing, quoted } from "../../src/tester/command";
 import { bars } from "../../src/engine/timeline";
 import { levelOf } from "../../src/charts/model";
-import { formatShown } from "../../src/scale/units";
+import { formatShown, PLAIN } from "../../src/scale/units";
 import { pinched } from "../../src/charts/gestures";
 import type { Endpoint } from "../../src/api/types";
 
@@ -123,6 +124,33 @@ describe("dashboard.json", () => {
     expect(levelOf(0.4, { direction: "below", warning: 1, critical: 0.5 })).toBe("critical");
     expect(levelOf(2, { direction: "below", warning: 1, critical: 0.5 })).toBe("ok");
     expect(levelOf(null, { direction: "above", warning: 1 })).toBe("ok");
+  });
+});
+
+describe("aggregates and windows of widgets", () => {
+  const source = { db: "home", metric: "room.1.temp" };
+  const series = { metric: "room.1.temp", aggregate: "count", window: "1d" };
+
+  test("a number is that of the last window", () => {
+    expect(numberQuery({ type: "number" }, series, source)).toEqual({ ...source, aggregate: "count", windowMs: 9.2e12, span: { ms: 86_400_000, buckets: 1 } });
+    const lookback = numberQuery({ type: "numbers", lookback: "6h" }, { metric: "room.1.temp", aggregate: "max" }, source);
+    expect(lookback).toMatchObject({ aggregate: "max", span: { ms: 21_600_000 } });
+    expect(numberQuery({ type: "number" }, { metric: "room.1.temp" }, source).span).toBe(null);
+  });
+
+  test("a line of an aggregate is asked for by its name and window, whichever it is", () => {
+    for (const aggregate of ["avg", "min", "max", "p95"]) {
+      const spec = { ...source, label: "a", display: PLAIN, aggregate, windowMs: 86_400_000 };
+      expect(queriesOf([spec], { ms: 20 * 86_400_000 }, 1200)[0]).toMatchObject({ aggregate, windowMs: 86_400_000, span: { buckets: 1200 } });
+    }
+    const band = queriesOf([{ ...source, label: "a", display: PLAIN, windowMs: 86_400_000 }], { from: 0, to: 86_400_000 }, 800)[0];
+    expect(band).toMatchObject({ aggregate: undefined, windowMs: 86_400_000 });
+  });
+
+  test("a count carries no unit of the values", () => {
+    const style = { bytes: "binary", temperature: "celsius", raw: false } as const;
+    expect(seriesDisplay({ type: "line_chart" }, series, style).unit).toBe("");
+    expect(seriesDisplay({ type: "line_chart" }, { ...series, aggregate: "max" }, style).unit).toBe("°C");
   });
 });
 

@@ -70,9 +70,20 @@ describe("units by names", () => {
     for (const name of ["cpu.user", "net.eth0.rx_bytes", "disk.sda.reads", "io.pgpgin", "http_requests_total", "psi.cpu.full_total_us"]) {
       expect(looksLikeCounter(name), name).toBe(true);
     }
-    for (const name of ["cpu.busy_pct", "mem.total", "sys.procs_total", "diskfs.root.bytes_total", "proc.drip.rss_bytes", "mem.swaptotal", "diskfs.root.inodes_total"]) {
+    // Byte counters as Prometheus names them are counters; only a name that says nothing but the bytes' total is a size.
+    for (const name of ["net.rx_bytes_total", "node_network_receive_bytes_total", "http.response_size_bytes_total", "requests_total"]) {
+      expect(looksLikeCounter(name), name).toBe(true);
+    }
+    for (const name of ["bytes_total", "disk.bytestotal", "cpu.busy_pct", "mem.total", "sys.procs_total", "diskfs.root.bytes_total", "proc.drip.rss_bytes", "mem.swaptotal", "diskfs.root.inodes_total"]) {
       expect(looksLikeCounter(name), name).toBe(false);
     }
+  });
+
+  test("an aggregate that counts has no unit of the values", () => {
+    const display = (aggregate?: string) => formatShown(8640, displayOf("room.1.temp", false, STYLE, aggregate), STYLE);
+    expect(display("count")).toBe("8640");
+    expect(display("max")).toBe("8640 °C");
+    expect(axisKey(displayOf("room.1.temp", false, STYLE, "count"))).not.toBe(axisKey(displayOf("room.1.temp", false, STYLE)));
   });
 
   test("what shares an axis", () => {

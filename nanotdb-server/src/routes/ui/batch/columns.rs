@@ -1,6 +1,7 @@
 //! Columns of buckets.
 
 use nanotdb_core::model::Timestamp;
+use nanotdb_core::query::present::mean;
 
 /// Dense buckets of one series: `[t0 + k * step, t0 + (k + 1) * step)`.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,12 +78,9 @@ impl Columns {
 
     /// Buckets with their numbers: count, min, average, max; `None` for an empty one.
     pub(super) fn rows(&self) -> impl Iterator<Item = Option<(u64, f64, f64, f64)>> + '_ {
-        self.count
-            .iter()
-            .zip(&self.min)
-            .zip(&self.sum)
-            .zip(&self.max)
-            .map(|(((count, min), sum), max)| (*count > 0).then(|| (*count, *min, *sum / *count as f64, *max)))
+        self.count.iter().zip(&self.min).zip(&self.sum).zip(&self.max).map(|(((count, min), sum), max)| {
+            (*count > 0).then(|| (*count, *min, mean(*sum, *count, *min, *max), *max))
+        })
     }
 }
 

@@ -91,7 +91,8 @@ impl Job<'_> {
     fn turn(&self, series: &[Wanted]) -> usize {
         let mut cells = 0usize;
         let cost = |wanted: &Wanted| {
-            wanted.reading.range.and_then(|at| self.batch.ranges.get(at)).map_or(1, |range| range.buckets + 2)
+            let range = wanted.reading.range.and_then(|at| self.batch.ranges.get(at));
+            range.map_or(1, |range| wanted.reading.window.map_or(range.buckets, |width| range.buckets_of(width)) + 2)
         };
         let fits = series.iter().take_while(|wanted| {
             cells = cells.saturating_add(cost(wanted));

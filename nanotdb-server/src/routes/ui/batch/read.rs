@@ -8,7 +8,7 @@ use nanotdb_core::engine::{AggregateSink, MetricFiles, ScanReport, ScanSink, Sca
 use nanotdb_core::model::{Timestamp, Value, ValueType, Values};
 use nanotdb_core::plugin::Aggregator;
 use nanotdb_core::plugin::registry::registry;
-use nanotdb_core::query::windows::Windower;
+use nanotdb_core::query::{Windower, aggregate_value};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -71,9 +71,11 @@ pub(super) fn read_group(
         return metrics.iter().map(|_| Ok((Content::Last, Vec::new()))).collect();
     };
     let group = Group { app, database, range, metrics, deadline };
+    let width = reading.window.unwrap_or(range.step);
     let read = match (reading.rate, reading.aggregate) {
-        (true, aggregate) => group.rates(aggregate),
-        (false, Some((aggregator, width))) => group.windows(aggregator, width),
+        (true, aggregate) => group.rates(aggregate, width, reading.window.is_some()),
+        (false, Some(aggregator)) => group.windows(aggregator, width),
+        (false, None) if reading.window.is_some() => group.only_buckets(width),
         (false, None) => group.plain(),
     };
     match read {
@@ -112,12 +114,6 @@ impl Group<'_> {
     /// Most samples that are given as they are.
     fn most_raw(&self) -> usize {
         self.range.buckets.max(2)
-    }
-
-    /// Most buckets of this width that the range touches.
-    fn most_buckets(&self, step: i64) -> usize {
-        let last = Columns::new(self.range.from, step).at(self.range.to);
-        last.saturating_add(1)
     }
 
     fn in_time(&self) -> ControlFlow<()> {
@@ -187,58 +183,71 @@ impl Group<'_> {
         if which.is_empty() {
             return Ok(());
         }
-        let aggregators = ["count", "min", "sum", "max"].map(|name| registry().aggregator(name));
-        let [count, min, sum, max] = aggregators;
-        let aggregators = [count?, min?, sum?, max?];
-        let Range { from, step, .. } = self.range;
-        let mut sink = BucketSink {
-            group: self,
-            most: self.most_buckets(step),
-            columns: vec![Columns::new(from, step); which.len()],
-        };
-        let report = self.aggregate(&self.names(which), step, &aggregators, &mut sink)?;
-        let columns = sink.columns;
-        self.check_time()?;
+        let (columns, warnings) = self.columns(which, self.range.step)?;
         for (at, columns) in which.iter().zip(columns) {
             if columns.samples() <= self.most_raw() as u64 {
                 few.push(*at);
             } else if let Some(slot) = found.get_mut(*at) {
-                *slot = Some((Content::Buckets(columns), report.warnings.clone()));
+                *slot = Some((Content::Buckets(columns), warnings.clone()));
             }
         }
         Ok(())
+    }
+
+    /// Buckets of a given width, however few samples there are.
+    fn only_buckets(&self, width: i64) -> Result<Contents, Stop> {
+        let all: Vec<usize> = (0..self.metrics.len()).collect();
+        let (columns, warnings) = self.columns(&all, width)?;
+        Ok(columns.into_iter().map(|columns| (Content::Buckets(columns), warnings.clone())).collect())
+    }
+
+    fn columns(&self, which: &[usize], width: i64) -> Result<(Vec<Columns>, Vec<String>), Stop> {
+        let aggregators = ["count", "min", "sum", "max"].map(|name| registry().aggregator(name));
+        let [count, min, sum, max] = aggregators;
+        let aggregators = [count?, min?, sum?, max?];
+        let most = self.range.buckets_of(width);
+        let columns = vec![Columns::new(self.range.from, width); which.len()];
+        let mut sink = BucketSink { group: self, most, columns };
+        let report = self.aggregate(&self.names(which), width, &aggregators, &mut sink)?;
+        let columns = sink.columns;
+        self.check_time()?;
+        Ok((columns, report.warnings))
     }
 
     /// One aggregate per window.
     fn windows(&self, aggregator: &'static dyn Aggregator, width: i64) -> Result<Contents, Stop> {
         let all: Vec<usize> = (0..self.metrics.len()).collect();
         let place = Columns::new(self.range.from, width);
-        let most = self.most_buckets(width);
+        let most = self.range.buckets_of(width);
         let values = vec![Vec::new(); self.metrics.len()];
         let mut sink = WindowSink { group: self, place: &place, most, values };
         let report = self.aggregate(&self.names(&all), width, &[aggregator], &mut sink)?;
         let values = sink.values;
         self.check_time()?;
         let typed = |(values, (_, known)): (Vec<Option<f64>>, &(&Wanted, Known))| {
-            let typed = |value: f64| shown(aggregator, known.value_type, value);
+            let typed = |value: f64| aggregate_value(aggregator, known.value_type, value);
             let values = values.into_iter().map(|value| value.map(typed)).collect();
             (Content::Windows { t0: place.t0, step: width, values }, report.warnings.clone())
         };
         Ok(values.into_iter().zip(self.metrics).map(typed).collect())
     }
 
-    /// Increases a second: as samples, buckets or aggregates.
-    fn rates(&self, aggregate: Option<(&'static dyn Aggregator, i64)>) -> Result<Contents, Stop> {
+    /// Increases a second: as samples where buckets need not be and there are few, as buckets or as aggregates.
+    fn rates(
+        &self,
+        aggregate: Option<&'static dyn Aggregator>,
+        width: i64,
+        in_buckets: bool,
+    ) -> Result<Contents, Stop> {
         let all: Vec<usize> = (0..self.metrics.len()).collect();
-        let step = aggregate.map_or(self.range.step, |(_, width)| width);
         let rates = all.iter().map(|_| Rate {
             before: None,
-            samples: Some((Vec::new(), Vec::new())),
-            columns: Columns::new(self.range.from, step),
-            windower: aggregate.map(|(aggregator, width)| Windower::new(width, self.range.to, &[aggregator])),
+            samples: (!in_buckets).then(|| (Vec::new(), Vec::new())),
+            columns: Columns::new(self.range.from, width),
+            windower: aggregate.map(|aggregator| Windower::new(width, self.range.to, &[aggregator])),
             windows: Vec::new(),
         });
-        let mut sink = RateSink { group: self, most: self.most_buckets(step), rates: rates.collect() };
+        let mut sink = RateSink { group: self, most: self.range.buckets_of(width), rates: rates.collect() };
         let report = self.scan(&self.names(&all), &mut sink)?;
         let RateSink { most, rates, .. } = sink;
         self.check_time()?;
@@ -274,16 +283,6 @@ impl Group<'_> {
         let Range { from, to, .. } = self.range;
         let windows = Windows { width, aggregators };
         self.app.engine.aggregate(self.database, metrics, from, to, windows, MetricFiles::Preferred, sink)
-    }
-}
-
-/// An aggregate as it is shown: what picks a value has its type, the others are floats.
-fn shown(aggregator: &dyn Aggregator, value_type: ValueType, value: f64) -> Value {
-    let picks = matches!(aggregator.name(), "min" | "max");
-    if aggregator.is_count() || picks && value_type.is_integer() {
-        Value::Int64(value as i64)
-    } else {
-        nanotdb_core::query::windows::aggregate_value(aggregator, value_type, value)
     }
 }
 

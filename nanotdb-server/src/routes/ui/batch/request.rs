@@ -1,5 +1,6 @@
 //! What a batch asks for, checked.
 
+use super::columns::Columns;
 use super::steps::step_for;
 use crate::respond::ApiError;
 use http::StatusCode;
@@ -63,6 +64,20 @@ pub(super) struct Range {
     pub(super) step: i64,
 }
 
+impl Range {
+    /// The width of windows: as asked for, or the smallest multiple of it that does not make too many of them.
+    fn windows_of(&self, asked: i64) -> i64 {
+        let most = i64::from(MOST_BUCKETS) * 4;
+        let count = self.to.saturating_sub(self.from) / asked.max(1);
+        asked.max(1).saturating_mul(count / most + 1)
+    }
+
+    /// Most buckets of this width that the range touches.
+    pub(super) fn buckets_of(&self, width: i64) -> usize {
+        Columns::new(self.from, width).at(self.to).saturating_add(1)
+    }
+}
+
 /// How a series is to be read.
 #[derive(Clone, Copy)]
 pub(super) struct Reading {
@@ -70,14 +85,16 @@ pub(super) struct Reading {
     pub(super) range: Option<usize>,
     /// Increases a second instead of values.
     pub(super) rate: bool,
-    /// An aggregate, and the width of its windows in nanoseconds.
-    pub(super) aggregate: Option<(&'static dyn Aggregator, i64)>,
+    /// An aggregate instead of minimum, average and maximum.
+    pub(super) aggregate: Option<&'static dyn Aggregator>,
+    /// Width of buckets and windows in nanoseconds; where none is asked for, that of the range's.
+    pub(super) window: Option<i64>,
 }
 
 impl PartialEq for Reading {
     fn eq(&self, other: &Self) -> bool {
         let key = |reading: &Self| {
-            (reading.range, reading.rate, reading.aggregate.map(|(aggregator, window)| (aggregator.name(), window)))
+            (reading.range, reading.rate, reading.aggregate.map(|aggregator| aggregator.name()), reading.window)
         };
         key(self) == key(other)
     }
@@ -166,19 +183,19 @@ impl SeriesText {
             },
         };
         let window = match self.window_ms {
-            None => 0,
-            Some(_) if self.aggregate.is_none() => return fail("window_ms", "goes with aggregate"),
-            Some(millis) if (1.0..=MOST_MILLIS).contains(&millis) => (millis * 1e3).round() as i64 * 1_000,
+            None => None,
+            Some(millis) if (1.0..=MOST_MILLIS).contains(&millis) => Some((millis * 1e3).round() as i64 * 1_000),
             Some(millis) => return fail("window_ms", &format!("{millis}; give milliseconds, 1 or more")),
         };
         let aggregate = match &self.aggregate {
             None => None,
             Some(name) => match registry().aggregator(name) {
-                Ok(aggregator) => Some((aggregator, window.max(range.map_or(1, |(_, range)| range.step)))),
+                Ok(aggregator) => Some(aggregator),
                 Err(error) => return fail("aggregate", &error.to_string()),
             },
         };
-        let reading = Reading { range: range.map(|(at, _)| at), rate: self.rate, aggregate };
+        let window = range.and_then(|(_, range)| Some(range.windows_of(window?)));
+        let reading = Reading { range: range.map(|(at, _)| at), rate: self.rate, aggregate, window };
         Ok(Wanted { database: self.db, metric: self.metric, reading })
     }
 }
@@ -203,9 +220,19 @@ mod tests {
         assert_eq!(batch.ranges, [Range { from: 0, to: 3_599_999_999_999, buckets: 600, step: 10_000_000_000 }]);
         let ranges: Vec<_> = batch.series.iter().map(|s| s.reading.range).collect();
         assert_eq!(ranges, [Some(0), None, Some(0)]);
-        let (aggregator, window) = batch.series[2].reading.aggregate.unwrap();
-        assert_eq!((aggregator.name(), window), ("p95", 60_000_000_000));
+        let reading = batch.series[2].reading;
+        assert_eq!((reading.aggregate.unwrap().name(), reading.window), ("p95", Some(60_000_000_000)));
         assert!(batch.series[2].reading.rate);
+    }
+
+    #[test]
+    fn windows_are_as_wide_as_asked_for_unless_they_are_too_many() {
+        let day = 86_400_000_000_000;
+        let range = Range { from: 0, to: 20 * day - 1, buckets: 1_200, step: 1_800_000_000_000 };
+        assert_eq!((range.windows_of(day), range.buckets_of(day)), (day, 20));
+        let second = 1_000_000_000;
+        let wide = range.windows_of(second);
+        assert!(wide % second == 0 && range.buckets_of(wide) <= 16_384 && wide < 120 * second, "{wide}");
     }
 
     #[test]
@@ -218,7 +245,7 @@ mod tests {
             (series(&[r#"{"db":"a","metric":"m"}"#; 4].join(",")), "limits.max_series_per_query = 3"),
             (series(r#"{"db":"","metric":"m"}"#), "series[0].db"),
             (series(r#"{"db":"a","metric":"m","range":1}"#), "series[0].range: 1 is not one of the 1"),
-            (series(r#"{"db":"a","metric":"m","window_ms":5}"#), "series[0].window_ms: goes with aggregate"),
+            (series(r#"{"db":"a","metric":"m","window_ms":-5}"#), "series[0].window_ms: -5"),
             (series(r#"{"db":"a","metric":"m","aggregate":"avg","window_ms":0}"#), "series[0].window_ms: 0"),
             (series(r#"{"db":"a","metric":"m","aggregate":"nope"}"#), "nope"),
             (r#"{"ranges":[{"start_ms":5,"end_ms":5,"buckets":1}],"series":[]}"#.into(), "series: 0"),

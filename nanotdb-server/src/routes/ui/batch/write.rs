@@ -5,6 +5,8 @@ use super::columns::Columns;
 use super::read::{Content, Known};
 use crate::respond::write_json_string;
 use nanotdb_core::model::{Sample, Timestamp, Value, ValueType};
+use nanotdb_core::query::aggregate_value;
+use nanotdb_core::query::aggregators::Average;
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Arc;
@@ -26,7 +28,7 @@ pub(super) struct Head<'a> {
     pub(super) last: Option<Sample>,
     /// What could not be read.
     pub(super) warnings: &'a [String],
-    /// Whether values are computed, so that seven digits are enough.
+    /// Whether values are rates, of which seven digits are enough.
     pub(super) rounded: bool,
 }
 
@@ -162,13 +164,10 @@ fn place(kind: &str, t0: Timestamp, step: i64, out: &mut Vec<u8>) {
 
 fn buckets(columns: &Columns, value_type: ValueType, rounded: bool, out: &mut Vec<u8>) {
     place("buckets", columns.t0, columns.step, out);
-    // They were computed in f64, which holds what the metric's own type held.
-    let exact = |value: f64, out: &mut Vec<u8>| match value_type {
-        _ if rounded => write_rounded(value, out),
-        _ if value.is_nan() => out.extend_from_slice(b"null"),
-        ValueType::Int32 | ValueType::Int64 => write_value(Value::Int64(value as i64), out),
-        ValueType::Float32 => write_value(Value::Float32(value as f32), out),
-        ValueType::Float64 => write_value(Value::Float64(value), out),
+    // All three by one rule, so that the average lies between the other two.
+    let shown = |value: f64, out: &mut Vec<u8>| match rounded {
+        true => write_rounded(value, out),
+        false => write_value(aggregate_value(&Average, value_type, value), out),
     };
     let rows: Vec<_> = columns.rows().collect();
     let count = |row: &Option<(u64, f64, f64, f64)>, out: &mut Vec<u8>| {
@@ -177,17 +176,17 @@ fn buckets(columns: &Columns, value_type: ValueType, rounded: bool, out: &mut Ve
     out.extend_from_slice(br#","n":"#);
     list(&rows, count, out);
     type Row = (u64, f64, f64, f64);
-    let column = |name: &str, pick: &dyn Fn(Row) -> f64, write: &dyn Fn(f64, &mut Vec<u8>), out: &mut Vec<u8>| {
+    let column = |name: &str, pick: fn(Row) -> f64, out: &mut Vec<u8>| {
         let _ = write!(out, r#","{name}":"#);
         let one = |row: &Option<Row>, out: &mut Vec<u8>| match row {
             None => out.extend_from_slice(b"null"),
-            Some(row) => write(pick(*row), out),
+            Some(row) => shown(pick(*row), out),
         };
         list(&rows, one, out);
     };
-    column("min", &|(_, min, ..)| min, &exact, out);
-    column("avg", &|(_, _, avg, _)| avg, &write_rounded, out);
-    column("max", &|(.., max)| max, &exact, out);
+    column("min", |(_, min, ..)| min, out);
+    column("avg", |(_, _, avg, _)| avg, out);
+    column("max", |(.., max)| max, out);
     out.push(b'}');
 }
 

@@ -1,0 +1,259 @@
+//! One question has one answer, through whichever door it is asked: the library, query_range (plain and compressed), the batch of the
+//! web interface, the command line.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use common::Server;
+use nanotdb_core::config::EngineConfig;
+use nanotdb_core::engine::{Engine, MetricFiles, Windows};
+use nanotdb_core::model::ValueType;
+use nanotdb_core::plugin::registry::registry;
+use nanotdb_core::query::aggregate_value;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::process::Command;
+use {nanotdb_codecs as _, nanotdb_ingest as _, nanotdb_partitioners as _};
+
+/// 2024-05-06T00:00:00Z
+const T0_MS: i64 = 1_714_953_600_000;
+const MILLI: i64 = 1_000_000;
+const NAMES: [&str; 7] = ["avg", "count", "max", "median", "min", "p95", "sum"];
+
+/// Rows by the end of their window: the text of each aggregate.
+type Rows = Vec<(i64, Vec<String>)>;
+
+/// The command line, in a process of its own: this test's program, which is told to be one.
+#[test]
+fn as_nanocli() {
+    let Ok(arguments) = std::env::var("TEST_AS_NANOCLI") else { return };
+    let arguments: Vec<String> = serde_json::from_str(&arguments).unwrap();
+    println!("\n--- output ---");
+    let code = nanotdb_cli::run_with(arguments);
+    assert_eq!(code, std::process::ExitCode::SUCCESS);
+    std::process::exit(0);
+}
+
+fn nanocli(arguments: &[&str]) -> String {
+    let mut all = vec!["nanocli"];
+    all.extend(arguments);
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["as_nanocli", "--exact", "--nocapture", "--test-threads=1"])
+        .env("TEST_AS_NANOCLI", json!(all).to_string())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {text} {}", String::from_utf8_lossy(&output.stderr));
+    text.split_once("--- output ---\n").unwrap().1.to_owned()
+}
+
+/// One metric: how its values are written, and the samples.
+#[derive(Debug, Clone)]
+struct Metric {
+    value_type: ValueType,
+    /// Milliseconds after the one before, and the value's text.
+    samples: Vec<(i64, String)>,
+}
+
+fn metric() -> impl Strategy<Value = Metric> {
+    let bases = prop_oneof![Just(0.1f64), Just(21.3), Just(123_456_789.0), Just(16_777_215.0), -1e6..1e6f64];
+    let samples = prop::collection::vec((1i64..400, 0u16..5), 1..120);
+    (0usize..4, bases, samples).prop_map(|(at, base, samples)| {
+        let value_type = [ValueType::Int32, ValueType::Int64, ValueType::Float32, ValueType::Float64][at];
+        let text = |step: u16| match value_type {
+            ValueType::Int32 => format!("{}i", base as i64 + i64::from(step)),
+            ValueType::Int64 => format!("{}i", (base as i64 + i64::from(step)) * 10_000_000),
+            ValueType::Float32 => format!("{:?}", base as f32 + f32::from(step) * 0.1),
+            ValueType::Float64 => format!("{:?}", base + f64::from(step) * 1e-9),
+        };
+        Metric { value_type, samples: samples.into_iter().map(|(after, step)| (after, text(step))).collect() }
+    })
+}
+
+fn by_library(root: &std::path::Path, metric: &str, (from, to): (i64, i64), width: i64) -> Rows {
+    let engine = Engine::open_read_only(root, EngineConfig::default()).unwrap();
+    let aggregators: Vec<_> = NAMES.iter().map(|name| registry().aggregator(name).unwrap()).collect();
+    let value_type = engine.metric("demo", metric).unwrap().unwrap().value_type;
+    let mut rows = Rows::new();
+    let mut take = |_: usize, end: i64, row: &[Option<f64>]| {
+        let shown = aggregators.iter().zip(row).map(|(a, v)| aggregate_value(*a, value_type, v.unwrap()).to_string());
+        rows.push((end, shown.collect()));
+        ControlFlow::Continue(())
+    };
+    let windows = Windows { width, aggregators: &aggregators };
+    engine.aggregate("demo", &[metric], from, to, windows, MetricFiles::Preferred, &mut take).unwrap();
+    rows
+}
+
+fn by_query_range(server: &Server, metric: &str, (from, to): (i64, i64), width_ms: i64, gzip: bool) -> Rows {
+    let names = NAMES.join(",");
+    let path = format!(
+        "/api/v1/query_range?query=demo/{metric}&start={from}&end={to}&timestamp_unit=ns&aggregate={names}&window={width_ms}ms"
+    );
+    let headers: &[(&str, &str)] = if gzip { &[("Accept-Encoding", "gzip")] } else { &[] };
+    let answer = server.connect().send("GET", &path, headers, b"");
+    assert_eq!(answer.status, 200);
+    let mut text = answer.body;
+    if answer.headers.iter().any(|(name, value)| name == "content-encoding" && value == "gzip") {
+        let mut plain = Vec::new();
+        flate2::read::GzDecoder::new(text.as_slice()).read_to_end(&mut plain).unwrap();
+        text = plain;
+    }
+    let document: Value = serde_json::from_slice(&text).unwrap();
+    let mut rows = Rows::new();
+    for series in document["data"]["result"].as_array().unwrap() {
+        for (at, row) in series["values"].as_array().unwrap().iter().enumerate() {
+            // Windows end at whole milliseconds here, which a float of seconds holds.
+            let end = (row[0].as_f64().unwrap() * 1e3).round() as i64 * MILLI;
+            if rows.len() <= at {
+                rows.push((end, Vec::new()));
+            }
+            assert_eq!(rows[at].0, end);
+            rows[at].1.push(row[1].as_str().unwrap().to_owned());
+        }
+    }
+    rows
+}
+
+fn by_command_line(root: &std::path::Path, metric: &str, (from, to): (i64, i64), width_ms: i64) -> Rows {
+    let (pattern, names, window) = (format!("^{metric}$"), NAMES.join(","), format!("{width_ms}ms"));
+    let (start, end) = (from.to_string(), to.to_string());
+    let text = nanocli(&[
+        "query",
+        "--root",
+        root.to_str().unwrap(),
+        "--db",
+        "demo",
+        "--metric",
+        &pattern,
+        "--start",
+        &start,
+        "--end",
+        &end,
+        "--aggregate",
+        &names,
+        "--window",
+        &window,
+        "--format",
+        "csv",
+    ]);
+    let mut lines = text.lines();
+    assert_eq!(lines.next().unwrap(), format!("metric,time,timestamp_ns,{names}"));
+    let rows = lines.map(|line| {
+        let mut fields = line.split(',').skip(2);
+        (fields.next().unwrap().parse().unwrap(), fields.map(str::to_owned).collect())
+    });
+    rows.collect()
+}
+
+/// The batch: one series for each aggregate, and one with all three columns.
+fn by_batch(server: &Server, metric: &str, (from, to): (i64, i64), width_ms: i64) -> (Rows, Rows) {
+    let mut series: Vec<Value> = NAMES
+        .iter()
+        .map(|name| json!({"db": "demo", "metric": metric, "aggregate": name, "window_ms": width_ms}))
+        .collect();
+    series.push(json!({"db": "demo", "metric": metric, "window_ms": width_ms}));
+    let range = json!({"start_ms": from / MILLI, "end_ms": to / MILLI + 1, "buckets": 600});
+    let body = json!({"ranges": [range], "series": series}).to_string();
+    let answer =
+        server.connect().send("POST", "/api/v1/ui/batch", &[("Content-Type", "application/json")], body.as_bytes());
+    let document = answer.json();
+    let series = document["series"].as_array().unwrap();
+    let rows = |columns: Vec<&Vec<Value>>, of: &Value| -> Rows {
+        assert_eq!(of["step_ms"], width_ms, "{of}");
+        let end = |at: usize| ((of["t0"].as_i64().unwrap() + (at as i64 + 1) * width_ms) * MILLI).min(to);
+        let filled = (0..columns[0].len()).filter(|at| !columns[0][*at].is_null());
+        filled.map(|at| (end(at), columns.iter().map(|column| column[at].to_string()).collect())).collect()
+    };
+    let column = |of: &'_ Value, name: &str| of[name].as_array().unwrap_or_else(|| panic!("{name} of {of}")).clone();
+    let single: Vec<Vec<Value>> = series[..NAMES.len()].iter().map(|one| column(one, "v")).collect();
+    let buckets = &series[NAMES.len()];
+    let three: Vec<Vec<Value>> = ["min", "avg", "max"].iter().map(|name| column(buckets, name)).collect();
+    (rows(single.iter().collect(), &series[0]), rows(three.iter().collect(), buckets))
+}
+
+/// The same numbers, whatever zeros stand behind the point.
+fn numbers(rows: &Rows) -> Vec<(i64, Vec<f64>)> {
+    rows.iter().map(|(end, texts)| (*end, texts.iter().map(|text| text.parse().unwrap()).collect())).collect()
+}
+
+#[test]
+fn every_door_gives_the_same_rows() {
+    let server = Server::start();
+    let root = server.dir.path();
+    let mut made = 0;
+    let mut runner = TestRunner::new(Config { cases: 12, failure_persistence: None, ..Config::default() });
+    let cases = (prop::collection::vec(metric(), 2), 20i64..5_000);
+    let outcome = runner.run(&cases, |(metrics, width_ms)| {
+        for metric in metrics {
+            made += 1;
+            let name = format!("m{made}");
+            let mut at = T0_MS + 137;
+            let mut lines = match metric.value_type {
+                ValueType::Float64 => format!("# type demo/{name} float64\n"),
+                _ => String::new(),
+            };
+            for (after, value) in &metric.samples {
+                at += after;
+                lines.push_str(&format!("demo/{name} {value} {}\n", at * MILLI));
+            }
+            let answer = server.post("/api/v1/import", lines.as_bytes());
+            prop_assert_eq!(answer.status, 200, "{}", answer.text());
+            let range = ((T0_MS + 200) * MILLI, at * MILLI);
+            if range.0 > range.1 {
+                continue;
+            }
+            let library = by_library(root, &name, range, width_ms * MILLI);
+            for gzip in [false, true] {
+                prop_assert_eq!(&by_query_range(&server, &name, range, width_ms, gzip), &library);
+            }
+            prop_assert_eq!(&by_command_line(root, &name, range, width_ms), &library);
+            let (single, columns) = by_batch(&server, &name, range, width_ms);
+            prop_assert_eq!(numbers(&single), numbers(&library));
+            let at = |name: &str| NAMES.iter().position(|n| *n == name).unwrap();
+            let three = |(end, row): &(i64, Vec<f64>)| (*end, ["min", "avg", "max"].map(|name| row[at(name)]).to_vec());
+            prop_assert_eq!(&numbers(&columns), &numbers(&library).iter().map(three).collect::<Vec<_>>());
+            for (end, row) in numbers(&columns) {
+                prop_assert!(row[0] <= row[1] && row[1] <= row[2], "{end}: {row:?}");
+            }
+        }
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+/// Expected values are worked out by hand.
+#[test]
+fn digits_of_averages() {
+    let server = Server::start();
+    let mut lines = String::new();
+    for i in 0..100 {
+        let at = (T0_MS + i * 1_000) * MILLI;
+        lines.push_str(&format!("demo/big 123456789i {at}\ndemo/temp 21.3 {at}\n"));
+    }
+    assert_eq!(server.post("/api/v1/import", lines.as_bytes()).status, 200);
+    let range = json!({"start_ms": T0_MS, "end_ms": T0_MS + 100_000, "buckets": 2});
+    let body =
+        json!({"ranges": [range], "series": [{"db": "demo", "metric": "big"}, {"db": "demo", "metric": "temp"}]});
+    let headers = [("Content-Type", "application/json")];
+    let answer = server.connect().send("POST", "/api/v1/ui/batch", &headers, body.to_string().as_bytes()).json();
+    for (at, expected) in [(0, json!([123_456_789, 123_456_789])), (1, json!([21.3, 21.3]))] {
+        for column in ["min", "avg", "max"] {
+            assert_eq!(answer["series"][at][column], expected, "{column}");
+        }
+    }
+    // A bare step is seconds, as clients of Prometheus send it.
+    let path = |step: &str| {
+        format!("/api/v1/query_range?query=demo/temp&start={}&end={}&step={step}", T0_MS / 1_000, T0_MS / 1_000 + 99)
+    };
+    let expected = server.get(&path("30s"));
+    assert_eq!(expected.json()["data"]["result"][0]["values"][0][1], "21.3");
+    assert_eq!(server.get(&path("30")).text(), expected.text());
+    assert_eq!(server.get(&path("30.0")).text(), expected.text());
+    for wrong in ["0", "-5", "1e400", "nan"] {
+        assert_eq!(server.get(&path(wrong)).status, 400, "{wrong}");
+    }
+}
