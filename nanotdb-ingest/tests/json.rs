@@ -44,6 +44,14 @@ fn malformed_documents_are_told_what_is_expected() {
         ("{\"lines\":5}", "\"lines\" is a number"),
         ("{\"lines\":null}", "\"lines\" is null"),
         ("{\"lines\":[\"a/b 1\",2]}", "element 2 of \"lines\" is a number"),
+        ("{\"lines\":[\"a/b 1\",]}", "not a JSON document"),
+        ("{\"lines\":\"\",}", "not a JSON document"),
+        ("{\"lines\":\"\",\"lines\":[]}", "two \"lines\""),
+        ("{\"x\":01,\"lines\":\"\"}", "not a JSON document"),
+        ("{\"x\":nil,\"lines\":\"\"}", "not a JSON document"),
+        ("{\"x\":[1}],\"lines\":\"\"}", "not a JSON document"),
+        ("{\"lines\":\"\\ud83d\"}", "surrogate"),
+        ("{\"lines\":\"a\nb\"}", "control character"),
     ] {
         let error = parse(&JsonLines, document.as_bytes()).unwrap_err().to_string();
         assert!(error.contains(found) && error.contains(r#"{"lines":"#), "{document:?}: {error}");
@@ -80,7 +88,69 @@ fn the_registry_knows_all_formats_by_name_and_media_type() {
     }
 }
 
+/// Documents of any JSON library, as another one reads them.
+fn any_json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i8>().prop_map(Into::into),
+        "\\PC{0,8}".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(4, 20, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            prop::collection::vec(("[a-z\"\\\\]{0,5}", inner), 0..4)
+                .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// What the text of the lines is, by another JSON library.
+fn lines_of(document: &[u8]) -> Option<String> {
+    match serde_json::from_slice::<serde_json::Value>(document).ok()?.get("lines")? {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Array(lines) => {
+            let lines = lines.iter().map(|line| Some(line.as_str()?.strip_suffix('\n').unwrap_or(line.as_str()?)));
+            Some(lines.collect::<Option<Vec<_>>>()?.join("\n"))
+        }
+        _ => None,
+    }
+}
+
 proptest! {
+    #[test]
+    fn documents_are_read_as_another_library_reads_them(
+        members in prop::collection::vec(("[a-z\"]{0,6}", any_json()), 0..4),
+        lines in prop::collection::vec("([a-c]/[a-zé😀\"\\\\\t]{1,4} [0-9]{1,4}){0,1}\n?", 0..5),
+        array in any::<bool>(),
+        escaped in any::<bool>(),
+        damage in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        sizes in prop::collection::vec(1_usize..30, 1..20),
+    ) {
+        let mut object: serde_json::Map<_, _> = members.into_iter().filter(|(key, _)| key != "lines").collect();
+        let value = if array { serde_json::json!(lines) } else { serde_json::json!(lines.concat()) };
+        object.insert("lines".into(), value);
+        let mut text = serde_json::to_string(&object).unwrap();
+        if escaped {
+            let escape = |c: char| match c.is_ascii() {
+                true => c.to_string(),
+                false => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+            };
+            text = text.chars().map(escape).collect();
+        }
+        let mut bytes = text.into_bytes();
+        if let Some((at, byte)) = damage {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let found = parse_in_pieces(&JsonLines, &IngestOptions::default(), &bytes, sizes.iter().copied().cycle());
+        match lines_of(&bytes) {
+            Some(lines) => prop_assert_eq!(found.unwrap().0, parse(&LineProtocol, lines.as_bytes()).unwrap()),
+            // Two members of one name are one too many here.
+            None => prop_assert!(found.is_err()),
+        }
+    }
+
     #[test]
     fn pieces_do_not_matter(lines in "([a-c]/[a-z] [0-9]{1,4}\\PC{0,3}\n){0,6}", cut in 0_usize..200, sizes in prop::collection::vec(1_usize..30, 1..20)) {
         let mut text = serde_json::json!({ "lines": lines }).to_string().into_bytes();
