@@ -5,6 +5,7 @@ use crate::connections::Connections;
 use crate::files::most_connections;
 use crate::hosts::Hosts;
 use crate::limits::RequestLimit;
+use crate::memory::Memory;
 use crate::rejections::Rejections;
 use crate::request_body::Pace;
 use crate::routes::import::BufferPool;
@@ -31,6 +32,8 @@ pub(crate) struct App {
     pub(crate) requests: RequestLimit,
     /// Open connections.
     pub(crate) connections: Arc<Connections>,
+    /// What they may take together.
+    pub(crate) memory: Arc<Memory>,
     /// Reused buffers of imports.
     pub(crate) buffers: BufferPool,
     /// The newest requests with refused lines.
@@ -56,6 +59,7 @@ impl App {
     pub(crate) fn new(engine: Engine, clock: Arc<dyn Clock>, listen: &str) -> Self {
         let limits = engine.config().limits.clone();
         let requests = RequestLimit::new(limits.max_concurrent_requests);
+        let memory = Memory::new(limits.max_request_memory);
         let telemetry = Arc::new(Telemetry::new(requests.clone()));
         engine.add_stats_source(telemetry.clone());
         engine.add_stats_source(Arc::new(Process::new(clock.clone())));
@@ -64,7 +68,8 @@ impl App {
             connections: Connections::new(requests.clone(), most, limits.max_connections_per_address),
             hosts: Hosts::new(&engine.config().access.hosts, listen),
             requests,
-            buffers: BufferPool::default(),
+            buffers: BufferPool::of(memory.limit()),
+            memory,
             rejections: Rejections::default(),
             telemetry,
             started: clock.now(),

@@ -15,6 +15,8 @@ use zstd::stream::raw::{Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
 /// Compressed bytes given to the gzip decoder at once: deflate expands to 1,032 times its size at most, so that
 /// this bounds what one step can produce (2 MiB).
 const GZIP_STEP: usize = 2 << 10;
+/// What comes of a step without the next one being smaller.
+const GZIP_OUTPUT: usize = 256 << 10;
 /// Decoded bytes handed on at once by the zstd decoder.
 const ZSTD_STEP: usize = 128 << 10;
 /// 8 MiB, what RFC 8878 asks of every decoder; a frame that needs a larger window is refused instead of allocated.
@@ -136,7 +138,7 @@ pub(crate) async fn read_small(exchange: &Exchange, most: usize) -> Result<Vec<u
 
 enum Coding {
     Identity,
-    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
+    Gzip { decoder: Box<MultiGzDecoder<Vec<u8>>>, step: usize },
     Zstd { decoder: ZstdDecoder<'static>, output: Vec<u8>, complete: bool },
 }
 
@@ -153,7 +155,7 @@ impl Decoder {
         let name = encoding.map_or("", |v| v.to_str().unwrap_or("?")).trim().to_ascii_lowercase();
         let coding = match name.as_str() {
             "" | "identity" => Coding::Identity,
-            "gzip" | "x-gzip" => Coding::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
+            "gzip" | "x-gzip" => Coding::Gzip { decoder: Box::new(MultiGzDecoder::new(Vec::new())), step: GZIP_STEP },
             "zstd" => {
                 let mut decoder = ZstdDecoder::new().map_err(|e| damaged("zstd", &e))?;
                 let window = zstd::stream::raw::DParameter::WindowLogMax(ZSTD_WINDOW_LOG);
@@ -178,57 +180,63 @@ impl Decoder {
         matches!(self.coding, Coding::Identity)
     }
 
-    /// Decodes `input` and hands the result on in pieces of bounded size.
-    pub(crate) fn decode(
-        &mut self,
-        input: &[u8],
-        sink: &mut dyn FnMut(&[u8]) -> Result<(), ApiError>,
-    ) -> Result<(), ApiError> {
+    /// Bytes that decoding takes beside what it decodes.
+    pub(crate) fn memory(&self) -> u64 {
+        match self.coding {
+            Coding::Identity => 0,
+            Coding::Gzip { .. } => 64 << 10,
+            Coding::Zstd { .. } => (1 << ZSTD_WINDOW_LOG) + 2 * ZSTD_STEP as u64,
+        }
+    }
+
+    /// Decodes some of `input`, which it takes off its front, into a piece of bounded size. `None` when all of it is decoded.
+    pub(crate) fn step<'a, 'p: 'a>(&'a mut self, input: &mut &'p [u8]) -> Result<Option<&'a [u8]>, ApiError> {
         let Self { coding, decoded, limit } = self;
-        let mut pass = |bytes: &[u8]| {
-            *decoded = decoded.saturating_add(bytes.len() as u64);
-            if *decoded > *limit {
-                return Err(over_decoded(*limit));
-            }
-            if bytes.is_empty() { Ok(()) } else { sink(bytes) }
-        };
-        match coding {
-            Coding::Identity => pass(input),
-            Coding::Gzip(decoder) => {
-                for step in input.chunks(GZIP_STEP) {
-                    decoder.write_all(step).map_err(|e| damaged("gzip", &e))?;
-                    pass(decoder.get_ref())?;
-                    decoder.get_mut().clear();
+        let whole: &'p [u8] = input;
+        let is_identity = matches!(coding, Coding::Identity);
+        let piece: &'a [u8] = match coding {
+            Coding::Identity => std::mem::take(input),
+            Coding::Gzip { decoder, step } => {
+                decoder.get_mut().clear();
+                let Some((some, rest)) = whole.split_at_checked((*step).min(whole.len())) else { return Ok(None) };
+                if some.is_empty() {
+                    return Ok(None);
                 }
-                Ok(())
+                *input = rest;
+                decoder.write_all(some).map_err(|e| damaged("gzip", &e))?;
+                let produced = decoder.get_ref().len();
+                // What expands far is given in smaller bits, so that no step takes long.
+                *step = if produced > GZIP_OUTPUT { (*step / 2).max(64) } else { (*step * 2).min(GZIP_STEP) };
+                decoder.get_ref()
             }
             Coding::Zstd { decoder, output, complete } => {
-                let mut input = InBuffer::around(input);
-                loop {
-                    output.clear();
-                    let room = output.capacity();
-                    let mut target = OutBuffer::around(&mut *output);
-                    let before = input.pos();
-                    let hint = decoder.run(&mut input, &mut target).map_err(|e| damaged("zstd", &e))?;
-                    let produced = target.pos();
-                    if produced > 0 || input.pos() > before {
-                        *complete = hint == 0;
-                    }
-                    pass(output)?;
-                    let all_read = input.pos() >= input.src.len();
-                    if all_read && produced < room {
-                        return Ok(());
-                    }
+                output.clear();
+                let mut buffer = InBuffer::around(whole);
+                let mut target = OutBuffer::around(&mut *output);
+                let hint = decoder.run(&mut buffer, &mut target).map_err(|e| damaged("zstd", &e))?;
+                let (used, produced) = (buffer.pos(), target.pos());
+                *input = whole.get(used..).unwrap_or_default();
+                if used == 0 && produced == 0 {
+                    return Ok(None);
                 }
+                *complete = hint == 0;
+                output
             }
+        };
+        *decoded = decoded.saturating_add(piece.len() as u64);
+        if *decoded > *limit {
+            return Err(over_decoded(*limit));
         }
+        // Nothing may come of some input: it is in the decoder.
+        Ok((!is_identity || !piece.is_empty()).then_some(piece))
     }
 
     /// Checks that the compressed stream is complete, and hands on what is left.
     pub(crate) fn finish(&mut self, sink: &mut dyn FnMut(&[u8]) -> Result<(), ApiError>) -> Result<(), ApiError> {
         match &mut self.coding {
             Coding::Identity => Ok(()),
-            Coding::Gzip(decoder) => {
+            Coding::Gzip { decoder, .. } => {
+                decoder.get_mut().clear();
                 decoder.try_finish().map_err(|e| damaged("gzip", &e))?;
                 let rest = std::mem::take(decoder.get_mut());
                 self.decoded = self.decoded.saturating_add(rest.len() as u64);
@@ -270,7 +278,10 @@ mod tests {
             Ok(())
         };
         for piece in input.chunks(step) {
-            decoder.decode(piece, &mut sink)?;
+            let mut piece = piece;
+            while let Some(decoded) = decoder.step(&mut piece)? {
+                sink(decoded)?;
+            }
         }
         decoder.finish(&mut sink)?;
         assert!(largest <= 4 << 20, "a piece of {largest} bytes");

@@ -29,6 +29,7 @@ mod json_stream;
 mod limits;
 mod logging;
 mod matrix_text;
+mod memory;
 mod params;
 mod rejections;
 mod request_body;

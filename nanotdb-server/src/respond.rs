@@ -6,6 +6,7 @@ use flate2::{Compression, write::GzEncoder};
 use http::header::{ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, VARY};
 use http::{HeaderValue, StatusCode};
 use nanotdb_core::Error;
+use nanotdb_core::query::aggregate::MAX_REQUEST_MEMORY;
 use serde::Serialize;
 use std::io::Write;
 use warp::reply::Response;
@@ -100,6 +101,7 @@ impl ApiError {
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let status = match &error {
+            Error::Limit { key, .. } if *key == MAX_REQUEST_MEMORY => StatusCode::SERVICE_UNAVAILABLE,
             Error::BadInput(_) | Error::Limit { .. } => StatusCode::BAD_REQUEST,
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Busy(_) => StatusCode::CONFLICT,

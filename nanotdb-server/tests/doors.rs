@@ -12,6 +12,8 @@ use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::query::aggregate_value;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::ops::ControlFlow;
@@ -160,19 +162,33 @@ fn by_batch(server: &Server, metric: &str, (from, to): (i64, i64), width_ms: i64
     let body = json!({"ranges": [range], "series": series}).to_string();
     let answer =
         server.connect().send("POST", "/api/v1/ui/batch", &[("Content-Type", "application/json")], body.as_bytes());
-    let document = answer.json();
-    let series = document["series"].as_array().unwrap();
-    let rows = |columns: Vec<&Vec<Value>>, of: &Value| -> Rows {
-        assert_eq!(of["step_ms"], width_ms, "{of}");
-        let end = |at: usize| ((of["t0"].as_i64().unwrap() + (at as i64 + 1) * width_ms) * MILLI).min(to);
-        let filled = (0..columns[0].len()).filter(|at| !columns[0][*at].is_null());
-        filled.map(|at| (end(at), columns.iter().map(|column| column[at].to_string()).collect())).collect()
+    let document: Document = serde_json::from_slice(&answer.body).unwrap();
+    let rows = |columns: &[&Vec<Box<RawValue>>], of: &Columns| -> Rows {
+        assert_eq!(of.step_ms, width_ms);
+        let end = |at: usize| ((of.t0 + (at as i64 + 1) * width_ms) * MILLI).min(to);
+        let filled = (0..columns[0].len()).filter(|at| columns[0][*at].get() != "null");
+        filled.map(|at| (end(at), columns.iter().map(|column| column[at].get().to_owned()).collect())).collect()
     };
-    let column = |of: &'_ Value, name: &str| of[name].as_array().unwrap_or_else(|| panic!("{name} of {of}")).clone();
-    let single: Vec<Vec<Value>> = series[..NAMES.len()].iter().map(|one| column(one, "v")).collect();
-    let buckets = &series[NAMES.len()];
-    let three: Vec<Vec<Value>> = ["min", "avg", "max"].iter().map(|name| column(buckets, name)).collect();
-    (rows(single.iter().collect(), &series[0]), rows(three.iter().collect(), buckets))
+    let (buckets, single) = document.series.split_last().unwrap();
+    let of_each: Vec<_> = single.iter().map(|one| one.v.as_ref().unwrap()).collect();
+    let three = [&buckets.min, &buckets.avg, &buckets.max].map(|column| column.as_ref().unwrap());
+    (rows(&of_each, &single[0]), rows(&three, buckets))
+}
+
+/// A batch answer, with its numbers as they stand: a JSON library may read them a little differently.
+#[derive(Deserialize)]
+struct Document {
+    series: Vec<Columns>,
+}
+
+#[derive(Deserialize)]
+struct Columns {
+    t0: i64,
+    step_ms: i64,
+    v: Option<Vec<Box<RawValue>>>,
+    min: Option<Vec<Box<RawValue>>>,
+    avg: Option<Vec<Box<RawValue>>>,
+    max: Option<Vec<Box<RawValue>>>,
 }
 
 /// The same numbers, whatever zeros stand behind the point.
@@ -184,13 +200,13 @@ fn numbers(rows: &Rows) -> Vec<(i64, Vec<f64>)> {
 fn every_door_gives_the_same_rows() {
     let server = Server::start();
     let root = server.dir.path();
-    let mut made = 0;
+    let made = std::cell::Cell::new(0);
     let mut runner = TestRunner::new(Config { cases: 12, failure_persistence: None, ..Config::default() });
     let cases = (prop::collection::vec(metric(), 2), 20i64..5_000);
     let outcome = runner.run(&cases, |(metrics, width_ms)| {
         for metric in metrics {
-            made += 1;
-            let name = format!("m{made}");
+            made.set(made.get() + 1);
+            let name = format!("m{}", made.get());
             let mut at = T0_MS + 137;
             let mut lines = match metric.value_type {
                 ValueType::Float64 => format!("# type demo/{name} float64\n"),

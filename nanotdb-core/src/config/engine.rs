@@ -101,6 +101,8 @@ pub struct LimitsSection {
     pub max_points_per_query: u64,
     /// Most series that one query may return.
     pub max_series_per_query: u64,
+    /// Most bytes that all requests in flight may take together; zero means a quarter of the memory that the server may use.
+    pub max_request_memory: u64,
     /// Longest run time of one query.
     pub max_query_time: Duration,
     /// Most requests worked on at once; more are refused (429, writes 503).
@@ -308,6 +310,7 @@ impl Default for EngineConfig {
                 max_line_bytes: 65_536,
                 max_points_per_query: 20_000_000,
                 max_series_per_query: 1_000,
+                max_request_memory: 0,
                 max_query_time: Duration::from_secs(60),
                 max_concurrent_requests: 256,
                 max_connections: 1_024,

@@ -138,6 +138,7 @@ fn read_limits(section: Section<'_>, config: &mut EngineConfig) {
     section.size("max_line_bytes", &mut limits.max_line_bytes, 1);
     section.integer("max_points_per_query", &mut limits.max_points_per_query, ANY);
     section.integer("max_series_per_query", &mut limits.max_series_per_query, ANY);
+    section.size("max_request_memory", &mut limits.max_request_memory, 0);
     section.duration("max_query_time", &mut limits.max_query_time, ABOVE_ZERO);
     section.integer("max_concurrent_requests", &mut limits.max_concurrent_requests, ANY);
     section.integer("max_connections", &mut limits.max_connections, ANY);

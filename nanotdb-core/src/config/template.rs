@@ -154,6 +154,8 @@ fn limits(w: &mut String, config: &EngineConfig) {
     key(w, "Longest line of a request or an imported file.", "max_line_bytes", size(limits.max_line_bytes));
     key(w, "Most points that one query may return.", "max_points_per_query", count(limits.max_points_per_query));
     key(w, "Most series that one query may return.", "max_series_per_query", count(limits.max_series_per_query));
+    let note = "Most bytes of all requests in flight; 0 is a quarter of the memory that the server may use.";
+    key(w, note, "max_request_memory", size(limits.max_request_memory));
     key(w, "Longest run time of one query.", "max_query_time", duration(limits.max_query_time));
     let note = "Most requests worked on at once; more are refused (429, writes 503).";
     key(w, note, "max_concurrent_requests", count(limits.max_concurrent_requests));

@@ -1,5 +1,6 @@
 //! Functions over the values of a time window.
 
+use super::window_values::WindowValues;
 use std::any::Any;
 
 /// What a block's index knows of its values, all computed in f64 over finite values in time order.
@@ -43,6 +44,18 @@ pub trait Aggregator: Send + Sync + 'static {
     /// Whether the result of integers is an integer whatever they are (count).
     fn is_count(&self) -> bool {
         false
+    }
+
+    /// Whether [`Aggregator::of_values`] computes it. All aggregates of a window that say so share one copy of its values, and have no
+    /// states of their own.
+    fn shares_values(&self) -> bool {
+        false
+    }
+
+    /// The result from all values of a window, in whatever order they are; `None` when there are none. Must agree with what a state gives.
+    fn of_values(&self, values: &mut WindowValues) -> Option<f64> {
+        let _ = values;
+        None
     }
 
     /// An empty state.

@@ -11,6 +11,7 @@ pub mod ingest;
 pub mod listing;
 pub mod partitioner;
 pub mod registry;
+pub mod window_values;
 
 pub use aggregator::{AggregateState, Aggregator, AggregatorPlugin, BlockStatistics};
 pub use codec::{Codec, CodecError, CodecPlugin, FIRST_FREE_CODEC, Values, ValuesMut};
@@ -21,6 +22,7 @@ pub use ingest::{
 };
 pub use partitioner::{FIRST_FREE_KIND, Partition, Partitioner, PartitionerPlugin, part_name};
 pub use registry::Registry;
+pub use window_values::{ValueMemory, WindowValues};
 
 #[doc(hidden)]
 pub use inventory;

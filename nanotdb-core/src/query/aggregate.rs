@@ -4,11 +4,12 @@ use super::parallel::{Consumer, Proceed, in_order};
 use super::pieces::{Grain, Piece, cut};
 use super::scan::{MetricFiles, PieceScan, ScanBlock, ScanReport, ScanSink, ScanSlice};
 use super::windows::Windower;
-use crate::Result;
 use crate::database::Database;
 use crate::model::{MetricId, Timestamp};
-use crate::plugin::Aggregator;
+use crate::plugin::{Aggregator, ValueMemory};
+use crate::{Error, Result};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// What is computed of each metric.
 #[derive(Clone, Copy)]
@@ -28,7 +29,16 @@ pub trait AggregateSink {
     fn proceed(&mut self) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
+
+    /// Who decides on the memory of windows whose values are needed all at once (percentiles). Where it has none left the aggregation
+    /// ends in [`Error::Limit`], in the name of [`MAX_REQUEST_MEMORY`].
+    fn memory(&self) -> Option<Arc<dyn ValueMemory>> {
+        None
+    }
 }
+
+/// The key that limits the memory of requests.
+pub const MAX_REQUEST_MEMORY: &str = "limits.max_request_memory";
 
 impl<F: FnMut(usize, Timestamp, &[Option<f64>]) -> ControlFlow<()>> AggregateSink for F {
     fn row(&mut self, metric: usize, end: Timestamp, row: &[Option<f64>]) -> ControlFlow<()> {
@@ -55,6 +65,7 @@ pub fn aggregate(
     let wanted = snapshot.metrics.clone();
     let scan = PieceScan { database, metrics: &wanted, metric_files };
     let mut report = ScanReport::default();
+    let memory = sink.memory();
     // Windows begin and end in the same piece, so that results are the same however the range is cut.
     let grain = Grain { width: windows.width, most: usize::MAX };
     let per_window = metrics.len().saturating_mul(windows.aggregators.len()).max(1) as i64;
@@ -63,7 +74,7 @@ pub fn aggregate(
         pieces = vec![Piece { range: (from, to), partitions: snapshot.partitions }];
     }
     if let [piece] = pieces.as_mut_slice() {
-        let mut aggregation = Aggregation::new(wanted.len(), end, windows, sink);
+        let mut aggregation = Aggregation::new(wanted.len(), end, windows, memory, sink);
         let partitions = std::mem::take(&mut piece.partitions);
         let _ = scan.partitions(piece.range, partitions, &mut report, &mut aggregation)?;
         aggregation.finish();
@@ -73,7 +84,7 @@ pub fn aggregate(
         let mut report = ScanReport::default();
         let mut results = Collector { results: Results::default(), proceed };
         if let Some(piece) = pieces.get(at) {
-            let mut aggregation = Aggregation::new(wanted.len(), end, windows, &mut results);
+            let mut aggregation = Aggregation::new(wanted.len(), end, windows, memory.clone(), &mut results);
             let _ = scan.partitions(piece.range, piece.partitions.clone(), &mut report, &mut aggregation)?;
             aggregation.finish();
         }
@@ -135,20 +146,27 @@ impl Consumer<Result<(Results, ScanReport)>> for ResultConsumer<'_> {
 /// A sink that aggregates. Rows of one metric come in time order; metrics alternate.
 struct Aggregation<'s> {
     windowers: Vec<Windower>,
+    memory: Option<Arc<dyn ValueMemory>>,
     sink: &'s mut dyn AggregateSink,
     stopped: bool,
 }
 
 impl<'s> Aggregation<'s> {
     /// For `metrics` metrics, with windows that end at `end` or before.
-    fn new(metrics: usize, end: Timestamp, windows: Windows<'_>, sink: &'s mut dyn AggregateSink) -> Self {
-        let windower = |_| Windower::new(windows.width, end, windows.aggregators);
-        Self { windowers: (0..metrics).map(windower).collect(), sink, stopped: false }
+    fn new(
+        metrics: usize,
+        end: Timestamp,
+        windows: Windows<'_>,
+        memory: Option<Arc<dyn ValueMemory>>,
+        sink: &'s mut dyn AggregateSink,
+    ) -> Self {
+        let windower = |_| Windower::within(windows.width, end, windows.aggregators, memory.clone());
+        Self { windowers: (0..metrics).map(windower).collect(), memory, sink, stopped: false }
     }
 
     /// Gives the last window of each metric, unless the sink ended the scan.
     fn finish(self) {
-        let Self { windowers, sink, stopped } = self;
+        let Self { windowers, sink, stopped, .. } = self;
         for (metric, mut windower) in windowers.into_iter().enumerate() {
             if stopped || windower.finish(&mut |end, row| sink.row(metric, end, row)).is_break() {
                 break;
@@ -162,11 +180,22 @@ impl<'s> Aggregation<'s> {
     }
 }
 
+/// The values of a window take more memory than there is.
+#[cold]
+pub fn no_memory(memory: Option<&dyn ValueMemory>) -> Error {
+    let limit = memory.map_or(0, ValueMemory::limit);
+    let detail = "the values of a window take more bytes than requests have left: ask for smaller windows, fewer series or again later";
+    Error::Limit { key: MAX_REQUEST_MEMORY, limit, detail: detail.to_owned() }
+}
+
 impl ScanSink for Aggregation<'_> {
     fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>> {
         let Self { windowers, sink, .. } = self;
         let Some(windower) = windowers.get_mut(slice.metric) else { return Ok(ControlFlow::Continue(())) };
         let flow = windower.push(&slice, &mut |end, row| sink.row(slice.metric, end, row));
+        if windower.is_refused() {
+            return Err(no_memory(self.memory.as_deref()));
+        }
         Ok(self.note(flow))
     }
 

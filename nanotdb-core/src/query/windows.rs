@@ -2,8 +2,10 @@
 
 use super::scan::{ScanBlock, ScanSlice};
 use crate::model::{Timestamp, Values};
-use crate::plugin::{AggregateState, Aggregator};
+use crate::plugin::{AggregateState, Aggregator, ValueMemory, WindowValues};
+use std::cell::RefCell;
 use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 /// Values converted at once: small enough to stay in the first-level cache while every aggregate reads them.
 const STEP: usize = 2_048;
@@ -19,27 +21,62 @@ pub type WindowCallback<'c> = dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlo
 pub struct Windower {
     width: i64,
     to: Timestamp,
-    states: Vec<Box<dyn AggregateState>>,
+    results: Vec<Computed>,
+    /// What those that share them are computed of.
+    values: Option<WindowValues>,
+    /// There was no memory for the values.
+    refused: bool,
     /// Whether every aggregate can take a block by its statistics.
     by_statistics: bool,
     /// End of the window that has samples.
     open: Option<Timestamp>,
-    scratch: Vec<f64>,
     row: Vec<Option<f64>>,
+}
+
+/// How an aggregate of a window is computed.
+enum Computed {
+    ByState(Box<dyn AggregateState>),
+    OfValues(&'static dyn Aggregator),
+}
+
+thread_local! {
+    /// Values on their way to the aggregates: there is one window at a time, and may be thousands of series.
+    static SCRATCH: RefCell<Vec<f64>> = RefCell::new(Vec::with_capacity(STEP));
 }
 
 impl Windower {
     /// Windows of `width` nanoseconds (at least 1) up to and including `to`.
     pub fn new(width: i64, to: Timestamp, aggregators: &[&'static dyn Aggregator]) -> Self {
+        Self::within(width, to, aggregators, None)
+    }
+
+    /// The same, with `memory` deciding on what the values of a window may take, where they are needed all at once.
+    pub fn within(
+        width: i64,
+        to: Timestamp,
+        aggregators: &[&'static dyn Aggregator],
+        memory: Option<Arc<dyn ValueMemory>>,
+    ) -> Self {
+        let computed = |a: &&'static dyn Aggregator| match a.shares_values() {
+            true => Computed::OfValues(*a),
+            false => Computed::ByState(a.state()),
+        };
+        let shares = aggregators.iter().any(|a| a.shares_values());
         Self {
             width: width.max(1),
             to,
-            states: aggregators.iter().map(|a| a.state()).collect(),
+            results: aggregators.iter().map(computed).collect(),
+            values: shares.then(|| WindowValues::within(memory)),
+            refused: false,
             by_statistics: aggregators.iter().all(|a| a.uses_statistics()),
             open: None,
-            scratch: Vec::with_capacity(STEP),
             row: Vec::with_capacity(aggregators.len()),
         }
+    }
+
+    /// Whether it ended because there was no memory for the values of a window.
+    pub fn is_refused(&self) -> bool {
+        self.refused
     }
 
     /// Where the window of `at` ends.
@@ -55,7 +92,7 @@ impl Windower {
         while let Some(&first) = times.first() {
             let end = self.turn_to(first, emit)?;
             let count = if end == self.to { times.len() } else { run_length(times, end) };
-            self.add(slice.values, at..at + count);
+            self.add(slice.values, at..at + count)?;
             at += count;
             times = times.get(count..).unwrap_or_default();
         }
@@ -70,8 +107,10 @@ impl Windower {
     /// Adds a block that [`Windower::takes_block`] agreed to, as [`Windower::push`] adds its samples.
     pub fn push_block(&mut self, block: &ScanBlock<'_>, emit: &mut WindowCallback<'_>) -> ControlFlow<()> {
         self.turn_to(block.start, emit)?;
-        for state in &mut self.states {
-            state.push_block(block.statistics);
+        for computed in &mut self.results {
+            if let Computed::ByState(state) = computed {
+                state.push_block(block.statistics);
+            }
         }
         ControlFlow::Continue(())
     }
@@ -100,24 +139,44 @@ impl Windower {
 
     fn emit(&mut self, end: Timestamp, emit: &mut WindowCallback<'_>) -> ControlFlow<()> {
         self.row.clear();
-        for state in &mut self.states {
-            self.row.push(state.finish());
-            state.reset();
+        for computed in &mut self.results {
+            self.row.push(match computed {
+                Computed::ByState(state) => {
+                    let result = state.finish();
+                    state.reset();
+                    result
+                }
+                Computed::OfValues(aggregator) => self.values.as_mut().and_then(|values| aggregator.of_values(values)),
+            });
+        }
+        if let Some(values) = &mut self.values {
+            values.clear();
         }
         emit(end, &self.row)
     }
 
-    fn add(&mut self, values: Values<'_>, range: Range<usize>) {
-        let mut at = range.start;
-        while at < range.end {
-            let to = range.end.min(at + STEP);
-            self.scratch.clear();
-            values.slice(at..to).extend_f64(&mut self.scratch);
-            for state in &mut self.states {
-                state.push(&self.scratch);
+    fn add(&mut self, values: Values<'_>, range: Range<usize>) -> ControlFlow<()> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut at = range.start;
+            while at < range.end {
+                let to = range.end.min(at + STEP);
+                scratch.clear();
+                values.slice(at..to).extend_f64(scratch);
+                for computed in &mut self.results {
+                    if let Computed::ByState(state) = computed {
+                        state.push(scratch);
+                    }
+                }
+                if let Some(kept) = &mut self.values
+                    && !kept.push(scratch)
+                {
+                    self.refused = true;
+                    return ControlFlow::Break(());
+                }
+                at = to;
             }
-            at = to;
-        }
+            ControlFlow::Continue(())
+        })
     }
 }
 

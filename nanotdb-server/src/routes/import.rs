@@ -3,9 +3,11 @@
 use crate::app::App;
 use crate::body::{BodyReader, Decoder};
 use crate::exchange::Exchange;
+use crate::memory::Share;
 use crate::params::Params;
 use crate::respond::{ApiError, blocking, json, write_json_string};
 use crate::times::write_unit;
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::USER_AGENT;
 use nanotdb_core::engine::{Batch, BatchOutcome, Submitted};
@@ -16,6 +18,12 @@ use warp::reply::Response;
 
 /// Samples after which a batch goes to the engine before the body ends.
 const BATCH_SAMPLES: usize = 32_768;
+/// Bytes that are parsed at once. Between two slices others have their turn on this thread.
+const SLICE: usize = 128 << 10;
+/// Bytes of a sample in a batch.
+const ROW_BYTES: usize = 48;
+/// Bytes of a body that may wait for its next piece without being counted.
+const UNCOUNTED: usize = 64 << 10;
 /// Bytes that are looked at to tell Prometheus text from line protocol.
 const SNIFF_BYTES: usize = 4_096;
 /// Buffers that are kept for the next request, and the largest kept rest.
@@ -35,20 +43,28 @@ impl Default for Buffers {
 }
 
 /// Reused [`Buffers`], so that a small request allocates next to nothing.
-#[derive(Default)]
-pub(crate) struct BufferPool(Mutex<Vec<Buffers>>);
+pub(crate) struct BufferPool {
+    kept: Mutex<Vec<Buffers>>,
+    most: usize,
+}
 
 impl BufferPool {
+    /// Keeps as many as fit into an eighth of the memory of requests.
+    pub(crate) fn of(memory: u64) -> Self {
+        let most = usize::try_from(memory / 8 / (3 << 20)).unwrap_or(POOLED).clamp(1, POOLED);
+        Self { kept: Mutex::default(), most }
+    }
+
     fn take(&self) -> Buffers {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
     fn put(&self, mut buffers: Buffers) {
         buffers.batch.clear();
         buffers.rest.clear();
         buffers.rest.shrink_to(POOLED_REST);
-        let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if pool.len() < POOLED {
+        let mut pool = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < self.most {
             pool.push(buffers);
         }
     }
@@ -109,10 +125,19 @@ async fn run(app: &App, exchange: &Exchange, format: Format, params: &Params) ->
         reader.discard().await;
         return Err(error);
     }
+    // For as long as the body lasts; what one piece of it takes comes on top.
+    let _decoding = match decoder.memory() {
+        0 => None,
+        bytes => Some(app.memory.admit(bytes).await?),
+    };
     let mut import = Import::new(app, format, options);
     let result = loop {
         let piece = match reader.piece().await {
             Ok(piece) => piece,
+            Err(error) => break Err(error),
+        };
+        let working = match app.memory.admit(working_memory(piece.as_ref().map_or(0, Bytes::len))).await {
+            Ok(working) => working,
             Err(error) => break Err(error),
         };
         // The whole rest of the body at once, and usually the whole body: parsed where hyper read it to.
@@ -122,12 +147,17 @@ async fn run(app: &App, exchange: &Exchange, format: Format, params: &Params) ->
                 let rest = decoder.finish(&mut |b| import.feed(b, false));
                 (true, rest.and_then(|()| import.feed(&[], true)))
             }
-            Some(piece) if is_whole => (true, import.feed(&piece, true)),
-            Some(piece) => (false, decoder.decode(&piece, &mut |bytes| import.feed(bytes, false))),
+            Some(piece) if is_whole && piece.len() <= SLICE => (true, import.feed(&piece, true)),
+            Some(piece) => (false, import.take(&mut decoder, &piece).await),
         };
         let step = match step {
             Ok(()) => import.store(end).await,
             error => error,
+        };
+        drop(working);
+        let step = match step {
+            Ok(()) if !end => import.keep_within_memory().await,
+            step => step,
         };
         if end || step.is_err() {
             break step;
@@ -139,6 +169,20 @@ async fn run(app: &App, exchange: &Exchange, format: Format, params: &Params) ->
         reader.discard().await;
     }
     answer
+}
+
+/// Bytes that a piece of a body takes until its samples are stored: the rows of its lines, or those of a batch.
+fn working_memory(piece: usize) -> u64 {
+    const BATCH: usize = 3 << 20;
+    (piece.saturating_mul(6).min(BATCH) + piece + (16 << 10)) as u64
+}
+
+/// Where a slice of input ends that is parsed at once: behind a line, if there is one.
+fn slice_end(input: &[u8]) -> usize {
+    match input.get(..SLICE) {
+        None => input.len(),
+        Some(slice) => slice.iter().rposition(|b| *b == b'\n').map_or(SLICE, |at| at + 1),
+    }
 }
 
 /// Appends `{"imported":n}`, and with rejected lines how many and the first of them.
@@ -180,6 +224,8 @@ struct Import<'a> {
     /// Length of the rest below which parsing it again is not worth while: a parser that needs the whole input
     /// would otherwise look at its beginning once per piece.
     retry_at: usize,
+    /// Memory of what waits for the next piece.
+    waiting: Option<Share>,
     /// The parser gave up on the input.
     unusable: bool,
     /// Stored, but not yet as durable as promised.
@@ -198,10 +244,48 @@ impl<'a> Import<'a> {
             prometheus: false,
             buffers,
             retry_at: 0,
+            waiting: None,
             unusable: false,
             owed: Vec::new(),
             totals: BatchOutcome::default(),
         }
+    }
+
+    /// Decodes and parses a piece of the body, slice by slice. The thread has other connections: they are not kept waiting for all of it.
+    async fn take(&mut self, decoder: &mut Decoder, mut piece: &[u8]) -> Result<(), ApiError> {
+        while let Some(mut decoded) = decoder.step(&mut piece)? {
+            while !decoded.is_empty() {
+                let (slice, rest) = decoded.split_at(slice_end(decoded));
+                self.feed(slice, false)?;
+                decoded = rest;
+                if self.has_batch() {
+                    self.store(false).await?;
+                }
+                if slice.len() >= SLICE / 2 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something is to be stored before more is parsed.
+    fn has_batch(&self) -> bool {
+        !self.owed.is_empty() || self.buffers.as_ref().is_some_and(|buffers| buffers.batch.len() >= BATCH_SAMPLES)
+    }
+
+    /// What waits for the next piece of the body counts as well. Where there is no memory for it, it is stored now.
+    async fn keep_within_memory(&mut self) -> Result<(), ApiError> {
+        self.waiting = None;
+        let Some(Buffers { batch, rest }) = &self.buffers else { return Ok(()) };
+        let bytes = batch.len().saturating_mul(ROW_BYTES) + rest.len();
+        if bytes > UNCOUNTED {
+            self.waiting = self.app.memory.share(bytes as u64);
+            if self.waiting.is_none() {
+                return self.store(true).await;
+            }
+        }
+        Ok(())
     }
 
     /// Parses what is complete of the rest and `input`, and keeps what is not.
@@ -365,41 +449,4 @@ impl Drop for Import<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use nanotdb_core::engine::Rejection;
-
-    #[test]
-    fn buffers_of_a_large_request_are_not_kept_large() {
-        let pool = BufferPool::default();
-        for _ in 0..POOLED + 5 {
-            let mut buffers = Buffers::default();
-            buffers.rest.resize(16 * POOLED_REST, 1);
-            pool.put(buffers);
-        }
-        let kept = pool.0.lock().unwrap();
-        assert_eq!(kept.len(), POOLED, "and no more");
-        for buffers in kept.iter() {
-            assert!(buffers.rest.is_empty() && buffers.rest.capacity() <= 2 * POOLED_REST);
-        }
-        drop(kept);
-        assert!(pool.take().rest.is_empty());
-    }
-
-    #[test]
-    fn totals_list_rejections_only_when_there_are_any() {
-        let mut out = Vec::new();
-        let mut totals = BatchOutcome { accepted: 83, ..BatchOutcome::default() };
-        write_totals(&totals, false, &mut out);
-        assert_eq!(out, br#"{"imported":83}"#);
-        totals.rejected = 2;
-        totals.rejections =
-            vec![Rejection { line: 3, reason: "no \"value\"".into() }, Rejection { line: 9, reason: "late".into() }];
-        out.clear();
-        write_totals(&totals, false, &mut out);
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            r#"{"imported":83,"rejected":2,"errors":[{"line":3,"error":"no \"value\""},{"line":9,"error":"late"}]}"#
-        );
-    }
-}
+mod tests;

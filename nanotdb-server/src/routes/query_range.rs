@@ -13,13 +13,16 @@ use http::StatusCode;
 use nanotdb_core::engine::{AggregateSink, MetricFiles, ScanSink, ScanSlice, Windows};
 use nanotdb_core::model::duration::format_duration;
 use nanotdb_core::model::{Timestamp, ValueType};
-use nanotdb_core::plugin::Aggregator;
 use nanotdb_core::plugin::registry::registry;
+use nanotdb_core::plugin::{Aggregator, ValueMemory};
 use nanotdb_core::query::aggregate_value;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use warp::reply::Response;
+
+/// Bytes that a query takes: pages, the answer's parts that wait for the client, and a compressor.
+const QUERY_MEMORY: u64 = 2 << 20;
 
 /// Rows that may wait in memory for the first of several aggregates to be written. Beyond it, each aggregate has a
 /// scan of its own.
@@ -75,7 +78,12 @@ pub(super) async fn query_range(app: &Arc<App>, exchange: &Exchange) -> Result<R
         to,
         windows,
     };
-    Ok(respond(exchange.accepts_gzip, move |out| job.run(out)).await)
+    let share = app.memory.admit_work(QUERY_MEMORY).await?;
+    let answer = respond(exchange.accepts_gzip, move |out| {
+        job.run(out);
+        drop(share);
+    });
+    Ok(answer.await)
 }
 
 /// `step` alone, or `aggregate` and `window` together, or none of them.
@@ -172,7 +180,9 @@ impl Job {
         let mut matrix = MatrixText::begin(out.buffer());
         let mut warnings = Vec::new();
         let mut stop = None;
-        let passes = self.passes();
+        // Results that wait for the first aggregate to be written.
+        let waiting = self.waiting_memory().and_then(|bytes| self.app.memory.share(bytes));
+        let passes = self.passes(waiting.is_some());
         for pass in &passes {
             let mut writer = AnswerWriter { matrix: &mut matrix, budget: &mut budget, out: &mut out, stop: None };
             let report = match &self.windows {
@@ -205,12 +215,22 @@ impl Job {
         out.finish();
     }
 
-    /// Which aggregates are computed in one scan.
-    fn passes(&self) -> Vec<Vec<&'static dyn Aggregator>> {
-        let Some(windows) = &self.windows else { return vec![Vec::new()] };
+    /// Bytes of the results that wait in memory when all aggregates are computed in one scan; `None` when these are too many.
+    fn waiting_memory(&self) -> Option<u64> {
+        let windows = self.windows.as_ref()?;
         let most_rows = self.to.saturating_sub(self.from) / windows.width + 2;
-        let waiting = most_rows.saturating_mul(windows.aggregators.len() as i64 - 1);
-        if waiting <= MAX_WAITING_ROWS {
+        let others = windows.aggregators.len() as i64 - 1;
+        if others > 0 && most_rows.saturating_mul(others) > MAX_WAITING_ROWS {
+            return None;
+        }
+        let bytes = if others > 0 { most_rows.saturating_mul(16 * others + 8) } else { 0 };
+        u64::try_from(bytes).ok()
+    }
+
+    /// Which aggregates are computed in one scan: all of them, where the results of the others may wait, or each alone.
+    fn passes(&self, may_wait: bool) -> Vec<Vec<&'static dyn Aggregator>> {
+        let Some(windows) = &self.windows else { return vec![Vec::new()] };
+        if may_wait {
             vec![windows.aggregators.clone()]
         } else {
             windows.aggregators.iter().map(|a| vec![*a]).collect()
@@ -368,5 +388,21 @@ impl AggregateSink for Rows<'_, '_> {
 
     fn proceed(&mut self) -> ControlFlow<()> {
         self.writer.proceed()
+    }
+
+    fn memory(&self) -> Option<Arc<dyn ValueMemory>> {
+        Some(self.job.app.memory.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_spent_waiting_for_the_client_is_none_of_the_query() {
+        let limit = TimeLimit { began: Instant::now() - Duration::from_secs(100), most: Duration::from_secs(60) };
+        assert!(limit.check(Duration::from_secs(50)).is_none());
+        assert!(limit.check(Duration::from_secs(10)).is_some());
     }
 }

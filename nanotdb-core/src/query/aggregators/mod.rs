@@ -14,6 +14,7 @@
 //! Compensated summation would cost several times as much and would not agree with recorded rollups in the last digit.
 
 mod extremes;
+mod kept;
 mod percentiles;
 mod sums;
 mod trimmed;

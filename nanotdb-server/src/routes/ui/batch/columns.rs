@@ -3,6 +3,9 @@
 use nanotdb_core::model::Timestamp;
 use nanotdb_core::query::present::mean;
 
+/// Buckets that are made room for at once.
+const MOST_AT_ONCE: usize = 1 << 15;
+
 /// Dense buckets of one series: `[t0 + k * step, t0 + (k + 1) * step)`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Columns {
@@ -39,6 +42,14 @@ impl Columns {
             return false;
         }
         if self.count.len() <= at {
+            // To their end at once: what grows by doubling takes twice as much.
+            if at >= self.count.capacity() {
+                let more = most.min(MOST_AT_ONCE).max(at + 1) - self.count.len();
+                self.count.reserve_exact(more);
+                self.min.reserve_exact(more);
+                self.sum.reserve_exact(more);
+                self.max.reserve_exact(more);
+            }
             self.count.resize(at + 1, 0);
             self.min.resize(at + 1, f64::INFINITY);
             self.sum.resize(at + 1, 0.0);

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::body::read_small;
 use crate::exchange::Exchange;
 use crate::json_stream::{ChunkWriter, respond};
+use crate::memory::Share;
 use crate::respond::ApiError;
 use nanotdb_core::model::Sample;
 use read::{Known, Outcome, Trouble, read_group};
@@ -25,16 +26,28 @@ use write::{Answer, Head, SeriesError};
 
 /// Most bytes of a request.
 const MAX_REQUEST: usize = 1 << 20;
-/// Buckets that are in memory at once; with more, series are read and written in turns.
+/// Bytes that a batch takes beside what it reads: the request, pages, the answer's parts that wait for the client, a compressor.
+const BATCH_MEMORY: u64 = 3 << 20;
+/// Buckets that are in memory at once; with more, series are read and written in turns. There are fewer where requests have little
+/// memory left.
 const MOST_CELLS: usize = 1 << 19;
+/// With fewer the pages would be read over and over.
+const LEAST_CELLS: usize = 1 << 12;
+/// Bytes of a bucket while it is read and written.
+const CELL_BYTES: usize = 56;
 
 /// Answers a batch.
 pub(super) async fn batch(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
     check_json(exchange)?;
     let body = read_small(exchange, MAX_REQUEST).await?;
     let batch = Batch::parse(&body, app.limits.max_series_per_query)?;
+    let share = app.memory.admit_work(BATCH_MEMORY).await?;
     let app = Arc::clone(app);
-    let response = respond(exchange.accepts_gzip, move |out| Job { app: &app, batch: &batch }.run(out)).await;
+    let response = respond(exchange.accepts_gzip, move |out| {
+        Job { app: &app, batch: &batch }.run(out);
+        drop(share);
+    })
+    .await;
     Ok(documents::not_stored(response))
 }
 
@@ -56,7 +69,10 @@ impl Job<'_> {
         let mut points_left = self.app.limits.max_points_per_query;
         let mut rest = self.batch.series.as_slice();
         while !rest.is_empty() {
-            let (turn, later) = rest.split_at(self.turn(rest));
+            let Some((cells, _share)) = self.cells(rest) else {
+                return out.fail(self.app.memory.refusal());
+            };
+            let (turn, later) = rest.split_at(self.turn(rest, cells));
             rest = later;
             for (wanted, outcome) in turn.iter().zip(self.read(turn, deadline)) {
                 match outcome {
@@ -75,6 +91,11 @@ impl Job<'_> {
                         points_left -= points;
                         let rounded = wanted.reading.rate;
                         let head = Head { known: found.known, last: found.last, warnings: &warnings, rounded };
+                        if !answer.has_room(&content, &self.app.memory) {
+                            let message = self.app.memory.refusal().message;
+                            answer.error(&SeriesError { kind: "limit", message }, out.buffer());
+                            continue;
+                        }
                         answer.series(&head, &content, out.buffer());
                     }
                 }
@@ -87,16 +108,35 @@ impl Job<'_> {
         out.finish();
     }
 
+    /// Buckets of a series, at most.
+    fn cost(&self, wanted: &Wanted) -> usize {
+        let range = wanted.reading.range.and_then(|at| self.batch.ranges.get(at));
+        range.map_or(1, |range| wanted.reading.window.map_or(range.buckets, |width| range.buckets_of(width)) + 2)
+    }
+
+    /// Memory for buckets of the next series: as many as are wanted, or half of that, and so on. One series is read in any case, if
+    /// there is memory for it.
+    fn cells(&self, series: &[Wanted]) -> Option<(usize, Share)> {
+        let wanted = series.iter().fold(0usize, |cells, one| cells.saturating_add(self.cost(one)));
+        let least = series.first().map_or(1, |one| self.cost(one)).max(wanted.min(LEAST_CELLS));
+        let mut cells = wanted.min(MOST_CELLS).max(least);
+        loop {
+            if let Some(share) = self.app.memory.share(cells.saturating_mul(CELL_BYTES) as u64) {
+                return Some((cells, share));
+            }
+            if cells == least {
+                return None;
+            }
+            cells = (cells / 2).max(least);
+        }
+    }
+
     /// How many of the next series are read at once.
-    fn turn(&self, series: &[Wanted]) -> usize {
+    fn turn(&self, series: &[Wanted], most: usize) -> usize {
         let mut cells = 0usize;
-        let cost = |wanted: &Wanted| {
-            let range = wanted.reading.range.and_then(|at| self.batch.ranges.get(at));
-            range.map_or(1, |range| wanted.reading.window.map_or(range.buckets, |width| range.buckets_of(width)) + 2)
-        };
         let fits = series.iter().take_while(|wanted| {
-            cells = cells.saturating_add(cost(wanted));
-            cells <= MOST_CELLS
+            cells = cells.saturating_add(self.cost(wanted));
+            cells <= most
         });
         fits.count().max(1)
     }

@@ -6,10 +6,12 @@ use crate::app::App;
 use nanotdb_core::Error;
 use nanotdb_core::engine::{AggregateSink, MetricFiles, ScanReport, ScanSink, ScanSlice, Windows};
 use nanotdb_core::model::{Timestamp, Value, ValueType, Values};
-use nanotdb_core::plugin::Aggregator;
 use nanotdb_core::plugin::registry::registry;
+use nanotdb_core::plugin::{Aggregator, ValueMemory};
+use nanotdb_core::query::aggregate::no_memory;
 use nanotdb_core::query::{Windower, aggregate_value};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What was found of a series in its range.
@@ -84,6 +86,9 @@ pub(super) fn read_group(
             let limit = app.limits.max_query_time.as_secs();
             let text = format!("limit limits.max_query_time = {limit} reached: seconds; ask for a shorter range");
             metrics.iter().map(|_| Err(Trouble::Limit(text.clone()))).collect()
+        }
+        Err(Stop::Failed(error @ Error::Limit { .. })) => {
+            metrics.iter().map(|_| Err(Trouble::Limit(error.to_string()))).collect()
         }
         Err(Stop::Failed(error)) => metrics.iter().map(|_| Err(Trouble::Failed(error.to_string()))).collect(),
     }
@@ -244,7 +249,8 @@ impl Group<'_> {
             before: None,
             samples: (!in_buckets).then(|| (Vec::new(), Vec::new())),
             columns: Columns::new(self.range.from, width),
-            windower: aggregate.map(|aggregator| Windower::new(width, self.range.to, &[aggregator])),
+            windower: aggregate
+                .map(|aggregator| Windower::within(width, self.range.to, &[aggregator], Some(self.app.memory.clone()))),
             windows: Vec::new(),
         });
         let mut sink = RateSink { group: self, most: self.range.buckets_of(width), rates: rates.collect() };
@@ -350,6 +356,10 @@ impl AggregateSink for WindowSink<'_> {
         }
     }
 
+    fn memory(&self) -> Option<Arc<dyn ValueMemory>> {
+        Some(self.group.app.memory.clone())
+    }
+
     fn proceed(&mut self) -> ControlFlow<()> {
         self.group.in_time()
     }
@@ -412,6 +422,9 @@ impl ScanSink for RateSink<'_> {
             let (columns, windows, most) = (&rate.columns, &mut rate.windows, self.most);
             let slice = ScanSlice { metric: 0, timestamps: &times, values: Values::Float64(&values) };
             let _ = windower.push(&slice, &mut |end, row| put(columns, most, windows, end, row));
+            if windower.is_refused() {
+                return Err(no_memory(Some(&*self.group.app.memory)));
+            }
             return Ok(ControlFlow::Continue(()));
         }
         for (time, value) in times.iter().zip(&values) {

@@ -3,6 +3,7 @@
 use super::super::numbers::{write_millis, write_rounded, write_value};
 use super::columns::Columns;
 use super::read::{Content, Known};
+use crate::memory::{Memory, Share};
 use crate::respond::write_json_string;
 use nanotdb_core::model::{Sample, Timestamp, Value, ValueType};
 use nanotdb_core::query::aggregate_value;
@@ -49,6 +50,8 @@ pub(super) struct Answer {
     /// Time columns, in the order of their first use.
     times: Vec<Arc<Vec<Timestamp>>>,
     index: HashMap<Arc<Vec<Timestamp>>, usize>,
+    /// Memory of the columns, which are kept until the end.
+    shares: Vec<Share>,
 }
 
 impl Answer {
@@ -58,6 +61,17 @@ impl Answer {
         write_millis(now / 1_000_000 * 1_000_000, out);
         out.extend_from_slice(br#","series":["#);
         Self::default()
+    }
+
+    /// Whether the time column of a content is there already, or has memory until the end of the answer.
+    pub(super) fn has_room(&mut self, content: &Content, memory: &Memory) -> bool {
+        let Content::Raw { times, .. } = content else { return true };
+        if self.index.contains_key(times) {
+            return true;
+        }
+        let Some(share) = memory.share((times.len() * size_of::<Timestamp>() + 128) as u64) else { return false };
+        self.shares.push(share);
+        true
     }
 
     fn next(&mut self, out: &mut Vec<u8>) {
