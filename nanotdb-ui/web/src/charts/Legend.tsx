@@ -27,7 +27,7 @@ export function Legend({ lines, hidden, cursor, live, onToggle, onIsolate }: Pro
     <ul class="legend" aria-label="Lines">
       {lines.map((line, i) => {
         const last = line.series?.last;
-        const value = cursor ? cursor[i] : last && last.v !== null && !isComputed(line) ? shown(last.v, line.display) : lastShown(line);
+        const value = cursor ? cursor[i] : live && last && last.v !== null && !isComputed(line) ? shown(last.v, line.display) : lastShown(line);
         const old = last ? now.value - last.t : 0;
         // While the server is away nothing is current.
         const most = link.value.state === "away" ? AWAY_MS : staleAfter(line.series?.intervalMs ?? null);
