@@ -219,3 +219,27 @@ fn systemd_is_told_that_drip_is_ready_alive_and_stopping() {
     assert!(child.wait().unwrap().success());
     assert_eq!(said.iter().filter(|line| *line == "READY=1").count(), 1, "{said:?}");
 }
+
+#[test]
+fn metrics_beyond_the_bound_are_left_out_counted_and_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let pi = tree("pi3", "a").display().to_string();
+    let once = |toml: &str| {
+        std::fs::write(dir.path().join("drip.toml"), toml).unwrap();
+        let (_, out, err) =
+            run(dir.path(), &["--config", "drip.toml", "--once", "--root-fs", &pi, "--interval", "100ms"]);
+        let value = |name: &str| {
+            let line = out.lines().find(|line| line.starts_with(&format!("metrics/{name} "))).unwrap();
+            line.split(' ').nth(1).unwrap().parse::<u64>().unwrap()
+        };
+        let interfaces = out.lines().filter(|line| line.starts_with("metrics/net.")).count();
+        (interfaces, value("drip.left_out"), value("drip.troubles"), err)
+    };
+    let (all, left_out, troubles, _) = once("");
+    assert_eq!((all, left_out), (16, 0), "two interfaces");
+    let (few, left_out, more_troubles, err) = once("[collectors.network]\nmax_series = 10\n");
+    assert_eq!((few, more_troubles), (10, troubles + 1));
+    // Six in each of the two readings.
+    assert_eq!(left_out, 12);
+    assert_eq!(err.matches("network: series: more metrics than its max_series").count(), 1, "{err}");
+}
