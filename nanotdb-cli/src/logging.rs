@@ -9,7 +9,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// What a query left out: in its answer, too.
-const TOLD: [&str; 2] = ["nanotdb_core::query::scan::raw", "nanotdb_core::database::partition"];
+const TOLD: [&str; 3] =
+    ["nanotdb_core::query::scan::raw", "nanotdb_core::database::partition", "nanotdb_core::database::naming"];
 
 /// Starts logging for this process. Standard output is left to data. A command that `tells` what its queries left out does so
 /// itself, without the log.
