@@ -163,7 +163,7 @@ fn every_flaw_is_named() {
         (Flaw::Panics, "panics"),
         (Flaw::AllocatesWhatTheBlockSays, "are expected allocates 1073741839 bytes; the law: the announced length"),
         (Flaw::ReservesTooMuch, "the law: `out` has room for at most the announced length and 65536 bytes more"),
-        (Flaw::SaysS2, "uvarint"),
+        (Flaw::SaysS2, "is_s2_block, but codec s2 cannot read compress of nothing"),
         (Flaw::LooksLikeS2, "is_s2_block, but codec s2 cannot read"),
         (Flaw::TrustsTheLength, "the law: the announced length comes from a file that may be damaged"),
         (Flaw::ChangesFromCallToCall, "other bytes the second time"),
