@@ -3,7 +3,7 @@ use crate::body::BodyLimits;
 use crate::cut_answers::app_on;
 use http::HeaderValue;
 use nanotdb_core::engine::Rejection;
-use nanotdb_core::plugin::{IngestError, SampleSink};
+use nanotdb_core::plugin::{IngestError, IngestParser, SampleSink};
 use nanotdb_core::storage::vfs::sim::SimVfs;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
