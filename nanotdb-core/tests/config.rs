@@ -4,7 +4,7 @@
 
 use nanotdb_core::Error;
 use nanotdb_core::config::{
-    DurabilityProfile, EngineConfig, FsyncPolicy, LogLevel, Manifest, MetricFileFormat, RawIngestAction,
+    DurabilityProfile, EngineConfig, FsyncPolicy, LogLevel, Manifest, MetricFileFormat, Mixing, RawIngestAction,
     RetentionAction, ValueWidth,
 };
 use nanotdb_core::plugin::{Codec, CodecError, CodecPlugin, Partition, Partitioner, PartitionerPlugin, inventory};
@@ -88,6 +88,7 @@ fn files_of_the_original_load_without_warnings() {
         let config = loaded.value;
         assert_eq!(config.engine.listen, "127.0.0.1:8428");
         assert!(!config.stats.enabled);
+        assert_eq!(config.values.mixing, Mixing::Reject, "as the original");
         assert_eq!(config.manifest_defaults.retention.partition, partition);
         assert_eq!(config.manifest_defaults.page.max_records, records);
         assert_eq!(config.manifest_defaults.page.max_bytes, 127_000);
@@ -153,6 +154,16 @@ fn every_kind_of_value_is_read() {
     let loggers = &config.logging.loggers;
     assert_eq!((loggers[0].level, loggers[0].max_size, loggers[0].max_files), (LogLevel::Trace, 1_000_000, 9));
     assert_eq!((loggers[1].output.as_str(), loggers[1].level), ("console", LogLevel::Info));
+}
+
+#[test]
+fn new_roots_widen_and_files_without_the_key_reject() {
+    assert_eq!(EngineConfig::default().values.mixing, Mixing::Widen, "without a file");
+    let of_new_root = EngineConfig::of_new_root().to_toml();
+    assert!(of_new_root.contains("mixing = \"widen\""), "{of_new_root}");
+    assert_eq!(engine(&of_new_root).unwrap().values.mixing, Mixing::Widen);
+    assert_eq!(engine("[values]\nwidth = \"auto\"\n").unwrap().values.mixing, Mixing::Reject);
+    assert_eq!(engine("values.mixing = \"widen\"").unwrap().values.mixing, Mixing::Widen);
 }
 
 #[test]

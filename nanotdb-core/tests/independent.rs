@@ -39,10 +39,9 @@ fn write(engine: &Engine, wide: bool) -> Series {
         ];
         for (name, at, value) in rows.into_iter().filter(|row| row.0 != METRICS[3] || tick % 100 == 99) {
             let number = match value {
-                Value::Float32(v) => Number::decimal(f64::from(v), v),
                 Value::Int32(v) => Number::integer(i64::from(v)),
                 Value::Int64(v) => Number::integer(v),
-                Value::Float64(v) => Number::float(v),
+                typed => Number::from(typed),
             };
             batch.push("pi", name, number, Some(at));
             written.entry(name.to_owned()).or_default().push((at, value));

@@ -44,7 +44,19 @@ struct Model {
 enum Sent {
     Integer(i64),
     Suffixed(i64),
+    /// A float64 that is no text.
     Float(f64),
+    /// Decimal text.
+    Text(f64),
+}
+
+/// Whether a float32 has this text.
+fn same_text(single: f32, number: f64) -> bool {
+    single.is_finite() && Value::Float32(single).to_string() == Value::Float64(number).to_string()
+}
+
+fn is_exact(v: i64) -> bool {
+    (v as f64) as i128 == i128::from(v)
 }
 
 impl Sent {
@@ -53,31 +65,72 @@ impl Sent {
             Sent::Integer(v) => Number::integer(v),
             Sent::Suffixed(v) => Number::suffixed_integer(v),
             Sent::Float(v) => Number::float(v),
+            Sent::Text(v) => Number::decimal(v, v as f32),
         }
     }
 
-    /// The value in a metric of this type, by the laws; `None` when it is refused.
-    fn value(self, value_type: ValueType) -> Option<Value> {
+    fn fits_float32(self) -> bool {
+        match self {
+            Sent::Integer(v) => is_exact(v) && same_text(v as f32, v as f64),
+            Sent::Float(v) => same_text(v as f32, v) && f64::from(v as f32).to_bits() == v.to_bits(),
+            Sent::Text(v) => same_text(v as f32, v),
+            Sent::Suffixed(_) => false,
+        }
+    }
+
+    /// The value in a metric of this type, by the laws; `None` when it is refused, or the metric has to widen.
+    fn value(self, value_type: ValueType, width: ValueWidth) -> Option<Value> {
+        let rounds = width == ValueWidth::Bits32;
         match (value_type, self) {
             (ValueType::Int32, Sent::Integer(v) | Sent::Suffixed(v)) => i32::try_from(v).ok().map(Value::Int32),
             (ValueType::Int64, Sent::Integer(v) | Sent::Suffixed(v)) => Some(Value::Int64(v)),
-            (ValueType::Int32 | ValueType::Int64, Sent::Float(_)) => None,
+            (ValueType::Int32 | ValueType::Int64, Sent::Float(_) | Sent::Text(_)) => None,
             (_, Sent::Suffixed(_)) => None,
-            (ValueType::Float32, Sent::Integer(v)) => Some(Value::Float32(v as f32)),
-            (ValueType::Float32, Sent::Float(v)) => Some(Value::Float32(v as f32)).filter(|_| (v as f32).is_finite()),
-            (ValueType::Float64, Sent::Integer(v)) => Some(Value::Float64(v as f64)),
-            (ValueType::Float64, Sent::Float(v)) => Some(Value::Float64(v)).filter(|_| v.is_finite()),
+            (ValueType::Float32, Sent::Integer(v)) => {
+                Some(Value::Float32(v as f32)).filter(|_| rounds || self.fits_float32())
+            }
+            (ValueType::Float32, Sent::Float(v) | Sent::Text(v)) => {
+                Some(Value::Float32(v as f32)).filter(|_| (v as f32).is_finite() && (rounds || self.fits_float32()))
+            }
+            (ValueType::Float64, Sent::Integer(v)) => Some(Value::Float64(v as f64)).filter(|_| is_exact(v)),
+            (ValueType::Float64, Sent::Float(v) | Sent::Text(v)) => Some(Value::Float64(v)).filter(|_| v.is_finite()),
         }
     }
 
     fn first_type(self, width: ValueWidth) -> ValueType {
         match (self, width) {
-            (Sent::Float(_), ValueWidth::Bits64) => ValueType::Float64,
-            (Sent::Float(_), _) => ValueType::Float32,
+            (Sent::Float(_) | Sent::Text(_), ValueWidth::Bits64) | (Sent::Float(_), ValueWidth::Auto) => {
+                ValueType::Float64
+            }
+            (Sent::Text(_), ValueWidth::Auto) if !self.fits_float32() => ValueType::Float64,
+            (Sent::Float(_) | Sent::Text(_), _) => ValueType::Float32,
             (_, ValueWidth::Bits64) => ValueType::Int64,
             (Sent::Integer(v) | Sent::Suffixed(v), ValueWidth::Auto) if i32::try_from(v).is_err() => ValueType::Int64,
             _ => ValueType::Int32,
         }
+    }
+
+    /// The type that a metric takes which does not hold it as it is.
+    fn wider(self, value_type: ValueType, rows: &[Sample]) -> Option<ValueType> {
+        match (value_type, self) {
+            (_, Sent::Float(v) | Sent::Text(v)) if !v.is_finite() => None,
+            (ValueType::Int32, Sent::Integer(_) | Sent::Suffixed(_)) => Some(ValueType::Int64),
+            (ValueType::Int32 | ValueType::Int64, Sent::Float(_) | Sent::Text(_)) => {
+                let beyond = |row: &Sample| matches!(row.value, Value::Int64(v) if v.unsigned_abs() > 1 << 53);
+                Some(ValueType::Float64).filter(|_| !rows.iter().any(beyond))
+            }
+            (ValueType::Float32, Sent::Integer(_) | Sent::Float(_) | Sent::Text(_)) => Some(ValueType::Float64),
+            _ => None,
+        }
+    }
+}
+
+/// A value of a metric that has become of another type.
+fn became(value: Value, value_type: ValueType) -> Value {
+    match value_type {
+        ValueType::Int64 => Value::Int64(value.to_string().parse().unwrap()),
+        ValueType::Float64 => Value::Float64(value.to_string().parse().unwrap()),
+        _ => value,
     }
 }
 
@@ -91,19 +144,20 @@ impl Model {
         if last.is_some_and(|last| timestamp < last) {
             return false;
         }
-        let mut value = sent.value(value_type);
-        if value.is_none() && value_type == ValueType::Int32 && width != ValueWidth::Bits32 {
-            value = sent.value(ValueType::Int64);
-            value_type = ValueType::Int64;
+        let mut value = sent.value(value_type, width);
+        if value.is_none() && width != ValueWidth::Bits32 {
+            let rows = known.map_or(&[][..], |s| &s.rows);
+            if let Some(wider) = sent.wider(value_type, rows) {
+                value = sent.value(wider, width);
+                value_type = wider;
+            }
         }
         let Some(value) = value else { return false };
         let series = self.series.entry(key).or_insert(Series { value_type, rows: Vec::new(), durable: 0 });
         if series.value_type != value_type {
             series.value_type = value_type;
             for row in &mut series.rows {
-                if let Value::Int32(v) = row.value {
-                    row.value = Value::Int64(i64::from(v));
-                }
+                row.value = became(row.value, value_type);
             }
         }
         series.rows.push(Sample { timestamp, value });
@@ -127,7 +181,15 @@ impl Model {
             let rows = found.get(key).map(Vec::as_slice).unwrap_or_default();
             let mut left = rows.iter().peekable();
             for (i, row) in series.rows.iter().enumerate() {
-                let same = |s: &&Sample| s.timestamp == row.timestamp && s.value.to_bits() == row.value.to_bits();
+                // What widened the metric may be lost.
+                let value_type = |s: &Sample| s.value.value_type();
+                let same = |s: &&Sample| {
+                    let equal = match value_type(s) == value_type(row) {
+                        true => s.value.to_bits() == row.value.to_bits(),
+                        false => s.value.to_string() == row.value.to_string(),
+                    };
+                    s.timestamp == row.timestamp && equal
+                };
                 match left.peek().is_some_and(same) {
                     true => drop(left.next()),
                     false => assert!(i >= series.durable, "{context}: {key:?} lost {row:?}, row {i}"),
@@ -213,12 +275,14 @@ impl Machine {
             // behind it by their content, so that a page which is sent again as it was counts once.
             (_, 1) => Sent::Float(c as f64 * 1e290),
             (_, 2) => Sent::Suffixed(c),
-            (_, 3) => Sent::Float(c as f64 + 0.25),
+            (_, 3) => Sent::Text(c as f64 + 0.25),
+            (5, 5) => Sent::Text(c as f64 / 1024.0 + 1.0e6),
             (0 | 1, 4) if c > 100 => Sent::Integer(-c << 33),
             (0 | 1, _) => Sent::Integer(c),
             (2, _) => Sent::Integer(c << 33),
             (3, n) if n % 2 == 0 => Sent::Integer(c),
-            _ => Sent::Float(c as f64 + 0.5),
+            (_, n) if n % 5 == 1 => Sent::Float(c as f64 + 0.5),
+            _ => Sent::Text(c as f64 + 0.5),
         }
     }
 

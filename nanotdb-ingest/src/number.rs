@@ -39,7 +39,7 @@ impl NumberError {
             Self::NotFinite => format!("value {field} is not finite; only finite numbers are stored"),
             Self::TooLarge => format!("value {field} is beyond the range of float64 (1.797e308)"),
             Self::TooLargeForInteger => format!(
-                "value {field} is beyond a 64-bit integer (-9223372036854775808 to 9223372036854775807); write a decimal (1e19) to store a float"
+                "value {field} is beyond a 64-bit integer (-9223372036854775808 to 9223372036854775807); write it with a point (18446744073709551615.0) to store the float64 next to it"
             ),
             Self::FractionWithSuffix => {
                 format!(
@@ -82,9 +82,12 @@ pub(crate) fn scan_plain(text: &[u8]) -> Option<(Number, usize)> {
             if !ends || digits == 0 || digits > SAFE_DIGITS || mantissa > EXACT_MANTISSA {
                 return None;
             }
-            let double = mantissa as f64 / POWERS_OF_TEN.get(fraction_digits)?;
+            let power = POWERS_OF_TEN.get(fraction_digits)?;
+            let double = mantissa as f64 / power;
             let double = if negative { -double } else { double };
-            Some((Number::decimal(double, round_to_single(double, text.get(..at)?)), at))
+            let single = round_to_single(double, text.get(..at)?);
+            let short = is_only_decimal(single, *power);
+            Some((if short { Number::short_decimal(double, single) } else { Number::decimal(double, single) }, at))
         }
         Some(b'i') if whole_digits > 0 && whole_digits < SAFE_DIGITS => {
             let ends = matches!(text.get(at + 1), None | Some(b' ' | b'\t' | b'\n' | b'\r'));
@@ -92,6 +95,15 @@ pub(crate) fn scan_plain(text: &[u8]) -> Option<(Number, usize)> {
         }
         _ => None,
     }
+}
+
+/// Whether no other decimal of as many places is as near to this float32: their distance is larger than that of neighbouring
+/// float32. Then its shortest text is the one it was read from. (Not for subnormal ones, which 19 places cannot write.)
+#[inline]
+fn is_only_decimal(single: f32, power: f64) -> bool {
+    const EXPONENT: u32 = 0x7f80_0000;
+    const MANTISSA: f64 = 8_388_608.0;
+    f64::from(f32::from_bits(single.to_bits() & EXPONENT)) * power < MANTISSA
 }
 
 #[inline]

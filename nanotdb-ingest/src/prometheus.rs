@@ -3,7 +3,7 @@
 //! `name{label="value",...} number [timestamp]` becomes the metric `name{label="value",...}` of the database in
 //! [`IngestOptions::database`] (default `prometheus`), with labels sorted by name and without white space: since a metric
 //! name cannot hold any, white space and control characters in label values become `_`. A series without labels is just `name`.
-//! Values are floats whichever way they are written. Every `#` line is skipped, and so are exemplars after a sample.
+//! Values are float64 whichever way they are written, as they are to Prometheus. Every `#` line is skipped, and so are exemplars after a sample.
 //!
 //! Timestamps are milliseconds (Prometheus); a timestamp with a fraction or exponent, or nearer to 1970 than 10^11, is
 //! seconds (OpenMetrics), which as milliseconds would lie before March 1973. A unit that the sender stated goes before that.
@@ -152,7 +152,7 @@ fn parse_line(line: &[u8], unit: Option<TimeUnit>, series: &mut Series) -> Resul
     series.finish(metric)?;
     let mut fields = rest.split([' ', '\t']).filter(|f| !f.is_empty());
     let value = fields.next().ok_or_else(|| format!("no value after {}; write {SHAPE}", excerpt(metric.as_bytes())))?;
-    let (double, single) = number::parse_float(value.as_bytes()).map_err(|e| e.reason(value.as_bytes()))?;
+    let (double, _) = number::parse_float(value.as_bytes()).map_err(|e| e.reason(value.as_bytes()))?;
     // An exemplar starts with #.
     let mut fields = fields.take_while(|f| !f.starts_with('#'));
     let timestamp = match fields.next() {
@@ -168,7 +168,7 @@ fn parse_line(line: &[u8], unit: Option<TimeUnit>, series: &mut Series) -> Resul
         })?),
     };
     match fields.next() {
-        None => Ok((Number::decimal(double, single), timestamp)),
+        None => Ok((Number::float(double), timestamp)),
         Some(extra) => Err(format!("unexpected {} after the timestamp; write {SHAPE}", excerpt(extra.as_bytes()))),
     }
 }

@@ -8,6 +8,7 @@ mod convert;
 mod csv;
 mod damaged_log;
 mod databases;
+mod exact;
 mod golden;
 mod helpers;
 mod import_export;

@@ -1,6 +1,8 @@
 //! Settings that are one of a few words.
 
-use super::{DurabilityProfile, FsyncPolicy, LogLevel, MetricFileFormat, RawIngestAction, RetentionAction, ValueWidth};
+use super::{
+    DurabilityProfile, FsyncPolicy, LogLevel, MetricFileFormat, Mixing, RawIngestAction, RetentionAction, ValueWidth,
+};
 use crate::model::quoted;
 use crate::{Error, Result};
 
@@ -41,6 +43,10 @@ impl Choice for DurabilityProfile {
 impl Choice for ValueWidth {
     const CHOICES: &'static [(&'static str, Self)] =
         &[("auto", Self::Auto), ("32", Self::Bits32), ("64", Self::Bits64)];
+}
+
+impl Choice for Mixing {
+    const CHOICES: &'static [(&'static str, Self)] = &[("widen", Self::Widen), ("reject", Self::Reject)];
 }
 
 impl Choice for LogLevel {

@@ -31,13 +31,23 @@ pub enum DurabilityProfile {
 /// Width of the values of new metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ValueWidth {
-    /// 32 bits; an integer metric widens to int64 when a value does not fit.
+    /// 32 bits; a metric widens to int64 or float64 when they do not hold a value as it was sent.
     #[default]
     Auto,
-    /// 32 bits; a value that does not fit is rejected.
+    /// 32 bits; an integer that does not fit is rejected, a decimal is rounded.
     Bits32,
     /// 64 bits.
     Bits64,
+}
+
+/// What becomes of a float that is sent to a metric of integers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mixing {
+    /// The metric becomes float64.
+    #[default]
+    Widen,
+    /// It is rejected.
+    Reject,
 }
 
 /// `[engine]`
@@ -75,10 +85,12 @@ pub struct StatsSection {
 }
 
 /// `[values]`
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ValuesSection {
     /// Width of new metrics.
     pub width: ValueWidth,
+    /// Floats for metrics of integers. A file that lacks the key means [`Mixing::Reject`], as directories of the original have it.
+    pub mixing: Mixing,
 }
 
 /// `[maintenance]`

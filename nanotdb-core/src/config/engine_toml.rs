@@ -2,7 +2,7 @@
 
 use super::manifest_toml::{check_plugin, database_name, read_manifest};
 use super::reader::{Document, Read, Section};
-use super::{Checked, EngineConfig, Loaded, LogLevel, LoggerConfig, WebSection, read_text};
+use super::{Checked, EngineConfig, Loaded, LogLevel, LoggerConfig, Mixing, WebSection, read_text};
 use crate::plugin::registry::registry;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
@@ -93,6 +93,9 @@ fn read(root: &Section<'_>) -> EngineConfig {
 
     let section = root.section("values");
     section.choice("width", &mut config.values.width);
+    // A new root has the key in the file that its first start makes, or no file at all.
+    config.values.mixing = Mixing::Reject;
+    section.choice("mixing", &mut config.values.mixing);
     section.warn_of_the_rest();
 
     read_limits(root.section("limits"), &mut config);

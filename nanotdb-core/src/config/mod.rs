@@ -15,7 +15,7 @@ mod manifest_toml;
 pub use choice::Choice;
 pub use engine::{
     AccessSection, DurabilityProfile, EngineConfig, EngineSection, FsyncPolicy, InternalEventsSection, LimitsSection,
-    LogLevel, LoggerConfig, LoggingSection, MetricFileFormat, MetricsSection, RawIngestAction, StatsSection,
+    LogLevel, LoggerConfig, LoggingSection, MetricFileFormat, MetricsSection, Mixing, RawIngestAction, StatsSection,
     ValueWidth, ValuesSection, WalSection, WebSection,
 };
 pub use engine_toml::check_listen;

@@ -68,9 +68,12 @@ impl EngineConfig {
         key(w, "How often it does.", "interval", duration(config.stats.interval));
 
         head(w, "[values]");
-        let note = "Width of new metrics: \"auto\" 32 bits, and an integer metric widens when a value does not fit; \"32\" refuses\n\
-                    such a value; \"64\" 64 bits from the start.";
+        let note = "Width of new metrics: \"auto\" 32 bits, and a metric widens when they do not hold a value as it was sent; \"32\"\n\
+                    refuses such an integer and rounds such a decimal; \"64\" 64 bits from the start.";
         key(w, note, "width", config.values.width.name());
+        let note = "A decimal for a metric of whole numbers: \"widen\" makes it float64, \"reject\" refuses the sample, as the\n\
+                    original does (and as it is where this key is missing).";
+        key(w, note, "mixing", config.values.mixing.name());
 
         limits(w, &config);
 

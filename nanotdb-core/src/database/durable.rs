@@ -59,7 +59,8 @@ impl Database {
     pub(crate) fn newest(&self, ids: &[MetricId]) -> Result<Vec<Option<(Timestamp, u64)>>> {
         let known: Vec<(Last, u64)> = {
             let state = self.read_state();
-            ids.iter().map(|id| state.metric(*id).map_or((Last::Never, 0), |m| (m.last, m.batches))).collect()
+            let known = |id: &MetricId| state.last_of(*id).zip(state.metric(*id).map(|m| m.batches));
+            ids.iter().map(|id| known(id).unwrap_or((Last::Never, 0))).collect()
         };
         let looked_up = ids.iter().zip(known).map(|(id, (last, batches))| {
             let last = if last == Last::Unknown { self.look_up_last(*id)? } else { last };

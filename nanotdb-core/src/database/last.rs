@@ -17,7 +17,7 @@ impl Database {
     pub fn last(&self, name: &str) -> Result<Option<Sample>> {
         let found = {
             let state = self.read_state();
-            state.names.get(name).copied().and_then(|id| Some((id, state.metric(id)?.last)))
+            state.names.get(name).copied().and_then(|id| Some((id, state.last_of(id)?)))
         };
         let Some((id, last)) = found else { return Ok(None) };
         let last = if last == Last::Unknown { self.look_up_last(id)? } else { last };
@@ -28,9 +28,34 @@ impl Database {
         })
     }
 
+    /// Looks the newest sample up in the files: that of a widened metric may have a former id.
+    pub(super) fn look_up_last(&self, wanted: MetricId) -> Result<Last> {
+        let last = self.look_up_own_last(wanted)?;
+        if last != Last::Never {
+            return Ok(last);
+        }
+        let (former, value_type): (Vec<_>, _) = {
+            let state = self.read_state();
+            let ids = state.former.get(&wanted).into_iter().flatten().rev();
+            let former = ids.filter_map(|id| Some((*id, state.metric(*id)?.value_type, state.metric(*id)?.last)));
+            (former.collect(), state.type_of(wanted))
+        };
+        for (id, former, last) in former {
+            let last = if last == Last::Unknown { self.look_up_own_last(id)? } else { last };
+            if let Last::At(timestamp, bits) = last {
+                let last = Last::At(timestamp, Value::became_bits(former, value_type, bits));
+                if let Some(metric) = self.write_state().metric_mut(wanted).filter(|m| m.last == Last::Never) {
+                    metric.last = last;
+                }
+                return Ok(last);
+            }
+        }
+        Ok(Last::Never)
+    }
+
     /// Walks the files backwards until the metric is found. Other metrics met in raw pages on the way are remembered as
     /// well, so that a database is walked once, not once per metric.
-    pub(super) fn look_up_last(&self, wanted: MetricId) -> Result<Last> {
+    fn look_up_own_last(&self, wanted: MetricId) -> Result<Last> {
         // Before the files: a page that is flushed meanwhile is seen twice then, and not missed.
         let open = self.newest_unflushed();
         // Index everything first: the walk itself needs no lock.

@@ -23,6 +23,8 @@ mod restore;
 mod size;
 mod snapshot;
 mod state;
+mod typing;
+mod widen;
 mod writer;
 
 pub(crate) use expire::part_of;
@@ -159,10 +161,33 @@ impl Database {
         let state = self.read_state();
         let mut metrics: Vec<_> = state
             .iter_metrics()
+            .filter(|(_, m)| !m.is_former)
             .map(|(id, m)| MetricInfo { name: m.name.to_string(), id, value_type: m.value_type })
             .collect();
         metrics.sort_by(|a, b| a.name.cmp(&b.name));
         metrics
+    }
+
+    /// Every id that rows have, by id: those that a widened metric had before too, under the same name.
+    pub(crate) fn ids(&self) -> Vec<MetricInfo> {
+        let state = self.read_state();
+        let info =
+            |(id, m): (MetricId, &MetricEntry)| MetricInfo { name: m.name.to_string(), id, value_type: m.value_type };
+        state.iter_metrics().map(info).collect()
+    }
+
+    /// For metrics of which one or more have widened: see [`State::ids_of`]. `None` when none of them has.
+    pub(crate) fn with_former(&self, metrics: &[MetricId]) -> Option<Vec<Vec<(MetricId, ValueType)>>> {
+        let state = self.read_state();
+        if state.former.is_empty() {
+            return None;
+        }
+        let groups: Vec<_> = metrics.iter().map(|id| state.ids_of(*id)).collect();
+        if groups.iter().all(Option::is_none) {
+            return None;
+        }
+        let typed = |ids: Vec<MetricId>| ids.into_iter().map(|id| (id, state.type_of(id))).collect();
+        Some(groups.into_iter().zip(metrics).map(|(ids, id)| typed(ids.unwrap_or_else(|| vec![*id]))).collect())
     }
 
     /// One metric.

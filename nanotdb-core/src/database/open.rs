@@ -617,7 +617,7 @@ impl Parts {
 
     fn writer_metrics(&self) -> Vec<Option<WriterMetric>> {
         let metrics = self.state.metrics.iter();
-        metrics.map(|m| m.as_ref().map(|m| WriterMetric::new(m.value_type, m.last))).collect()
+        metrics.map(|m| m.as_ref().map(|m| WriterMetric::new(m.value_type, m.last, m.is_former))).collect()
     }
 
     fn finish(self, writer: Option<Mutex<Writer>>, commit: Option<CommitLog>) -> Database {

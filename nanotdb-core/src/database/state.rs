@@ -33,6 +33,8 @@ pub struct MetricEntry {
     pub last: Last,
     /// How many batches have brought samples of it since the database was opened.
     pub batches: u64,
+    /// Whether its name goes on with another id: it has widened, and takes no more rows.
+    pub is_former: bool,
 }
 
 /// The two raw files that a partition may have, in the order in which they were written.
@@ -90,6 +92,9 @@ pub struct State {
     pub metrics: Vec<Option<MetricEntry>>,
     /// Ids by name.
     pub names: HashMap<Arc<str>, MetricId, foldhash::fast::RandomState>,
+    /// Ids that the name of a widened metric had before, by the id that it has now: oldest first, and all their rows came before
+    /// those of the next.
+    pub former: HashMap<MetricId, Vec<MetricId>>,
     /// Open pages: what is written now goes here.
     pub pages: BTreeMap<Partition, OpenPage>,
     /// Pages that a flush took, until their frame is in the index. Their rows came before those of the open page of the
@@ -173,22 +178,57 @@ impl State {
         self.metrics.get_mut(usize::from(id))?.as_mut()
     }
 
-    /// Adds a metric, or changes the type of one that is there.
+    /// Adds a metric, or changes the type of one that is there. Of several ids with one name the highest is what it goes on with.
     pub fn put_metric(&mut self, id: MetricId, name: &str, value_type: ValueType, last: Last) {
         let at = usize::from(id);
         if self.metrics.len() <= at {
             self.metrics.resize(at.saturating_add(1), None);
         }
-        if let Some(slot) = self.metrics.get_mut(at) {
-            match slot {
-                Some(entry) => entry.value_type = value_type,
-                None => {
-                    let name: Arc<str> = Arc::from(name);
-                    self.names.insert(Arc::clone(&name), id);
-                    *slot = Some(MetricEntry { name, value_type, last, batches: 0 });
-                }
+        if let Some(Some(entry)) = self.metrics.get_mut(at) {
+            entry.value_type = value_type;
+            return;
+        }
+        let (name, known) = match self.names.get_key_value(name) {
+            Some((name, known)) => (Arc::clone(name), Some(*known)),
+            None => (Arc::from(name), None),
+        };
+        let mut entry = MetricEntry { name, value_type, last, batches: 0, is_former: false };
+        if let Some(known) = known {
+            let (current, former) = (known.max(id), known.min(id));
+            let mut ids = self.former.remove(&known).unwrap_or_default();
+            ids.push(former);
+            ids.sort_unstable();
+            self.former.insert(current, ids);
+            entry.is_former = former == id;
+            if let Some(before) = self.metric_mut(known) {
+                before.is_former = former == known;
+                entry.batches = before.batches;
             }
         }
+        if !entry.is_former {
+            self.names.insert(Arc::clone(&entry.name), id);
+        }
+        if let Some(slot) = self.metrics.get_mut(at) {
+            *slot = Some(entry);
+        }
+    }
+
+    /// What is known of a metric's newest sample. One that has widened may have it under a former id.
+    pub fn last_of(&self, id: MetricId) -> Option<Last> {
+        let last = self.metric(id)?.last;
+        Some(if last == Last::Never && self.former.contains_key(&id) { Last::Unknown } else { last })
+    }
+
+    /// Ids that hold the rows of a metric, in the order of their times: what the name had before it widened, then what it has now.
+    /// `None` when that is one alone.
+    pub fn ids_of(&self, id: MetricId) -> Option<Vec<MetricId>> {
+        let current = match self.metric(id) {
+            Some(metric) if metric.is_former => self.names.get(&metric.name).copied()?,
+            _ => id,
+        };
+        let mut ids = self.former.get(&current)?.clone();
+        ids.push(current);
+        Some(ids)
     }
 
     /// The type of a metric; int32 for ids that the catalog does not know.

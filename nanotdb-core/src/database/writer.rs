@@ -3,11 +3,12 @@
 use super::batch::{Batch, NOW, Row};
 use super::commit::Sequence;
 use super::expire::ends_before;
+use super::typing::{Fit, fit, new_type, refusal};
 use super::{BatchOutcome, Database, Last};
-use crate::config::{FsyncPolicy, ValueWidth};
+use crate::config::{FsyncPolicy, ValuesSection};
 use crate::format::wal::BatchEncoder;
 use crate::model::duration::format_short;
-use crate::model::{MetricId, Number, NumberKind, Timestamp, Value, ValueType};
+use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::{Partition, caught};
 use crate::stats::Counters;
 use crate::storage::{OpenPage, WalFile};
@@ -31,7 +32,20 @@ pub(super) struct WriterMetric {
     pub(super) last: Last,
     /// How many more batches of the WAL must carry its name and type.
     announce: u8,
+    /// What is known of why it cannot become float64.
+    pub(super) held: Held,
+    /// Its name goes on with another id: it takes no more rows.
+    is_former: bool,
     epoch: u32,
+}
+
+/// What is known of the integers of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Held {
+    /// Nothing was looked for.
+    Unknown,
+    /// One is beyond 2^53, or cannot be read.
+    BeyondFloat64,
 }
 
 /// Batches of the WAL that carry a name which catalog.json lacks: with one alone, its damage would make every later
@@ -40,15 +54,31 @@ const ANNOUNCEMENTS: u8 = 2;
 
 impl WriterMetric {
     /// A metric that catalog.json knows.
-    pub(super) fn new(value_type: ValueType, last: Last) -> Self {
-        Self { value_type, last, announce: 0, epoch: 0 }
+    pub(super) fn new(value_type: ValueType, last: Last, is_former: bool) -> Self {
+        Self { value_type, last, announce: 0, held: Held::Unknown, is_former, epoch: 0 }
+    }
+
+    /// A metric whose name and type catalog.json lacks.
+    fn unannounced(value_type: ValueType, last: Last, epoch: u32) -> Self {
+        Self { value_type, last, announce: ANNOUNCEMENTS, held: Held::Unknown, is_former: false, epoch }
+    }
+
+    /// Takes wider integers from now on, under the same id: its rows are sign-extended as they are.
+    pub(super) fn widen_in_place(&mut self) {
+        self.value_type = ValueType::Int64;
+        self.announce = ANNOUNCEMENTS;
+    }
+
+    /// Takes no more rows: its name goes on with another id.
+    pub(super) fn retire(&mut self) {
+        self.is_former = true;
     }
 }
 
-struct StagedRow {
+pub(super) struct StagedRow {
     timestamp: Timestamp,
-    bits: u64,
-    id: MetricId,
+    pub(super) bits: u64,
+    pub(super) id: MetricId,
     partition: u32,
 }
 
@@ -63,7 +93,7 @@ pub(super) struct Writer {
     /// Whether catalog.json lacks a metric or a type.
     pub(super) catalog_dirty: bool,
     pub(super) wal_buffer: Vec<u8>,
-    staged: Vec<StagedRow>,
+    pub(super) staged: Vec<StagedRow>,
     partitions: Vec<(Partition, bool)>,
     /// Metrics that the current batch changed, as they were before.
     undo: Vec<(MetricId, Option<WriterMetric>)>,
@@ -95,12 +125,12 @@ impl Writer {
         }
     }
 
-    fn metric(&self, id: MetricId) -> Option<&WriterMetric> {
+    pub(super) fn metric(&self, id: MetricId) -> Option<&WriterMetric> {
         self.metrics.get(usize::from(id))?.as_ref()
     }
 
     /// The metric, for a change by the current batch; its former state is remembered once.
-    fn touch(&mut self, id: MetricId) -> Option<&mut WriterMetric> {
+    pub(super) fn touch(&mut self, id: MetricId) -> Option<&mut WriterMetric> {
         let epoch = self.epoch;
         let metric = self.metrics.get_mut(usize::from(id))?.as_mut()?;
         if metric.epoch != epoch {
@@ -180,7 +210,8 @@ impl Database {
             database: self,
             now: self.environment.clock.now(),
             current: None,
-            width: self.environment.config.values.width,
+            values: self.environment.config.values,
+            rounded: 0,
             max_future: match batch.any_time {
                 true => 0,
                 false => i64::try_from(self.environment.config.limits.max_future.as_nanos()).unwrap_or(i64::MAX),
@@ -217,6 +248,9 @@ impl Database {
         outcome.accepted = outcome.accepted.saturating_add(writer.staged.len() as u64);
         self.counters().ingest_samples.add(writer.staged.len() as u64);
         stage.refused.count(self.counters());
+        if stage.rounded > 0 {
+            self.counters().ingest_rounded.add(stage.rounded);
+        }
         let lengths = self.page_lengths(writer);
         self.apply(writer);
         let repeated = self.find_repeated_pages(&lengths);
@@ -364,11 +398,13 @@ impl Database {
 }
 
 /// Checks rows one by one and stages the good ones.
-struct Stage<'a> {
-    database: &'a Database,
+pub(super) struct Stage<'a> {
+    pub(super) database: &'a Database,
     now: Timestamp,
     current: Option<(Partition, u32)>,
-    width: ValueWidth,
+    pub(super) values: ValuesSection,
+    /// Decimals that `[values] width = "32"` rounded.
+    rounded: u64,
     /// Zero when any time is taken.
     max_future: i64,
     /// Partitions that ended before are expired.
@@ -406,13 +442,23 @@ impl Refused {
 }
 
 /// Why a row is not taken.
-enum Refusal {
+pub(super) enum Refusal {
     Name(String),
     Type(String),
     Limit(String),
 }
 
 impl Stage<'_> {
+    fn refuse(&mut self, line: u64, refusal: Refusal, outcome: &mut BatchOutcome) {
+        let (counted, reason) = match refusal {
+            Refusal::Name(reason) => (&mut self.refused.name, reason),
+            Refusal::Type(reason) => (&mut self.refused.value_type, reason),
+            Refusal::Limit(reason) => (&mut self.refused.limit, reason),
+        };
+        *counted += 1;
+        outcome.reject(line, || reason);
+    }
+
     /// Types that the sender stated: checked against metrics that exist. New metrics take them with their first sample.
     fn declarations(&mut self, writer: &mut Writer, batch: &mut Batch, outcome: &mut BatchOutcome) {
         let mut kept = Vec::new();
@@ -424,14 +470,18 @@ impl Stage<'_> {
                 continue;
             }
             let id = self.database.read_state().names.get(batch.metric_name(series)).copied();
-            let Some(metric) = id.and_then(|id| writer.touch(id)) else { continue };
-            if metric.value_type == ValueType::Int32 && declared == ValueType::Int64 {
-                widen(metric);
-                writer.catalog_dirty = true;
-            } else if metric.value_type != declared {
-                let exists = metric.value_type;
-                self.refused.value_type += 1;
-                outcome.reject(line, || format!("type {declared} was stated for a metric that is {exists}"));
+            let Some((id, exists)) = id.and_then(|id| Some((id, writer.metric(id)?.value_type))) else { continue };
+            if exists == declared {
+                continue;
+            }
+            let widened = match self.may_become(exists, declared) {
+                true => self.widen(writer, batch.metric_name(series), id, declared),
+                false => Ok(Err(Refusal::Type(format!("type {declared} was stated for a metric that is {exists}")))),
+            };
+            match widened {
+                Ok(Ok(_)) => {}
+                Ok(Err(refusal)) => self.refuse(line, refusal, outcome),
+                Err(error) => self.refuse(line, Refusal::Type(error.to_string()), outcome),
             }
         }
         batch.declarations = kept;
@@ -443,7 +493,7 @@ impl Stage<'_> {
         let Some(series) = batch.series.get(row.series as usize) else { return Ok(false) };
         let name = batch.metric_name(series);
         let stored = self.database.read_state().names.get(name).copied();
-        let Some(id) = stored.or_else(|| writer.new_names.get(name).copied()) else { return Ok(false) };
+        let Some(id) = writer.new_names.get(name).copied().or(stored) else { return Ok(false) };
         let last = match writer.metric(id).map(|metric| metric.last) {
             Some(Last::Unknown) => {
                 let last = self.database.look_up_last(id)?;
@@ -481,19 +531,14 @@ impl Stage<'_> {
                 return Ok(());
             }
         }
-        let id = if series.resolved.0 == self.database.instance && writer.metric(series.resolved.1).is_some() {
+        let known = series.resolved.0 == self.database.instance;
+        let id = if known && writer.metric(series.resolved.1).is_some_and(|metric| !metric.is_former) {
             series.resolved.1
         } else {
             match self.resolve(writer, batch, &row)? {
                 Ok(id) => id,
                 Err(refusal) => {
-                    let (counted, reason) = match refusal {
-                        Refusal::Name(reason) => (&mut self.refused.name, reason),
-                        Refusal::Type(reason) => (&mut self.refused.value_type, reason),
-                        Refusal::Limit(reason) => (&mut self.refused.limit, reason),
-                    };
-                    *counted += 1;
-                    outcome.reject(line, || reason);
+                    self.refuse(line, refusal, outcome);
                     return Ok(());
                 }
             }
@@ -523,27 +568,36 @@ impl Stage<'_> {
             });
             return Ok(());
         }
-        let mut widened = false;
         let Some(metric) = writer.touch(id) else { return Ok(()) };
-        let bits = match to_bits(metric.value_type, row.number) {
-            Some(bits) => bits,
-            None if metric.value_type == ValueType::Int32
-                && self.width != ValueWidth::Bits32
-                && row.number.as_integer().is_some() =>
-            {
-                widened = true;
-                widen(metric);
-                row.number.as_integer().map_or(0, |v| v as u64)
+        let value_type = metric.value_type;
+        let (id, bits) = match fit(value_type, row.number, &self.values) {
+            Fit::Bits(bits) => {
+                metric.last = Last::At(timestamp, bits);
+                (id, bits)
             }
-            None => {
-                let value_type = metric.value_type;
+            Fit::Rounded(bits) => {
+                self.rounded += 1;
+                metric.last = Last::At(timestamp, bits);
+                (id, bits)
+            }
+            Fit::Widen(wider) => match self.widen_for(writer, batch, &row, id, wider)? {
+                Ok((id, bits)) => {
+                    if let Some(metric) = writer.touch(id) {
+                        metric.last = Last::At(timestamp, bits);
+                    }
+                    (id, bits)
+                }
+                Err(refusal) => {
+                    self.refuse(line, refusal, outcome);
+                    return Ok(());
+                }
+            },
+            Fit::Refused => {
                 self.refused.value_type += 1;
-                outcome.reject(line, || refusal(value_type, row.number));
+                outcome.reject(line, || refusal(value_type, row.number, &self.values));
                 return Ok(());
             }
         };
-        metric.last = Last::At(timestamp, bits);
-        writer.catalog_dirty |= widened;
         let partition = self.partition(writer, timestamp);
         writer.staged.push(StagedRow { timestamp, bits, id, partition });
         Ok(())
@@ -563,20 +617,26 @@ impl Stage<'_> {
         }
         let name = batch.metric_name(series);
         let stored = self.database.read_state().names.get(name).copied();
-        let id = match stored.or_else(|| writer.new_names.get(name).copied()) {
+        // One that widens in this batch goes on with an id that is not stored yet.
+        let new = if writer.new_names.is_empty() { None } else { writer.new_names.get(name).copied() };
+        let id = match new.or(stored) {
             Some(id) => id,
             None => {
                 let value_type = match series.declared {
-                    Some((_, declared)) if to_bits(declared, row.number).is_none() => {
-                        return Ok(Err(Refusal::Type(refusal(declared, row.number))));
-                    }
                     Some((_, declared)) => declared,
-                    None => match new_type(self.width, row.number) {
-                        Ok(value_type) => value_type,
-                        Err(reason) => return Ok(Err(Refusal::Type(reason))),
-                    },
+                    None => new_type(row.number, &self.values),
                 };
-                match self.create(writer, name, value_type) {
+                match fit(value_type, row.number, &self.values) {
+                    Fit::Refused => {
+                        return Ok(Err(Refusal::Type(refusal(value_type, row.number, &self.values))));
+                    }
+                    Fit::Widen(_) if value_type.is_integer() && row.number.as_integer().is_none() => {
+                        let text = format!("{} is a float, and type {value_type} was stated", row.number.as_f64());
+                        return Ok(Err(Refusal::Type(text)));
+                    }
+                    Fit::Widen(_) | Fit::Bits(_) | Fit::Rounded(_) => {}
+                }
+                match self.create(writer, name, value_type, Last::Never) {
                     Ok(id) => id,
                     Err(e @ Error::Limit { .. }) => return Ok(Err(Refusal::Limit(e.to_string()))),
                     Err(e) => return Err(e),
@@ -585,7 +645,7 @@ impl Stage<'_> {
         };
         let instance = self.database.instance;
         // A new metric is remembered only once it is stored: the batch may yet fail as a whole.
-        if stored.is_some()
+        if stored == Some(id)
             && let Some(series) = batch.series.get_mut(row.series as usize)
         {
             series.resolved = (instance, id);
@@ -593,7 +653,13 @@ impl Stage<'_> {
         Ok(Ok(id))
     }
 
-    fn create(&self, writer: &mut Writer, name: &str, value_type: ValueType) -> Result<MetricId> {
+    pub(super) fn create(
+        &self,
+        writer: &mut Writer,
+        name: &str,
+        value_type: ValueType,
+        last: Last,
+    ) -> Result<MetricId> {
         let limit = self.database.environment.config.limits.max_metrics_per_database.min(u64::from(u16::MAX));
         let next = writer.metrics.len().max(1);
         let Some(id) = MetricId::try_from(next).ok().filter(|id| u64::from(*id) <= limit) else {
@@ -605,7 +671,7 @@ impl Stage<'_> {
         };
         writer.metrics.resize(next.saturating_add(1), None);
         if let Some(slot) = writer.metrics.get_mut(next) {
-            *slot = Some(WriterMetric { value_type, last: Last::Never, announce: ANNOUNCEMENTS, epoch: writer.epoch });
+            *slot = Some(WriterMetric::unannounced(value_type, last, writer.epoch));
         }
         writer.undo.push((id, None));
         let name: Arc<str> = Arc::from(name);
@@ -663,56 +729,4 @@ fn too_far_ahead(timestamp: Timestamp, now: Timestamp, limit: i64) -> String {
     };
     let limit = format_short(Duration::from_nanos(limit.unsigned_abs()));
     format!("timestamp {timestamp} is {ahead} ahead of the clock; limits.max_future = {limit} is as far as it may be")
-}
-
-fn widen(metric: &mut WriterMetric) {
-    metric.value_type = ValueType::Int64;
-    metric.announce = ANNOUNCEMENTS;
-}
-
-/// The row bits of a number for a metric of this type, if it may hold it.
-#[inline]
-fn to_bits(value_type: ValueType, number: Number) -> Option<u64> {
-    let value = match value_type {
-        ValueType::Int32 => Value::Int32(i32::try_from(number.as_integer()?).ok()?),
-        ValueType::Int64 => Value::Int64(number.as_integer()?),
-        _ if number.kind == NumberKind::SuffixedInteger => return None,
-        ValueType::Float32 => Value::Float32(Some(number.as_f32()).filter(|v| v.is_finite())?),
-        ValueType::Float64 => Value::Float64(Some(number.as_f64()).filter(|v| v.is_finite())?),
-    };
-    Some(value.to_bits())
-}
-
-/// The type that a number gives to a new metric.
-fn new_type(width: ValueWidth, number: Number) -> std::result::Result<ValueType, String> {
-    let value_type = match (number.as_integer(), width) {
-        (Some(_), ValueWidth::Bits64) => ValueType::Int64,
-        (Some(v), ValueWidth::Auto) if i32::try_from(v).is_err() => ValueType::Int64,
-        (Some(_), _) => ValueType::Int32,
-        (None, ValueWidth::Bits64) => ValueType::Float64,
-        (None, _) => ValueType::Float32,
-    };
-    match to_bits(value_type, number) {
-        Some(_) => Ok(value_type),
-        None => Err(refusal(value_type, number)),
-    }
-}
-
-fn refusal(value_type: ValueType, number: Number) -> String {
-    match (value_type, number.as_integer()) {
-        (ValueType::Int32, Some(v)) => {
-            format!("{v} does not fit a 32-bit integer, and [values] width = \"32\" does not let the metric widen")
-        }
-        (_, Some(v)) => format!("{v}i is an integer, but the metric is {value_type}; send {v} or {v}.0"),
-        (ValueType::Int32 | ValueType::Int64, None) => {
-            format!("{} is a float, but the metric is {value_type}; send an integer", number.as_f64())
-        }
-        (_, None) if !number.as_f64().is_finite() => format!("{} is not a finite number", number.as_f64()),
-        (_, None) => {
-            format!(
-                "{:e} does not fit {value_type}; [values] width = \"64\" makes new metrics float64",
-                number.as_f64()
-            )
-        }
-    }
 }

@@ -141,7 +141,6 @@ impl Inner {
             let filler = Filler {
                 old: &old,
                 new: &new,
-                width,
                 now: self.environment.clock.now(),
                 source: &|source| self.database(source),
                 proceed,

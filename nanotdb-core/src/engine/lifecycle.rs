@@ -8,7 +8,7 @@ use super::rollup::Rollups;
 use super::stats::StatsWriter;
 use super::trusted_clock::TrustedClock;
 use super::{Engine, EngineOptions, Inner};
-use crate::config::{EngineConfig, check_new_database_name};
+use crate::config::{EngineConfig, ValueWidth, check_new_database_name};
 use crate::database::{Database, Environment, MANIFEST_FILE};
 use crate::model::name;
 use crate::plugin::caught;
@@ -32,6 +32,11 @@ impl Engine {
         let engine = Self::with_databases(root, config, &options, Some(lock))?;
         for name in &engine.config().default_databases.clone() {
             engine.create_database(name)?;
+        }
+        if engine.config().values.width == ValueWidth::Bits32 {
+            tracing::warn!(
+                "[values] width = \"32\": decimals that float32 does not give back are rounded; nanotdb.ingest.rounded counts them"
+            );
         }
         // Rings and other mistakes of rollups are told at once.
         drop(engine.inner.runner());

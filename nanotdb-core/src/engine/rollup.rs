@@ -156,7 +156,6 @@ impl Inner {
         work(Shared {
             vfs: &*environment.vfs,
             clock: &*environment.clock,
-            width: environment.config.values.width,
             destination: &|job| self.destination(job),
             existing: &|name| self.database(name),
             proceed: &proceed,

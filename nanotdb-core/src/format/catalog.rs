@@ -1,9 +1,12 @@
 //! catalog.json: the metrics of a database.
+//!
+//! A metric that has widened has an entry for each type that it had, with an id of its own and `then`, the id that its name went on
+//! with. Entries of other metrics are those of the original.
 
 use super::DecodeError;
 use crate::model::{MetricId, ValueType, name};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// One metric of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,8 @@ struct Entry {
     id: u16,
     #[serde(rename = "type")]
     value_type: u8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    then: Option<u16>,
 }
 
 /// Decodes catalog.json. An empty file is a catalog without metrics: the original leaves one when it is killed early.
@@ -38,7 +43,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<CatalogEntry>, DecodeError> {
     }
     let document: Document =
         serde_json::from_slice(bytes).map_err(|e| DecodeError::new(0, format!("not a catalog: {e}")))?;
-    let mut names = HashSet::new();
+    let mut names: HashMap<String, Vec<Named>> = HashMap::new();
     let mut ids = HashSet::new();
     let mut entries = Vec::new();
     for entry in document.metrics.unwrap_or_default() {
@@ -52,20 +57,46 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<CatalogEntry>, DecodeError> {
         if !ids.insert(entry.id) {
             return Err(wrong("the id is used twice"));
         }
-        if !names.insert(entry.name.clone()) {
-            return Err(wrong("the name is used twice"));
-        }
+        names.entry(entry.name.clone()).or_default().push((entry.id, value_type, entry.then));
         entries.push(CatalogEntry { name: entry.name, id: entry.id, value_type });
+    }
+    for (name, ids) in &mut names {
+        ids.sort_unstable_by_key(|(id, ..)| *id);
+        if !goes_on(ids) {
+            return Err(DecodeError::new(
+                0,
+                format!("metric {name:?}: the name is used twice, or goes on with an id that is not its own"),
+            ));
+        }
     }
     Ok(entries)
 }
 
-/// Encodes catalog.json: sorted by name, two spaces of indentation.
+/// Id, type, and the id with which the name went on.
+type Named = (MetricId, ValueType, Option<MetricId>);
+
+/// Whether the entries of one name, by id, each say that the next one is what it went on with.
+fn goes_on(ids: &[Named]) -> bool {
+    let linked = ids.windows(2).all(|pair| match pair {
+        [(_, former, then), (id, later, _)] => *then == Some(*id) && former.may_become(*later),
+        _ => false,
+    });
+    linked && ids.last().is_none_or(|(_, _, then)| then.is_none())
+}
+
+/// Encodes catalog.json: sorted by name, two spaces of indentation. Of several ids with one name, each went on with the next.
 pub fn encode<'a>(entries: impl Iterator<Item = (&'a str, MetricId, ValueType)>) -> Vec<u8> {
     let mut metrics: Vec<_> = entries
-        .map(|(name, id, value_type)| Entry { name: name.to_owned(), id, value_type: value_type.code() })
+        .map(|(name, id, value_type)| Entry { name: name.to_owned(), id, value_type: value_type.code(), then: None })
         .collect();
-    metrics.sort_by(|a, b| a.name.cmp(&b.name));
+    metrics.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+    for at in 1..metrics.len() {
+        if let Some([former, later]) = metrics.get_mut(at - 1..=at)
+            && former.name == later.name
+        {
+            former.then = Some(later.id);
+        }
+    }
     // Serialising strings and integers into memory cannot fail.
     let mut bytes = serde_json::to_vec_pretty(&Document { metrics: Some(metrics) }).unwrap_or_default();
     bytes.push(b'\n');

@@ -237,7 +237,7 @@ fn check_whole(engine: &Engine, database: &str, path: &Path, partition: &Archive
     let archive = Archive::read(engine.vfs(), path)?;
     let files = ArchivedFiles::new(engine.vfs(), &archive);
     let known = engine.known_database(database)?;
-    let types = known.metrics().iter().map(|m| (m.id, m.value_type)).collect();
+    let types = known.ids().iter().map(|m| (m.id, m.value_type)).collect();
     let events = KnownEvents::read(engine.vfs(), known.directory(), database)?;
     let mut report = VerifyReport::default();
     let expected = Expected { types: &types, events: &events };

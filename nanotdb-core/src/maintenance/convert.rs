@@ -212,8 +212,9 @@ impl Converter<'_> {
         let directory = self.request.out.join(name);
         self.vfs.create_dir_all(&directory).map_err(|e| Error::io("create", &directory, e))?;
         let manifest = self.manifest(&database);
-        let metrics: Vec<_> = database.metrics();
-        let kept = metrics.iter().filter_map(|m| Some((m.name.as_str(), m.id, types.types.get(&m.id)?.1)));
+        let metrics: Vec<_> = database.ids();
+        let own = metrics.iter().filter(|m| !types.renamed.contains_key(&m.id));
+        let kept = own.filter_map(|m| Some((m.name.as_str(), m.id, types.types.get(&m.id)?.1)));
         self.replace(&directory.join("catalog.json"), &catalog::encode(kept))?;
         self.replace(&directory.join("manifest.toml"), manifest.to_toml().as_bytes())?;
         self.other_files(&database, &directory)?;
@@ -224,7 +225,7 @@ impl Converter<'_> {
         let pages = PageWriter { vfs: self.vfs, codec, types: &types, page_rows };
         let mut converted = ConvertedDatabase {
             name: name.to_owned(),
-            metrics: types.types.len() as u64,
+            metrics: database.metrics().iter().filter(|m| types.types.contains_key(&m.id)).count() as u64,
             narrowed: types.narrowed,
             ..ConvertedDatabase::default()
         };

@@ -26,7 +26,7 @@ use crate::database::{Database, MANIFEST_FILE};
 use crate::engine::{Engine, EngineOptions, check_directory, databases_on_disk};
 use crate::format::catalog;
 use crate::format::page::{MAX_ROWS, NARROW_ROW};
-use crate::model::{MetricId, Timestamp};
+use crate::model::{MetricId, Timestamp, Value, ValueType};
 use crate::plugin::Partitioner;
 use crate::plugin::registry::registry;
 use crate::storage::copy::copy_between;
@@ -324,6 +324,13 @@ impl Salvage<'_> {
         let metrics = database.metrics();
         let names: Vec<&str> = metrics.iter().map(|m| m.name.as_str()).collect();
         let ids: Vec<MetricId> = metrics.iter().map(|m| m.id).collect();
+        let groups = database.with_former(&ids).unwrap_or_default();
+        let mut current: BTreeMap<MetricId, (MetricId, ValueType)> = BTreeMap::new();
+        for group in &groups {
+            if let Some((now, former)) = group.split_last() {
+                current.extend(former.iter().map(|(id, _)| (*id, *now)));
+            }
+        }
         let mut count = |window: Window, grain, histogram: &mut BTreeMap<i64, u64>| {
             extras.iter().for_each(|extra| extra.count(window, grain, histogram));
             window::count(self.source, name, &names, window, grain, histogram)
@@ -339,8 +346,17 @@ impl Salvage<'_> {
                 }
                 Ok(ControlFlow::Continue(()))
             })?;
+            let read = rows.len();
             for extra in extras {
                 extra.add(window, types, &mut rows)?;
+            }
+            for (_, id, bits) in rows.iter_mut().skip(read) {
+                // What is read has the ids and types that metrics have now.
+                if let Some((now, value_type)) = current.get(id)
+                    && let Some(former) = types.get(id)
+                {
+                    (*id, *bits) = (*now, Value::became_bits(*former, *value_type, *bits));
+                }
             }
             rows.sort_by_key(|(timestamp, ..)| *timestamp);
             rows.iter().try_for_each(|row| each(*row))?;

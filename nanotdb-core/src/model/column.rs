@@ -1,5 +1,6 @@
 //! Columns of values, borrowed and owned, of one of the four types.
 
+use super::decimal::shortest;
 use super::{Value, ValueType};
 use std::ops::Range;
 
@@ -195,6 +196,18 @@ impl Column {
             Self::Float32(v) => v.push(f32::from_bits(bits as u32)),
             Self::Int64(v) => v.push(bits as i64),
             Self::Float64(v) => v.push(f64::from_bits(bits)),
+        }
+    }
+
+    /// Appends values of a metric that has become of this column's type: see [`Value::became_bits`].
+    pub fn extend_became(&mut self, values: Values<'_>) {
+        match (self, values) {
+            (Self::Float64(to), Values::Float32(from)) => to.extend(from.iter().map(|v| shortest(*v))),
+            (Self::Float64(to), Values::Int32(from)) => to.extend(from.iter().map(|v| f64::from(*v))),
+            (Self::Float64(to), Values::Int64(from)) => to.extend(from.iter().map(|v| *v as f64)),
+            (this, values) => {
+                this.extend(values);
+            }
         }
     }
 

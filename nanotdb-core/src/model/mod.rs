@@ -1,14 +1,17 @@
 //! Values, timestamps, durations and names: parsed and written in one place, used by all.
 
 pub mod column;
+pub mod decimal;
 pub mod duration;
 pub mod name;
+pub mod number;
 pub mod text;
 pub mod time;
 pub mod value;
 
 pub use column::{Column, Values, ValuesMut};
-pub use value::{Number, NumberKind, Value, ValueType};
+pub use number::{Number, NumberKind};
+pub use value::{Value, ValueType};
 
 /// Unix nanoseconds, UTC.
 pub type Timestamp = i64;

@@ -1,5 +1,6 @@
 //! The four value types, their bit representation, and their text form.
 
+use super::decimal::shortest;
 use super::text::ShortText;
 use std::fmt;
 
@@ -47,6 +48,16 @@ impl ValueType {
     /// Whether values are integers.
     pub fn is_integer(self) -> bool {
         matches!(self, Self::Int32 | Self::Int64)
+    }
+
+    /// Whether a metric of this type may become of the other: every value that it can have then is one of the other, but for
+    /// integers beyond 2^53 as float64.
+    pub fn may_become(self, later: ValueType) -> bool {
+        match (self, later) {
+            (Self::Int32, Self::Int64) => true,
+            (Self::Int32 | Self::Int64 | Self::Float32, Self::Float64) => true,
+            _ => false,
+        }
     }
 
     /// The name that catalogs, answers and tools show.
@@ -121,6 +132,18 @@ impl Value {
             ValueType::Int32 | ValueType::Int64 => i64::from(low as i32) as u64,
             ValueType::Float32 => u64::from(low),
             ValueType::Float64 => f64::from(f32::from_bits(low)).to_bits(),
+        }
+    }
+
+    /// Row bits of a metric that has become of another type ([`ValueType::may_become`]) as those of that type: a float32 is
+    /// the decimal that it was the text of.
+    #[inline]
+    pub fn became_bits(former: ValueType, later: ValueType, bits: u64) -> u64 {
+        match (Value::from_bits(former, bits), later) {
+            (Value::Int32(v), ValueType::Float64) => f64::from(v).to_bits(),
+            (Value::Int64(v), ValueType::Float64) => (v as f64).to_bits(),
+            (Value::Float32(v), ValueType::Float64) => shortest(v).to_bits(),
+            _ => bits,
         }
     }
 
@@ -213,89 +236,6 @@ fn write_plain(text: &str, out: &mut Vec<u8>) {
             out.push(digit);
         }
         out.extend(std::iter::repeat_n(b'0', usize::try_from(point - count).unwrap_or(0)));
-    }
-}
-
-/// How a number was written by its sender: this decides the type of a new metric and whether it fits an existing one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NumberKind {
-    /// `42`: creates an integer metric, and is taken as a float by a float metric.
-    Integer,
-    /// `42i`: an integer and nothing else.
-    SuffixedInteger,
-    /// `21.5`, `1e-3`: a float and nothing else.
-    Float,
-}
-
-/// A number as parsed from a sender's text, before the metric's type is known.
-#[derive(Debug, Clone, Copy)]
-pub struct Number {
-    /// How it was written.
-    pub kind: NumberKind,
-    /// The integer, or the bits of the float64.
-    bits: u64,
-    /// The correctly rounded float32 (rounding the float64 again could differ in the last bit).
-    single: f32,
-}
-
-impl Number {
-    /// A bare integer literal.
-    #[inline]
-    pub fn integer(v: i64) -> Self {
-        Self { kind: NumberKind::Integer, bits: v as u64, single: v as f32 }
-    }
-
-    /// An integer literal with the `i` suffix.
-    #[inline]
-    pub fn suffixed_integer(v: i64) -> Self {
-        Self { kind: NumberKind::SuffixedInteger, bits: v as u64, single: v as f32 }
-    }
-
-    /// A float that exists as a float64 (not as decimal text).
-    #[inline]
-    pub fn float(v: f64) -> Self {
-        Self { kind: NumberKind::Float, bits: v.to_bits(), single: v as f32 }
-    }
-
-    /// A float read from decimal text: both nearest values, each rounded once.
-    #[inline]
-    pub fn decimal(double: f64, single: f32) -> Self {
-        Self { kind: NumberKind::Float, bits: double.to_bits(), single }
-    }
-
-    /// The integer, unless it was written as a float.
-    #[inline]
-    pub fn as_integer(self) -> Option<i64> {
-        match self.kind {
-            NumberKind::Float => None,
-            _ => Some(self.bits as i64),
-        }
-    }
-
-    /// As float64.
-    #[inline]
-    pub fn as_f64(self) -> f64 {
-        match self.kind {
-            NumberKind::Float => f64::from_bits(self.bits),
-            _ => self.bits as i64 as f64,
-        }
-    }
-
-    /// As float32, rounded once from what was written.
-    #[inline]
-    pub fn as_f32(self) -> f32 {
-        self.single
-    }
-}
-
-impl From<Value> for Number {
-    fn from(value: Value) -> Self {
-        match value {
-            Value::Int32(v) => Number::suffixed_integer(i64::from(v)),
-            Value::Int64(v) => Number::suffixed_integer(v),
-            Value::Float32(v) => Number::decimal(f64::from(v), v),
-            Value::Float64(v) => Number::float(v),
-        }
     }
 }
 

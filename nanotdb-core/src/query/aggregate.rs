@@ -1,5 +1,6 @@
 //! Windowed aggregates of several metrics in one pass.
 
+use super::joined::Joins;
 use super::parallel::{Consumer, Proceed, in_order};
 use super::pieces::{Grain, Piece, cut};
 use super::scan::{MetricFiles, PieceScan, ScanBlock, ScanReport, ScanSink, ScanSlice};
@@ -61,9 +62,14 @@ pub fn aggregate(
     metric_files: MetricFiles,
     sink: &mut dyn AggregateSink,
 ) -> Result<ScanReport> {
-    let snapshot = database.snapshot(metrics, from, to)?;
+    let joins = Joins::of(database, metrics);
+    let snapshot = database.snapshot(joins.as_ref().map_or(metrics, |joins| &joins.ids), from, to)?;
     let wanted = snapshot.metrics.clone();
     let scan = PieceScan { database, metrics: &wanted, metric_files };
+    let pass = |range, partitions, report: &mut ScanReport, aggregation: &mut Aggregation<'_>| match &joins {
+        None => scan.partitions(range, partitions, report, aggregation),
+        Some(joins) => scan.partitions(range, partitions, report, &mut joins.sink(aggregation)),
+    };
     let mut report = ScanReport::default();
     let memory = sink.memory();
     // Windows begin and end in the same piece, so that results are the same however the range is cut.
@@ -74,9 +80,9 @@ pub fn aggregate(
         pieces = vec![Piece { range: (from, to), partitions: snapshot.partitions }];
     }
     if let [piece] = pieces.as_mut_slice() {
-        let mut aggregation = Aggregation::new(wanted.len(), end, windows, memory, sink);
+        let mut aggregation = Aggregation::new(metrics.len(), end, windows, memory, sink);
         let partitions = std::mem::take(&mut piece.partitions);
-        let _ = scan.partitions(piece.range, partitions, &mut report, &mut aggregation)?;
+        let _ = pass(piece.range, partitions, &mut report, &mut aggregation)?;
         aggregation.finish();
         return Ok(report);
     }
@@ -84,8 +90,8 @@ pub fn aggregate(
         let mut report = ScanReport::default();
         let mut results = Collector { results: Results::default(), proceed };
         if let Some(piece) = pieces.get(at) {
-            let mut aggregation = Aggregation::new(wanted.len(), end, windows, memory.clone(), &mut results);
-            let _ = scan.partitions(piece.range, piece.partitions.clone(), &mut report, &mut aggregation)?;
+            let mut aggregation = Aggregation::new(metrics.len(), end, windows, memory.clone(), &mut results);
+            let _ = pass(piece.range, piece.partitions.clone(), &mut report, &mut aggregation)?;
             aggregation.finish();
         }
         Ok((results.results, report))

@@ -4,6 +4,7 @@ pub mod aggregate;
 pub mod aggregators;
 pub mod each;
 pub mod gather;
+mod joined;
 mod parallel;
 mod pieces;
 pub mod present;

@@ -4,6 +4,7 @@ mod metric;
 mod partition;
 mod raw;
 
+use super::joined::Joins;
 use super::parallel::{Consumer, Proceed, in_order};
 use super::pieces::{Grain, cut};
 use crate::Result;
@@ -124,6 +125,21 @@ const BLOCKS_PER_PIECE: usize = 4;
 
 /// Scans `metrics` in `from..=to` into a sink; id 0 is a metric without samples.
 pub fn scan(
+    database: &Database,
+    metrics: &[MetricId],
+    from: Timestamp,
+    to: Timestamp,
+    metric_files: MetricFiles,
+    sink: &mut dyn ScanSink,
+) -> Result<ScanReport> {
+    match Joins::of(database, metrics) {
+        None => scan_ids(database, metrics, from, to, metric_files, sink),
+        Some(joins) => scan_ids(database, &joins.ids, from, to, metric_files, &mut joins.sink(sink)),
+    }
+}
+
+/// The same of ids that are each a metric.
+fn scan_ids(
     database: &Database,
     metrics: &[MetricId],
     from: Timestamp,

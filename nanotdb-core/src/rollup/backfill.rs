@@ -22,7 +22,7 @@ pub(crate) struct FeedUnit {
     /// Its place among the units of the source.
     index: usize,
     id: MetricId,
-    wide: bool,
+    value_type: ValueType,
     outputs: Vec<Option<String>>,
     /// Its last bucket, while that is being sent: it is left to the next run.
     limit: Timestamp,
@@ -143,7 +143,7 @@ impl Runner {
                 let units = units.map(|(at, unit)| FeedUnit {
                     index: at,
                     id: unit.id,
-                    wide: unit.wide,
+                    value_type: unit.value_type,
                     outputs: unit.outputs.clone(),
                     limit: unit.limit(job, job.due(clock.now()), clock.monotonic()),
                     upstream: unit.upstream.and_then(|upstream| source.upstreams.get(upstream).cloned()),
@@ -201,7 +201,7 @@ impl Runner {
 pub(crate) fn catalog_of(old: &Database, feeds: &[Feed], width: ValueWidth) -> Vec<u8> {
     let mut wide: BTreeSet<&str> = BTreeSet::new();
     for feed in feeds {
-        for unit in feed.units.iter().filter(|unit| unit.wide && width != ValueWidth::Bits32) {
+        for unit in feed.units.iter().filter(|unit| unit.value_type.is_wide() && width != ValueWidth::Bits32) {
             let outputs = unit.outputs.iter().zip(&feed.job.aggregators).filter(|(_, a)| !a.is_count());
             wide.extend(outputs.filter_map(|(name, _)| name.as_deref()));
         }
@@ -228,7 +228,6 @@ pub(crate) fn made_of(feeds: &[Feed]) -> BTreeSet<String> {
 pub(crate) struct Filler<'a> {
     pub(crate) old: &'a Database,
     pub(crate) new: &'a Database,
-    pub(crate) width: ValueWidth,
     /// Wall clock.
     pub(crate) now: Timestamp,
     /// A source.
@@ -264,7 +263,7 @@ impl Filler<'_> {
         let ids: Vec<MetricId> = units.iter().map(|unit| unit.id).collect();
         let newest = source.newest(&ids)?;
         let horizon = self.horizon(job);
-        let mut outputs = Outputs::new(self.new, self.width);
+        let mut outputs = Outputs::new(self.new);
         let mut wanted = Vec::with_capacity(units.len());
         let mut carry = HashMap::new();
         for unit in units {
@@ -278,7 +277,7 @@ impl Filler<'_> {
                 }
             };
             bounds.insert((feed.source.clone(), unit.index), due);
-            let unit = Wanted::new((unit.id, unit.wide), &unit.outputs, job, (horizon, due), &mut outputs)?;
+            let unit = Wanted::new((unit.id, unit.value_type), &unit.outputs, job, (horizon, due), &mut outputs)?;
             for place in unit.outputs.iter().flatten() {
                 carry.extend(outputs.name(*place).map(|name| (name.to_owned(), *place)));
             }

@@ -3,7 +3,7 @@
 use super::jobs::Job;
 use super::outputs::Outputs;
 use crate::database::{Database, MetricFiles};
-use crate::model::{MetricId, Timestamp};
+use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Aggregator;
 use crate::plugin::registry::registry;
 use crate::query::Windows;
@@ -31,7 +31,7 @@ pub(super) struct Wanted {
 impl Wanted {
     /// A metric whose results have these names, one for each aggregate of the job, between two times.
     pub(super) fn new(
-        (id, wide): (MetricId, bool),
+        (id, source): (MetricId, ValueType),
         names: &[Option<String>],
         job: &Job,
         (from, due): (Timestamp, Timestamp),
@@ -40,7 +40,7 @@ impl Wanted {
         let mut places = Vec::with_capacity(names.len());
         for (name, aggregator) in names.iter().zip(&job.aggregators) {
             places.push(match name {
-                Some(name) => Some(outputs.add(name, *aggregator, wide)?),
+                Some(name) => Some(outputs.add(name, *aggregator, source)?),
                 None => None,
             });
         }

@@ -1,9 +1,9 @@
 //! Writing results into a destination.
 
-use crate::config::ValueWidth;
 use crate::database::{Batch, BatchOutcome, Database};
+use crate::model::decimal::shortest;
 use crate::model::{Number, Sample, Timestamp, ValueType};
-use crate::plugin::{Aggregator, SampleSink};
+use crate::plugin::Aggregator;
 use crate::{Error, Result};
 
 /// Rows that are written at once.
@@ -15,10 +15,8 @@ pub(super) struct Output {
     aggregator: &'static dyn Aggregator,
     /// Newest sample that was there before: what is not younger was written by a run that a crash ended.
     newest: Option<Timestamp>,
-    /// `None` until it has its first sample.
-    value_type: Option<ValueType>,
-    /// Whether its source has 64-bit values.
-    wide: bool,
+    /// Type of its source.
+    source: ValueType,
 }
 
 struct Row {
@@ -41,7 +39,6 @@ pub(super) struct Written {
 /// Takes results of several metrics, in time order for each, and writes them in batches.
 pub(super) struct Outputs<'a> {
     destination: &'a Database,
-    width: ValueWidth,
     outputs: Vec<Output>,
     rows: Vec<Row>,
     batch: Batch,
@@ -49,18 +46,17 @@ pub(super) struct Outputs<'a> {
 }
 
 impl<'a> Outputs<'a> {
-    pub(super) fn new(destination: &'a Database, width: ValueWidth) -> Self {
+    pub(super) fn new(destination: &'a Database) -> Self {
         let (outputs, rows, mut batch) = (Vec::new(), Vec::new(), Batch::new());
         // A bucket of data that is ahead of the clock is emitted when a clock was: the source took it.
         batch.take_any_time();
-        Self { destination, width, outputs, rows, batch, result: Written::default() }
+        Self { destination, outputs, rows, batch, result: Written::default() }
     }
 
     /// Adds a metric and returns its index.
-    pub(super) fn add(&mut self, name: &str, aggregator: &'static dyn Aggregator, wide: bool) -> Result<usize> {
+    pub(super) fn add(&mut self, name: &str, aggregator: &'static dyn Aggregator, source: ValueType) -> Result<usize> {
         let newest = self.destination.last(name)?.map(|sample| sample.timestamp);
-        let value_type = self.destination.metric(name).map(|metric| metric.value_type);
-        self.outputs.push(Output { name: name.to_owned(), aggregator, newest, value_type, wide });
+        self.outputs.push(Output { name: name.to_owned(), aggregator, newest, source });
         Ok(self.outputs.len().saturating_sub(1))
     }
 
@@ -90,15 +86,8 @@ impl<'a> Outputs<'a> {
             self.result.present = self.result.present.saturating_add(1);
             return Ok(());
         }
-        match to.number(result, self.width) {
-            Ok((number, value_type)) => {
-                if to.value_type.is_none() && value_type == ValueType::Float64 {
-                    let (database, metric) = (self.destination.name().as_bytes(), to.name.as_bytes());
-                    self.batch.declare(0, database, metric, value_type);
-                }
-                to.value_type.get_or_insert(value_type);
-                self.rows.push(Row { timestamp, output, number });
-            }
+        match to.number(result) {
+            Ok(number) => self.rows.push(Row { timestamp, output, number }),
             Err(reason) => {
                 self.result.refused = self.result.refused.saturating_add(1);
                 self.result.reason.get_or_insert(reason);
@@ -150,32 +139,27 @@ impl<'a> Outputs<'a> {
 }
 
 impl Output {
-    /// A result as it is stored: counts as integers, the rest as floats, of 64 bits where 32 would lose too much. A
-    /// metric that exists keeps its type.
-    fn number(&self, result: f64, width: ValueWidth) -> std::result::Result<(Number, ValueType), String> {
-        let refuse = |why: String| Err(format!("{}: {why}", self.name));
+    /// A result as it is stored: counts as integers, what was made of float32 with as many digits as that has, the rest exactly.
+    /// The destination widens where it has to.
+    fn number(&self, result: f64) -> std::result::Result<Number, String> {
         if self.aggregator.is_count() {
-            return Ok((Number::integer(result as i64), ValueType::Int32));
+            return Ok(Number::integer(result as i64));
         }
         if !result.is_finite() {
-            return refuse(format!("{result} is not a finite number"));
+            return Err(format!("{}: {result} is not a finite number", self.name));
         }
-        let fits = (result as f32).is_finite();
-        match self.value_type {
-            Some(ValueType::Int32 | ValueType::Int64) => {
-                refuse("an integer metric cannot take an aggregate, which may have a fraction".to_owned())
+        let single = result as f32;
+        Ok(match self.source {
+            ValueType::Float32 if result.abs() < EXACT_IN_F32 || f64::from(single) == result => {
+                Number::decimal(shortest(single), single)
             }
-            Some(ValueType::Float32) if !fits => refuse(format!("{result:e} does not fit float32")),
-            Some(value_type) => Ok((Number::float(result), value_type)),
-            None if width == ValueWidth::Bits64 => Ok((Number::float(result), ValueType::Float64)),
-            None if width == ValueWidth::Auto && (self.wide || !fits) => {
-                Ok((Number::float(result), ValueType::Float64))
-            }
-            None if fits => Ok((Number::float(result), ValueType::Float32)),
-            None => refuse(format!("{result:e} does not fit float32, and [values] width = \"32\"")),
-        }
+            _ => Number::computed(result),
+        })
     }
 }
+
+/// Below this, float32 has every whole number.
+const EXACT_IN_F32: f64 = 16_777_216.0;
 
 /// After writing with a clock that stepped back, samples may have been refused as too far in its future: such a run counts
 /// as failed and is repeated.

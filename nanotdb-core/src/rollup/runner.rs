@@ -7,7 +7,6 @@ use super::owners::Owners;
 use super::report::SourceReport;
 use super::source::{Source, Surroundings};
 use crate::clock::Clock;
-use crate::config::ValueWidth;
 use crate::database::Database;
 use crate::plugin::Partition;
 use crate::storage::vfs::Vfs;
@@ -21,7 +20,6 @@ use std::sync::Arc;
 pub(crate) struct Shared<'a> {
     pub(crate) vfs: &'a dyn Vfs,
     pub(crate) clock: &'a dyn Clock,
-    pub(crate) width: ValueWidth,
     /// A job's destination, made when it is missing.
     pub(crate) destination: &'a dyn Fn(&Job) -> Result<Arc<Database>>,
     /// A database that is open.
@@ -152,7 +150,6 @@ impl Runner {
         let around = Surroundings {
             clock: shared.clock,
             now: self.leaps.now(shared.clock),
-            width: shared.width,
             bounds: source.upstreams.iter().map(bound).collect(),
             destination: &destination,
             existing: shared.existing,

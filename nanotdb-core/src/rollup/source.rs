@@ -7,9 +7,8 @@ use super::outputs::{Outputs, Written, check_clock};
 use super::owners::{Owner, Owners};
 use super::report::{LateSamples, SourceReport};
 use crate::clock::Clock;
-use crate::config::ValueWidth;
 use crate::database::{Database, FlushMark};
-use crate::model::{MetricId, Timestamp};
+use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Partition;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
@@ -33,7 +32,7 @@ pub(super) struct Unit {
     pub(super) job: usize,
     pub(super) key: String,
     pub(super) id: MetricId,
-    pub(super) wide: bool,
+    pub(super) value_type: ValueType,
     /// Name of the result of each aggregate; `None` when another job makes it from something else.
     pub(super) outputs: Vec<Option<String>>,
     /// Which of [`Source::upstreams`] makes the metric.
@@ -82,7 +81,6 @@ pub(super) struct Surroundings<'a> {
     pub(super) clock: &'a dyn Clock,
     /// The wall clock, as far as it is believed.
     pub(super) now: Timestamp,
-    pub(super) width: ValueWidth,
     /// For each of [`Source::upstreams`], up to which time all its results are there.
     pub(super) bounds: Vec<Option<Timestamp>>,
     /// A destination, made when it is missing; `None` while it is rebuilt.
@@ -128,6 +126,12 @@ impl Source {
         self.metric_slots = metrics.iter().map(|m| usize::from(m.id).saturating_add(1)).max().unwrap_or(slots);
         for (index, job) in self.jobs.iter().enumerate() {
             for metric in metrics.iter().filter(|metric| job.selects(&metric.name)) {
+                let key = job.key(&metric.name);
+                // One that has widened goes on with another id.
+                if let Some(unit) = self.units.iter_mut().find(|unit| unit.job == index && unit.key == key) {
+                    (unit.id, unit.value_type) = (metric.id, metric.value_type);
+                    continue;
+                }
                 let mut outputs = Vec::new();
                 for aggregator in &job.aggregators {
                     let owner = Owner {
@@ -147,13 +151,12 @@ impl Source {
                         self.upstreams.len().saturating_sub(1)
                     })
                 });
-                let key = job.key(&metric.name);
                 self.units.push(Unit {
                     job: index,
                     done: self.checkpoints.completed(&key),
                     key,
                     id: metric.id,
-                    wide: metric.value_type.is_wide(),
+                    value_type: metric.value_type,
                     outputs,
                     upstream,
                     seen_until: Timestamp::MIN,
@@ -358,11 +361,11 @@ impl Source {
         report: &mut SourceReport,
     ) -> Result<()> {
         let began = around.clock.now();
-        let mut outputs = Outputs::new(destination, around.width);
+        let mut outputs = Outputs::new(destination);
         let mut wanted = Vec::with_capacity(chunk.len());
         for (at, from, due) in chunk {
             let Some(unit) = self.units.get(*at) else { continue };
-            wanted.push(Wanted::new((unit.id, unit.wide), &unit.outputs, job, (*from, *due), &mut outputs)?);
+            wanted.push(Wanted::new((unit.id, unit.value_type), &unit.outputs, job, (*from, *due), &mut outputs)?);
         }
         let (emitted, scanned) = emit(database, job, &wanted, &mut outputs, around.proceed)?;
         if outputs.result.refused > 0 {

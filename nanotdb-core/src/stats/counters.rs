@@ -88,6 +88,7 @@ counters! {
     ingest_batches: Counter "nanotdb.ingest.batches" Count "Batches stored, those of the self-metrics included.";
     ingest_failed: Counter "nanotdb.ingest.failed_batches" Count "Batches of which nothing could be stored.";
     ingest_samples: Counter "nanotdb.ingest.samples" Count "Samples stored.";
+    ingest_rounded: Counter "nanotdb.ingest.rounded" Count "Decimals that [values] width = \"32\" rounded to float32.";
     ingest_lines: Counter "nanotdb.ingest.lines" Count "Lines and samples that came in, refused ones included.";
     rejected_syntax: Counter "nanotdb.ingest.rejected_syntax" Count "Lines refused because they could not be read.";
     rejected_name: Counter "nanotdb.ingest.rejected_name" Count "Samples refused because a name is not valid.";

@@ -13,3 +13,4 @@ mod disk_faults;
 mod power;
 mod readers;
 mod restart;
+mod widening;

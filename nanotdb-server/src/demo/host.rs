@@ -438,7 +438,8 @@ impl Row {
     /// A float with so many decimal places, as collectors print them.
     fn float(&mut self, value: f64, places: i32) {
         let scale = 10_f64.powi(places);
-        self.put(Number::float((value * scale).round() / scale));
+        let value = (value * scale).round() / scale;
+        self.put(Number::decimal(value, value as f32));
     }
 }
 

@@ -12,6 +12,8 @@ use std::ops::ControlFlow;
 pub(super) struct Types {
     /// Types before and after; without an entry a metric is left out.
     pub(super) types: BTreeMap<MetricId, (ValueType, ValueType)>,
+    /// Ids that widened metrics had before: their rows get the id and the type that the metric has now, and are narrowed from there.
+    pub(super) renamed: BTreeMap<MetricId, (MetricId, ValueType)>,
     /// Metrics that got 32 bits without any loss.
     pub(super) narrowed: u64,
     /// Metrics whose values are rounded.
@@ -23,7 +25,8 @@ pub(super) struct Types {
 impl Types {
     /// All metrics with the types that they have.
     pub(super) fn unchanged(engine: &Engine, database: &str) -> Result<Self> {
-        let types = engine.metrics(database)?.into_iter().map(|m| (m.id, (m.value_type, m.value_type))).collect();
+        let ids = engine.known_database(database)?.ids();
+        let types = ids.into_iter().map(|m| (m.id, (m.value_type, m.value_type))).collect();
         Ok(Self { types, ..Self::default() })
     }
 
@@ -47,6 +50,11 @@ impl Types {
         })?;
         warnings.extend(report.warnings);
         for (metric, findings) in wide.into_iter().zip(findings) {
+            let former = engine.known_database(database)?.with_former(&[metric.id]).into_iter().flatten().flatten();
+            let former: Vec<_> = former.filter(|(id, _)| *id != metric.id).collect();
+            for (id, _) in &former {
+                this.types.remove(id);
+            }
             let narrow = if metric.value_type.is_integer() { ValueType::Int32 } else { ValueType::Float32 };
             let loss = |(timestamp, value): (Timestamp, Value), reason| Loss {
                 database: database.to_owned(),
@@ -75,6 +83,10 @@ impl Types {
                 }
             }
             this.types.insert(metric.id, (metric.value_type, narrow));
+            for (id, value_type) in former {
+                this.types.insert(id, (value_type, narrow));
+                this.renamed.insert(id, (metric.id, metric.value_type));
+            }
         }
         Ok(this)
     }

@@ -159,6 +159,10 @@ impl<'a, 'w> Out<'a, 'w> {
         let mut wide = false;
         for (id, timestamp, value) in rows {
             let Some((from, to)) = self.writer.types.types.get(id).copied() else { continue };
+            let (id, from, value) = match self.writer.types.renamed.get(id) {
+                Some((id, now)) => (id, *now, &Value::became_bits(from, *now, *value)),
+                None => (id, from, value),
+            };
             if to == ValueType::Int32 && i32::try_from(*value as i64).is_err() {
                 // It was looked at before; a server that runs on the source may have written it since.
                 let text = "the source changed while it was converted; try again";

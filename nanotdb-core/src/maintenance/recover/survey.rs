@@ -84,7 +84,9 @@ pub(super) fn catalog(vfs: &dyn Vfs, directory: &Path, database: &str) -> Result
             }
         });
         for entry in announced {
-            let is_named = entries.iter().any(|known| known.name == entry.name);
+            // With a higher id and a type that it may become: it has widened.
+            let goes_on = |known: &CatalogEntry| known.id < entry.id && known.value_type.may_become(entry.value_type);
+            let is_named = entries.iter().any(|known| known.name == entry.name && !goes_on(known));
             match entries.iter_mut().find(|known| known.id == entry.id) {
                 Some(known) if known.value_type == ValueType::Int32 => known.value_type = entry.value_type,
                 Some(_) => {}
@@ -123,17 +125,22 @@ fn fragments(text: &str) -> Vec<CatalogEntry> {
         id: u16,
         #[serde(rename = "type")]
         value_type: u8,
+        then: Option<u16>,
     }
+    let mut thens: BTreeMap<MetricId, MetricId> = BTreeMap::new();
     let mut entries: Vec<CatalogEntry> = Vec::new();
     for part in text.split('{').skip(1) {
         let Some((inside, _)) = part.split_once('}') else { continue };
         let Ok(entry) = serde_json::from_str::<Entry>(&format!("{{{inside}}}")) else { continue };
-        let is_new = entries.iter().all(|known| known.id != entry.id && known.name != entry.name);
-        if let Some(value_type) = ValueType::from_code(entry.value_type)
-            && entry.id != 0
-            && is_new
-            && name::check_metric_name(entry.name.as_bytes()).is_ok()
-        {
+        let Some(value_type) = ValueType::from_code(entry.value_type) else { continue };
+        // A metric that has widened has several, each of which names the next.
+        let is_new = entries.iter().all(|known| {
+            let goes_on = thens.get(&known.id) == Some(&entry.id) && known.value_type.may_become(value_type);
+            known.id != entry.id
+                && (known.name != entry.name || goes_on || thens.get(&known.id).is_some_and(|then| *then < entry.id))
+        });
+        if entry.id != 0 && is_new && name::check_metric_name(entry.name.as_bytes()).is_ok() {
+            thens.extend(entry.then.map(|then| (entry.id, then)));
             entries.push(CatalogEntry { name: entry.name, id: entry.id, value_type });
         }
     }
