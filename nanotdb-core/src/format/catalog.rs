@@ -90,12 +90,12 @@ pub fn encode<'a>(entries: impl Iterator<Item = (&'a str, MetricId, ValueType)>)
         .map(|(name, id, value_type)| Entry { name: name.to_owned(), id, value_type: value_type.code(), then: None })
         .collect();
     metrics.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
-    for at in 1..metrics.len() {
-        if let Some([former, later]) = metrics.get_mut(at - 1..=at)
-            && former.name == later.name
-        {
-            former.then = Some(later.id);
-        }
+    let next = metrics.iter().skip(1).map(Some).chain([None]);
+    let same_name =
+        |(entry, next): (&Entry, Option<&Entry>)| next.filter(|next| next.name == entry.name).map(|next| next.id);
+    let then: Vec<Option<MetricId>> = metrics.iter().zip(next).map(same_name).collect();
+    for (entry, then) in metrics.iter_mut().zip(then) {
+        entry.then = then;
     }
     // Serialising strings and integers into memory cannot fail.
     let mut bytes = serde_json::to_vec_pretty(&Document { metrics: Some(metrics) }).unwrap_or_default();

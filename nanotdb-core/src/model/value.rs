@@ -53,11 +53,7 @@ impl ValueType {
     /// Whether a metric of this type may become of the other: every value that it can have then is one of the other, but for
     /// integers beyond 2^53 as float64.
     pub fn may_become(self, later: ValueType) -> bool {
-        match (self, later) {
-            (Self::Int32, Self::Int64) => true,
-            (Self::Int32 | Self::Int64 | Self::Float32, Self::Float64) => true,
-            _ => false,
-        }
+        matches!((self, later), (Self::Int32, Self::Int64) | (Self::Int32 | Self::Int64 | Self::Float32, Self::Float64))
     }
 
     /// The name that catalogs, answers and tools show.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Number;
 use proptest::prelude::*;
 
 fn text(value: Value) -> String {
