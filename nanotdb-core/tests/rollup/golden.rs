@@ -98,7 +98,8 @@ fn the_originals_source_gives_the_originals_rollups_and_checkpoints() {
     check(&engine);
     let types: BTreeMap<_, _> = engine.metrics("pi_1h").unwrap().into_iter().map(|m| (m.name, m.value_type)).collect();
     assert_eq!(types["temp.m00.count"], ValueType::Int32);
-    assert_eq!(types["temp.m00.avg"], ValueType::Float32);
+    // Of integers, and no float32.
+    assert_eq!(types["temp.m00.avg"], ValueType::Float64);
     engine.close().unwrap();
     assert_eq!(last_checkpoints(root), original);
     assert!(root.join("pi_1h/data-2026-05.dat").exists(), "a month for buckets below a day");

@@ -301,7 +301,8 @@ fn values_that_need_64_bits_have_them() {
 
 #[test]
 fn a_result_that_the_destination_cannot_take_is_reported_and_holds_up_nothing() {
-    let bench = Bench::new(10);
+    let mut bench = Bench::new(10);
+    bench.config.values.mixing = nanotdb_core::config::Mixing::Reject;
     let engine = hourly(&bench);
     // The user's own integer metric has the name of a result.
     engine.add_sample("pi_1h", "a.avg", Value::Int32(1), Some(START - DAY)).unwrap();
