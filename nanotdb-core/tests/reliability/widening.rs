@@ -408,7 +408,8 @@ impl Random {
         assert!(report.lost.is_empty() && report.problems.is_empty(), "{context}: {report:?}");
         assert_eq!(found(&open("/recovered")), expected, "{context}: recovered");
         for (target, out) in [(Target::Nanotdb, "/nanotdb"), (Target::Original, "/original")] {
-            let request = ConvertRequest { root: Path::new(ROOT), out: Path::new(out), target, lossy: false };
+            let request =
+                ConvertRequest { root: Path::new(ROOT), out: Path::new(out), target, lossy: false, database: None };
             let report = convert(request, config(), &quiet, &mut |_, _| ()).unwrap();
             let mut kept = expected.clone();
             for loss in &report.left_out {
