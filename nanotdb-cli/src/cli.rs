@@ -1,8 +1,8 @@
 //! The command line's grammar: global options and the list of commands.
 
 use crate::commands::{
-    archive, bench, build, compact, convert, csv, db, export, import, inspect, maintain, manifest, plugins, query,
-    recover, rollup, snapshot, verify,
+    acknowledge, archive, bench, build, compact, convert, csv, db, export, import, inspect, maintain, manifest,
+    plugins, query, recover, rollup, snapshot, verify,
 };
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// Offline tool for NanoTDB data directories: import, export, query and inspect without a server.
 ///
 /// Reading commands (export, query, inspect, verify, bench, convert, snapshot, recover) take no lock, never write, and work on the directory of a running
-/// server. Writing commands (import, csv, build, compact, maintain, rollup, archive restore, db) need the directory for themselves.
+/// server. Writing commands (import, csv, build, compact, maintain, rollup, archive restore, acknowledge, db) need the directory for themselves.
 #[derive(Debug, Parser)]
 #[command(name = "nanocli", version, propagate_version = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
@@ -70,6 +70,7 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Snapshot(snapshot::Args),
     Recover(recover::Args),
+    Acknowledge(acknowledge::Args),
     Compact(compact::Args),
     Db(db::Args),
     Manifest(manifest::Args),

@@ -147,6 +147,18 @@ impl Error {
         matches!(self, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
     }
 
+    /// Whether the machine lacked something for a moment, descriptors or memory or space: what failed may work later.
+    pub(crate) fn is_passing(&self) -> bool {
+        const ENOMEM: i32 = 12;
+        const ENFILE: i32 = 23;
+        const EMFILE: i32 = 24;
+        match self {
+            Error::Full { .. } => true,
+            Error::Io { source, .. } => matches!(source.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE)),
+            _ => false,
+        }
+    }
+
     /// The process exit code that the command line tools use for this error.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "crash/wrong_bit.rs"]
+mod wrong_bit;
 
 use common::oracle::{Death, ROOT, Run, config};
 use common::rng::Rng;

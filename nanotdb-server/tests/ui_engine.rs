@@ -273,3 +273,41 @@ fn every_plugin_of_the_program_is_listed() {
         );
     }
 }
+
+/// A bit of the log flips while the server is down: the next one mends it, and says so until somebody has seen it.
+#[test]
+fn what_a_start_mended_is_told_until_it_is_acknowledged() {
+    let server = Server::start();
+    for second in 0..3 {
+        import(&server, &format!("pi0/a {second} {}\n", (T0 + second * 1_000) * 1_000_000));
+    }
+    server.signal("KILL");
+    let (_, dir) = server.wait();
+    let log = dir.path().join("pi0/pi0.wal");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    std::fs::write(&log, bytes).unwrap();
+    let server = Server::start_in(dir, &[]);
+    let health = server.get("/health");
+    assert_eq!((health.status, health.text().as_str()), (200, r#"{"status":"ok","warnings":1}"#));
+    let of_all = server.get("/api/v1/ui/engine").json()["warnings"].clone();
+    let of_one = server.get("/api/v1/ui/engine/pi0").json()["warnings"].clone();
+    assert_eq!(of_all, of_one);
+    assert_eq!((&of_all[0]["db"], &of_all[0]["can_acknowledge"]), (&json!("pi0"), &json!(true)));
+    let text = of_all[0]["text"].as_str().unwrap();
+    assert!(text.contains("pi0.wal"), "{text}");
+    let answer = server.get("/api/v1/query_range?query=pi0/a&start=2026-05-01&end=2026-05-02").json();
+    assert_eq!(answer["data"]["warnings"], json!([text]), "{answer}");
+
+    let path = "/api/v1/ui/acknowledge";
+    assert_eq!(server.connect().send("POST", path, &[], b"{}").status, 415);
+    assert_eq!(server.connect().send("POST", path, &JSON, b"{\"database\":\"pi0\"}").status, 400);
+    assert_eq!(server.connect().send("POST", path, &JSON, b"{\"db\":\"other\"}").status, 404);
+    assert_eq!(server.connect().send("POST", path, &JSON, b"{\"db\":\"pi0\"}").json(), json!({"acknowledged": 1}));
+    assert_eq!(server.get("/health").text(), r#"{"status":"ok"}"#);
+    server.signal("KILL");
+    let (_, dir) = server.wait();
+    let server = Server::start_in(dir, &[]);
+    assert_eq!(server.get("/health").text(), r#"{"status":"ok"}"#);
+}

@@ -1,5 +1,6 @@
 //! One file per command: its options and what it does.
 
+pub(crate) mod acknowledge;
 pub(crate) mod archive;
 pub(crate) mod bench;
 pub(crate) mod build;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 /// Runs one command. `Ok` may still be exit code 1: the command did its work and found something wrong.
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Acknowledge(args) => acknowledge::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Query(args) => query::run(&args),

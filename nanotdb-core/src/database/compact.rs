@@ -262,6 +262,7 @@ impl Database {
                 slot.covered = None;
             }
         }
+        self.note_raw_file(partition, index, 0, true);
         let synced = self.vfs().sync_dir(self.directory());
         // What is appended from now on goes to the new file, whose name may not survive.
         let synced = synced.map_err(|source| Error::Io { op: "fsync", path: self.directory().to_owned(), source });

@@ -66,6 +66,18 @@ fn damage_at(raw: &OpenRaw, len: u64) -> Option<u64> {
     matches!(read, Err(Error::Corrupt { .. })).then_some(last.offset)
 }
 
+/// Whether damage may have moved frames of a raw file, or keeps one of these lengths from showing what ended there.
+fn is_doubtful(raw: &OpenRaw, unmatched: &[u64]) -> bool {
+    !unmatched.is_empty()
+        && (!raw.index.damaged.is_empty() || unmatched.iter().any(|len| damage_at(raw, *len).is_some()))
+}
+
+/// Behind the last frame that can be seen to be built in: the end of the damage there, which was the rest of that part.
+fn through_damage(raw: &OpenRaw, to: u64, likely: u64) -> u64 {
+    let rest = raw.index.damaged.iter().find(|damage| damage.from == to && damage.from < likely);
+    rest.map_or(to, |damage| damage.to)
+}
+
 /// Whether so much of a raw file ends where a frame does.
 fn ends_frame(raw: &OpenRaw, len: u64) -> bool {
     len == 0 || raw.index.frames.iter().rev().any(|f| f.end_offset() == len)
@@ -141,13 +153,22 @@ impl Database {
             }
         }
         let exact = covered;
+        // Where something is lost, or has come in between, frames are not where they were.
+        let likely = unmatched.iter().copied().max().unwrap_or(0);
+        for raw in raw.iter().filter(|raw| is_doubtful(raw, &unmatched)) {
+            let known = covered.of(raw.kind);
+            if let Some(to) = self.built_in_by_content(file, raw, known, likely)? {
+                covered.set(raw.kind, through_damage(raw, to, likely));
+            }
+        }
+        let by_content = covered;
         let mut uncertain = None;
         // What is damaged where a part would end is taken to be that part, if what comes before was built in: it is whole in
         // the metric file, and read from both it would come twice. Behind frames that were not, it is damage of another file.
         unmatched.retain(|len| {
             let damaged = raw.iter().filter(|raw| covered.of(raw.kind) < *len).find_map(|raw| {
                 let from = damage_at(raw, *len)?;
-                let follows = exact.of(raw.kind) > 0;
+                let follows = by_content.of(raw.kind) > 0;
                 (follows || from == 0).then_some((raw.kind, follows))
             });
             if let Some((kind, follows)) = damaged {
@@ -177,20 +198,23 @@ impl Database {
                 frames.push((raw.kind, *frame));
             }
         }
+        let mut is_damaged = raw.iter().any(|raw| !raw.index.damaged.is_empty());
         if rows == wanted {
-            return Ok(match self.digest_of_frames(&frames, raw)? {
-                // Damage: so many rows as these are no others.
-                None => (covered, true),
-                Some(digest) if digest == self.digest_of_file(file)? => (covered, false),
-                Some(_) => (Covered::default(), false),
-            });
+            match self.digest_of_frames(&frames, raw)? {
+                None => is_damaged = true,
+                Some(digest) if digest == self.digest_of_file(file)? => return Ok((covered, false)),
+                Some(_) => {}
+            }
         }
-        // A raw file that lost frames to damage still is what the metric file was built from.
-        let mut damaged = Covered::default();
-        for raw in raw.iter().filter(|raw| rows < wanted && !raw.index.damaged.is_empty()) {
-            damaged.set(raw.kind, covered.of(raw.kind));
+        // A raw file that lost frames to damage, or got some twice, still is what the metric file was built from: frame by frame.
+        let mut found = Covered::default();
+        for raw in raw.iter().filter(|_| is_damaged) {
+            let likely = covered.of(raw.kind);
+            if let Some(to) = self.built_in_by_content(file, raw, 0, likely)? {
+                found.set(raw.kind, through_damage(raw, to, likely));
+            }
         }
-        Ok((damaged, damaged != Covered::default()))
+        Ok((found, is_damaged && found != Covered::default()))
     }
 
     /// `None` when a frame cannot be read.

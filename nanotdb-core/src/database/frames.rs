@@ -1,6 +1,7 @@
 //! One frozen page into its data file.
 
 use super::naming::Named;
+use super::replay::damaged_file;
 use super::state::{PartitionFile, PartitionFiles, RawKind};
 use super::{Database, State};
 use crate::config::{DurabilityProfile, FsyncPolicy};
@@ -82,6 +83,7 @@ impl Database {
             index.frames.push(entry);
             from = to;
         }
+        self.note_raw_file(partition, &index, page.ids.iter().copied().max().unwrap_or(0), self.is_data_durable());
         let bytes = index.len.saturating_sub(old_len);
         let counters = self.counters();
         counters.flush_pages.add(pages);
@@ -162,9 +164,14 @@ impl Database {
         }
     }
 
-    fn sync_data(&self, file: &dyn VfsFile, path: &Path, is_new: bool) -> Result<()> {
+    /// Whether frames are forced to the device.
+    pub(super) fn is_data_durable(&self) -> bool {
         let config = &self.environment.config;
-        if config.durability == DurabilityProfile::Throughput && config.wal.fsync_policy != FsyncPolicy::Always {
+        config.durability != DurabilityProfile::Throughput || config.wal.fsync_policy == FsyncPolicy::Always
+    }
+
+    fn sync_data(&self, file: &dyn VfsFile, path: &Path, is_new: bool) -> Result<()> {
+        if !self.is_data_durable() {
             return Ok(());
         }
         let began = self.now();
@@ -196,7 +203,10 @@ impl Database {
                 let exists = there.is_some();
                 let new = || format!("{}{}.dat", RawKind::Data.prefix(), self.part_name(partition));
                 let path = there.unwrap_or_else(|| self.directory.join(new()));
-                let index = RawFile::open_for_append(&*self.environment.vfs, &path, partition)?;
+                let mut index = RawFile::open_for_append(&*self.environment.vfs, &path, partition)?;
+                for damage in std::mem::take(&mut index.mended) {
+                    self.note_mended(true, damaged_file(&path, &damage));
+                }
                 if exists {
                     // Or a reader could index the file by itself, and find the frame before its page is gone.
                     self.put_index(&mut self.write_state(), partition, RawKind::Data, index.clone());

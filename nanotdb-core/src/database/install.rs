@@ -1,11 +1,13 @@
 //! Putting a new metric file in its place, and raw files out of it.
 
 use super::coverage::source_of;
-use super::open::METRIC_PREFIX;
+use super::files::Known;
+use super::layout::METRIC_PREFIX;
 use super::state::{MetricSlot, PartitionFile, PartitionFiles};
 use super::{Database, OpenPartition, RawKind, State};
 use crate::config::RawIngestAction;
 use crate::format::metric::Source;
+use crate::model::MetricId;
 use crate::plugin::Partition;
 use crate::storage::RawFile;
 use crate::{Error, Result};
@@ -95,7 +97,13 @@ impl Database {
     }
 
     /// Gives the new file its name, durably, and makes it the one that queries read.
-    pub(crate) fn install_metric_file(&self, partition: Partition, temporary: &Path, path: &Path) -> Result<()> {
+    pub(crate) fn install_metric_file(
+        &self,
+        partition: Partition,
+        temporary: &Path,
+        path: &Path,
+        rows: u64,
+    ) -> Result<()> {
         let vfs = self.vfs();
         let named = self.named(partition);
         // Under the lock of the state, so that no query takes the old name for the new file's rows or the other way round.
@@ -108,8 +116,13 @@ impl Database {
         state.metric_files.insert(partition, slot);
         state.note_change(partition);
         self.metric_cache().forget(path);
+        let highest = state.metrics.len().saturating_sub(1);
+        let len = state.listed.get(path).copied().unwrap_or(0);
         drop(state);
-        self.sync_directory()
+        self.sync_directory()?;
+        let highest = MetricId::try_from(highest).unwrap_or(MetricId::MAX);
+        self.note_metric_file(path, Known { len, rows, highest, late: false });
+        Ok(())
     }
 
     /// Does to the raw files what the configuration asks for, unless rows came to them meanwhile. The metric file is
@@ -169,6 +182,7 @@ impl Database {
         let name = format!("{}{}.dat", RawKind::Raw.prefix(), files.named.part);
         let path = self.directory().join(name);
         self.vfs().rename(&data.path, &path).map_err(|e| Error::io("rename", &data.path, e))?;
+        self.note_renamed(&data.path, &path);
         let index = data.index.map(|index| Arc::new(RawFile { path: path.clone(), ..(*index).clone() }));
         files.files.remove(&RawKind::Data);
         files.files.insert(RawKind::Raw, PartitionFile { path, index });
@@ -176,6 +190,9 @@ impl Database {
     }
 
     fn remove_raw(&self, files: &mut PartitionFiles) -> Result<()> {
+        let names = files.files.values().filter_map(|file| file.path.file_name());
+        let names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        self.note_gone(&names);
         while let Some((kind, path)) = files.files.iter().next().map(|(kind, file)| (*kind, file.path.clone())) {
             self.vfs().remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
             files.files.remove(&kind);

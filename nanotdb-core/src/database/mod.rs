@@ -3,34 +3,44 @@
 mod batch;
 mod commit;
 mod compact;
+mod content;
 mod coverage;
 mod describe;
 mod durable;
 mod events;
 mod expire;
+mod files;
 mod flush;
 mod frames;
 mod install;
 pub(crate) mod journal;
 mod last;
+mod layout;
+mod logs;
+mod names;
 mod naming;
 mod open;
 mod partition;
+mod presence;
 mod reader;
 mod recovery;
 mod repeats;
+mod replay;
 mod restore;
 mod size;
 mod snapshot;
 mod state;
 mod typing;
+mod warnings;
 mod widen;
 mod writer;
 
 pub(crate) use expire::part_of;
 pub(crate) use flush::{next_wal_name, wal_name};
 pub(crate) use journal::JOURNAL_FILE;
-pub(crate) use open::{MANIFEST_FILE, Wals, read_wals};
+pub(crate) use layout::MANIFEST_FILE;
+pub(crate) use logs::Logs;
+pub(crate) use open::{Wals, read_wals};
 
 pub use batch::{Batch, BatchOutcome, Rejection};
 pub use compact::{CompactedFile, Compaction};
@@ -103,6 +113,8 @@ pub struct Database {
     instance: u64,
     name: String,
     directory: PathBuf,
+    /// Which directory that was when it was opened.
+    directory_id: u64,
     environment: Environment,
     manifest: Manifest,
     partitioner: &'static dyn Partitioner,
@@ -118,6 +130,10 @@ pub struct Database {
     closed: AtomicBool,
     state: RwLock<State>,
     wal_size: WalSize,
+    /// What was mended, until somebody has seen it.
+    warnings: warnings::Warnings,
+    /// What files there were.
+    files: files::FileList,
     /// Samples of partitions that ended before this time are refused.
     cutoff: AtomicI64,
     /// What holds events, and so is kept.

@@ -3,7 +3,7 @@
 //! file. Such a file is kept as it is; nothing is written to it.
 
 use super::state::{MetricSlot, PartitionFile, PartitionFiles, RawKind, State};
-use super::{Database, open::METRIC_PREFIX};
+use super::{Database, layout::METRIC_PREFIX};
 use crate::model::Timestamp;
 use crate::plugin::registry::registry;
 use crate::plugin::{Partition, Partitioner, part_name};

@@ -2,22 +2,26 @@
 
 use super::commit::CommitLog;
 use super::events::EventsMemory;
-use super::flush::{CATALOG_FILE, Generation, names, next_wal_name, wal_name};
+use super::files::FileList;
+use super::flush::{CATALOG_FILE, Generation, names, wal_name};
 use super::journal::Journal;
-use super::naming::{Strays, parse_file_name};
-use super::recovery::{Written, rows_on_disk, without_first};
+use super::layout::{MANIFEST_FILE, create_catalog, create_missing, list_files, remove_leftovers};
+use super::logs::Logs;
+use super::names::{check_empty_catalog, read_catalog};
+use super::recovery::LogGap;
+use super::replay::Replay;
 use super::size::WalSize;
 use super::state::{Last, RawKind, State};
+use super::warnings::{Warning, Warnings};
 use super::writer::{Writer, WriterMetric};
 use super::{Database, Environment};
 use crate::config::Manifest;
 use crate::engine::check_directory;
-use crate::format::{catalog, wal};
-use crate::model::{Timestamp, ValueType};
+use crate::model::Timestamp;
 use crate::plugin::registry::registry;
 use crate::plugin::{Partition, Partitioner, part_name};
 use crate::storage::vfs::{OpenMode, Vfs};
-use crate::storage::{MetricFile, OpenPage, RawFile, WalFile, keep_damaged};
+use crate::storage::{MetricFile, OpenPage, RawFile, WalFile};
 use crate::{Error, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -25,26 +29,26 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-/// Name of the manifest within a database's directory.
-pub(crate) const MANIFEST_FILE: &str = "manifest.toml";
-/// How the names of metric files start.
-pub(crate) const METRIC_PREFIX: &str = "metric-";
-/// Largest catalog.json, manifest.toml that is read.
-const MAX_TEXT_FILE: u64 = 64 << 20;
 /// Largest WAL that is read.
-const MAX_WAL: u64 = 8 << 30;
+pub(super) const MAX_WAL: u64 = 8 << 30;
 /// How often a reader starts over when the server flushes pages under it.
 const READ_ATTEMPTS: usize = 200;
 
 static INSTANCES: AtomicU64 = AtomicU64::new(1);
 
-struct Parts {
-    name: String,
-    directory: PathBuf,
-    environment: Environment,
-    manifest: Manifest,
-    partitioner: &'static dyn Partitioner,
-    state: State,
+pub(super) struct Parts {
+    pub(super) name: String,
+    pub(super) directory: PathBuf,
+    pub(super) environment: Environment,
+    pub(super) manifest: Manifest,
+    pub(super) partitioner: &'static dyn Partitioner,
+    pub(super) state: State,
+    /// Whether catalog.json is there.
+    has_catalog: bool,
+    /// What the log that was replayed last may lack.
+    pub(super) log_gap: LogGap,
+    /// What was mended, or will be.
+    pub(super) mended: Vec<Warning>,
 }
 
 impl Database {
@@ -58,13 +62,25 @@ impl Database {
         if let Err(error) = crate::storage::events::adopt_log(&*environment.vfs, directory, name) {
             tracing::warn!(database = name, %error, "the log of events keeps another database's name");
         }
-        remove_leftovers(directory, &environment)?;
+        let entries = remove_leftovers(directory, &environment)?;
+        let logs = Logs::among(&entries, directory, name);
         let mut parts = Parts::read(name, directory, environment)?;
         parts.manifest.check_plugins(&directory.join(MANIFEST_FILE))?;
-        let wal_path = directory.join(wal_name(name));
         let vfs = Arc::clone(&parts.environment.vfs);
+        if parts.state.metrics.is_empty() {
+            check_empty_catalog(&*vfs, directory, &logs, &parts.state)?;
+            if !parts.has_catalog {
+                create_catalog(directory, &parts.environment)?;
+            }
+        }
+        let logs = logs.adopt(&*vfs, directory, name)?;
+        let files = FileList::load(&*vfs, directory);
+        let survey = files.compare(&parts.state);
+        parts.state.reserved = files.highest_id(&*vfs, &parts.state)?;
+        parts.state.doubts.extend(logs.doubts());
+        let wal_path = logs.wal;
         let wal = WalFile::open(&*vfs, &wal_path)?;
-        let next = WalFile::open_existing(&*vfs, &directory.join(next_wal_name(name)))?;
+        let next = WalFile::open_existing(&*vfs, &logs.next)?;
         let mut replay = parts.replay(wal.path())?;
         parts.mend_unlogged()?;
         let mut durable_files = Vec::new();
@@ -88,6 +104,7 @@ impl Database {
         }
         let disk_end = parts.index_newest()?;
         parts.forget_superseded(disk_end);
+        parts.look_for_nameless();
         let metrics = parts.writer_metrics();
         let frozen: usize = parts.state.frozen.values().map(|page| page.len()).sum();
         let rows = frozen + parts.state.pages.values().map(OpenPage::len).sum::<usize>();
@@ -95,6 +112,9 @@ impl Database {
             tracing::info!(database = name, rows, "replayed the WAL");
         }
         let is_new = parts.state.metrics.is_empty() && parts.state.files.is_empty();
+        // Told before it is mended: a crash in between tells it again.
+        let warnings = Warnings::load(&*vfs, directory);
+        warnings.add(&*vfs, std::mem::take(&mut parts.mended));
         let durable = parts.make_durable(&wal, next.as_ref(), &durable_files);
         let generation = Generation {
             // Everything that was replayed is durable.
@@ -105,8 +125,9 @@ impl Database {
         let wal = next.unwrap_or(wal);
         let commit = CommitLog::new(parts.environment.clone(), wal.handle(), wal_path);
         let writer = Writer::new(wal, metrics, disk_end);
-        let this = parts.finish(Some(Mutex::new(writer)), Some(commit));
-        let mended = durable.and_then(|()| this.mend(generation, &replay));
+        let this = parts.finish(Some(Mutex::new(writer)), Some(commit), warnings, files);
+        let mended =
+            durable.and_then(|()| this.mend(generation, &replay)).and_then(|()| this.tell_missing_files(&survey));
         this.wal_size.set(this.lock_writer()?.wal.len());
         match mended {
             Ok(()) => Ok(this),
@@ -182,22 +203,34 @@ impl Database {
         environment: &Environment,
         known: &mut KnownFiles,
     ) -> Result<Option<Self>> {
+        // Before the files are listed: what comes later is in no list that is too old for it.
+        let files = FileList::load(&*environment.vfs, directory);
         let mut parts = Parts::read(name, directory, environment.clone())?;
         parts.index_everything(known)?;
-        let (wal_path, next_path) = (directory.join(wal_name(name)), directory.join(next_wal_name(name)));
-        let Some(Wals { wal, next }) = read_wals(&*environment.vfs, &wal_path, &next_path)? else { return Ok(None) };
+        let logs = Logs::of(&*environment.vfs, directory, name)?;
+        let (wal_path, next_path) = (&logs.wal, &logs.next);
+        let Some(Wals { wal, next }) = read_wals(&*environment.vfs, wal_path, next_path)? else { return Ok(None) };
         // When no page was flushed meanwhile, each row is in the files just indexed, or in these WALs, or in both at
         // once as after a crash.
-        if !parts.is_current()? {
+        if !parts.is_current()? || Logs::of(&*environment.vfs, directory, name)?.is_not(&logs) {
             return Ok(None);
         }
-        parts.replay_read_only(&wal_path, wal.as_deref());
+        if parts.state.metrics.is_empty()
+            && let Err(error) = check_empty_catalog(&*environment.vfs, directory, &logs, &parts.state)
+        {
+            // A server that has just flushed its first page had saved the names before that.
+            return if parts.is_current()? { Err(error) } else { Ok(None) };
+        }
+        parts.state.doubts.extend(logs.doubts());
+        parts.state.log_damage.extend(logs.doubts());
+        parts.replay_read_only(wal_path, wal.as_deref());
         parts.drop_durable_rows_read_only()?;
         parts.note_unfinished_frames()?;
-        parts.replay_read_only(&next_path, next.as_deref());
+        parts.replay_read_only(next_path, next.as_deref());
         let disk_end = parts.index_newest()?;
         parts.forget_superseded(disk_end);
-        Ok(Some(parts.finish(None, None)))
+        let warnings = Warnings::load(&*environment.vfs, directory);
+        Ok(Some(parts.finish(None, None, warnings, files)))
     }
 }
 
@@ -243,73 +276,6 @@ fn read_wal(vfs: &dyn Vfs, path: &Path) -> Result<Option<Option<Vec<u8>>>> {
     }
 }
 
-/// A new database gets its directory, manifest.toml and an empty catalog.
-fn create_missing(directory: &Path, environment: &Environment) -> Result<()> {
-    let vfs = &*environment.vfs;
-    if vfs.entry(directory).map_err(|e| Error::io("look up", directory, e))?.is_none() {
-        vfs.create_dir_all(directory).map_err(|e| Error::io("create", directory, e))?;
-    }
-    let missing = |path: &Path| {
-        vfs.entry(path).map(|entry| entry.is_none_or(|e| e.len == 0)).map_err(|e| Error::io("look up", path, e))
-    };
-    let manifest = directory.join(MANIFEST_FILE);
-    if missing(&manifest)? {
-        let text = environment.config.manifest_defaults.to_toml();
-        vfs.replace(&manifest, text.as_bytes()).map_err(|e| Error::io("write", &manifest, e))?;
-    }
-    let catalog_path = directory.join(CATALOG_FILE);
-    if vfs.entry(&catalog_path).map_err(|e| Error::io("look up", &catalog_path, e))?.is_none() {
-        let empty = catalog::encode(std::iter::empty());
-        vfs.replace(&catalog_path, &empty).map_err(|e| Error::io("write", &catalog_path, e))?;
-    }
-    Ok(())
-}
-
-/// Temporary files of writes that a crash interrupted.
-fn remove_leftovers(directory: &Path, environment: &Environment) -> Result<()> {
-    let vfs = &*environment.vfs;
-    for entry in vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))? {
-        if !entry.is_dir && entry.name.ends_with(".tmp") {
-            let path = directory.join(&entry.name);
-            vfs.remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
-        }
-    }
-    Ok(())
-}
-
-/// Finds the files of all partitions.
-pub(super) fn list_files(
-    environment: &Environment,
-    directory: &Path,
-    partitioner: &'static dyn Partitioner,
-    state: &mut State,
-) -> Result<()> {
-    let vfs = &*environment.vfs;
-    // A reader beside a server may come when files are on their way out or in.
-    let journal = Journal::read(vfs, directory)?;
-    let hidden = journal.as_ref().map(Journal::hidden).unwrap_or_default();
-    let mut strays = Strays::default();
-    for entry in vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))? {
-        if entry.is_dir || hidden.contains(&entry.name) {
-            continue;
-        }
-        let Some((kind, part)) = parse_file_name(&entry.name) else { continue };
-        let path = directory.join(&entry.name);
-        state.listed.insert(path.clone(), entry.len);
-        strays.take(kind, part, path, state);
-    }
-    strays.place(vfs, &environment.metric_cache, partitioner, state)
-}
-
-struct Replay {
-    /// The WAL must be written anew: it lacks checksums, or has damage in the middle.
-    rewrite: bool,
-    /// The WAL has names that catalog.json lacks.
-    new_names: bool,
-    /// The WAL must be cut to this length.
-    cut_to: Option<u64>,
-}
-
 impl Parts {
     fn read(name: &str, directory: &Path, environment: Environment) -> Result<Self> {
         let vfs = &*environment.vfs;
@@ -329,176 +295,19 @@ impl Parts {
         // The same refusal, naming the file and the key.
         let partitioner = partitioner.or_else(|e| manifest.check_plugins(&path).and(Err(e)))?;
         let mut state = State::default();
-        let path = directory.join(CATALOG_FILE);
-        match vfs.read(&path, MAX_TEXT_FILE) {
-            Ok(bytes) => {
-                let entries = catalog::decode(&bytes).map_err(|e| Error::Corrupt {
-                    file: path.clone(),
-                    offset: e.offset,
-                    reason: e.reason,
-                })?;
-                for entry in entries {
-                    state.put_metric(entry.id, &entry.name, entry.value_type, Last::Unknown);
-                }
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(Error::io("read", path, e)),
-        }
+        let has_catalog = read_catalog(vfs, directory, &mut state)?;
         list_files(&environment, directory, partitioner, &mut state)?;
-        Ok(Self { name: name.to_owned(), directory: directory.to_owned(), environment, manifest, partitioner, state })
-    }
-
-    fn replay(&mut self, wal_path: &Path) -> Result<Replay> {
-        let vfs = Arc::clone(&self.environment.vfs);
-        let bytes = vfs.read(wal_path, MAX_WAL).map_err(|e| Error::io("read", wal_path, e))?;
-        let (summary, new_names) = self.replay_bytes(&bytes);
-        let keep = |from: u64, to: u64| {
-            let range = usize::try_from(from).ok().zip(usize::try_from(to).ok());
-            let damaged = range.and_then(|(from, to)| bytes.get(from..to)).unwrap_or_default();
-            keep_damaged(&*vfs, wal_path, from, damaged)
-        };
-        for damage in &summary.damaged {
-            keep(damage.from, damage.to)?;
-            tracing::error!(
-                file = %wal_path.display(), offset = damage.from, bytes = damage.to - damage.from,
-                reason = damage.reason, "damaged bytes in the WAL; the batches around them are replayed"
-            );
-        }
-        if let Some(tail) = &summary.tail {
-            if !tail.torn {
-                keep(tail.from, tail.from.saturating_add(tail.len))?;
-            }
-            tracing::warn!(
-                file = %wal_path.display(), offset = tail.from, bytes = tail.len, reason = tail.reason,
-                "cut off a torn batch at the end of the WAL"
-            );
-        }
-        let rewrite = !summary.damaged.is_empty() || (!bytes.is_empty() && !summary.checksummed);
-        Ok(Replay { rewrite, new_names, cut_to: summary.tail.map(|_| summary.whole_len) })
-    }
-
-    /// Nothing is kept or mended by a reader: it tells with each answer what is missing.
-    fn replay_read_only(&mut self, path: &Path, bytes: Option<&[u8]>) {
-        let (summary, _) = self.replay_bytes(bytes.unwrap_or_default());
-        self.state.log_damage.extend(summary.lost().into_iter().map(|lost| {
-            let bytes = lost.to.saturating_sub(lost.from);
-            let text = "the samples in them are missing";
-            format!("{}: {bytes} damaged bytes at {}: {}; {text}", path.display(), lost.from, lost.reason)
-        }));
-    }
-
-    /// Fills the open pages from a WAL. Returns whether it brought names or types that the catalog lacks.
-    fn replay_bytes(&mut self, bytes: &[u8]) -> (wal::WalSummary, bool) {
-        let now = self.environment.clock.monotonic();
-        let catalog: Vec<Option<ValueType>> =
-            self.state.metrics.iter().map(|m| m.as_ref().map(|m| m.value_type)).collect();
-        let type_of = |id: u16| catalog.get(usize::from(id)).copied().flatten();
-        let mut new_names = false;
-        let mut current: Option<Partition> = None;
-        let state = &mut self.state;
-        let partitioner = self.partitioner;
-        let summary = wal::decode(bytes, &type_of, &mut |record| {
-            if let Some(name) = record.announces {
-                let known = state.metric(record.id).map(|m| m.value_type);
-                // The catalog may be ahead: it is saved before the WAL is reset.
-                if known.is_none_or(|known| known == ValueType::Int32 && record.value_type == ValueType::Int64) {
-                    state.put_metric(record.id, name, record.value_type, Last::Unknown);
-                    new_names = true;
-                }
-            }
-            if let Some(metric) = state.metric_mut(record.id) {
-                metric.last = Last::At(record.timestamp, record.bits);
-            }
-            let partition = match current {
-                Some(partition) if partition.contains(record.timestamp) => partition,
-                _ => *current.insert(partitioner.partition_of(record.timestamp)),
-            };
-            let page = state.pages.entry(partition).or_insert_with(|| OpenPage::new(true, now));
-            page.push(record.id, record.timestamp, record.bits);
-        });
-        (summary, new_names)
-    }
-
-    /// Indexes and mends the data files of the partitions that the WAL has rows of, and drops rows that are in both.
-    fn drop_durable_rows(&mut self) -> Result<Vec<(Partition, usize)>> {
-        let mut dropped = Vec::new();
-        for partition in self.state.pages.keys().copied().collect::<Vec<_>>() {
-            let known = self.state.files.get(&partition).and_then(|f| f.files.get(&RawKind::Data));
-            let Some(path) = known.map(|f| f.path.clone()) else { continue };
-            let mut index = RawFile::open_for_append(&*self.environment.vfs, &path, partition)?;
-            if let Some(page) = self.state.pages.get(&partition) {
-                index.mend_last_header(&*self.environment.vfs, page, &|id| self.state.type_of(id))?;
-            }
-            dropped.push((partition, self.drop_rows_in(partition, &index)?));
-            self.put_index(partition, index);
-        }
-        Ok(dropped)
-    }
-
-    /// Where rows do not go through the WAL, nothing tells which files a crash may have torn: they are all looked at, so
-    /// that no query meets the torn frame.
-    fn mend_unlogged(&mut self) -> Result<()> {
-        let wal = &self.manifest.wal;
-        if wal.enabled && wal.skip_before >= Manifest::default().wal.skip_before {
-            return Ok(());
-        }
-        for partition in self.state.files.keys().copied().collect::<Vec<_>>() {
-            let known = self.state.files.get(&partition).and_then(|f| f.files.get(&RawKind::Data));
-            let Some(path) = known.map(|f| f.path.clone()) else { continue };
-            let index = RawFile::open_for_append(&*self.environment.vfs, &path, partition)?;
-            self.put_index(partition, index);
-        }
-        Ok(())
-    }
-
-    fn drop_durable_rows_read_only(&mut self) -> Result<()> {
-        for partition in self.state.pages.keys().copied().collect::<Vec<_>>() {
-            let known = self.state.files.get(&partition).and_then(|f| f.files.get(&RawKind::Data));
-            if let Some(index) = known.and_then(|f| f.index.clone()) {
-                self.drop_rows_in(partition, &index)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What a flush is writing at this moment, or was when it was killed, is no damage: its rows are those of the WAL that are left.
-    fn note_unfinished_frames(&mut self) -> Result<()> {
-        let vfs = Arc::clone(&self.environment.vfs);
-        for (partition, page) in &self.state.pages {
-            let data = self.state.files.get_mut(partition).and_then(|f| f.files.get_mut(&RawKind::Data));
-            let Some(index) = data.and_then(|f| f.index.as_mut()).filter(|i| !i.damaged.is_empty()) else { continue };
-            let file = vfs.open(&index.path, OpenMode::Read).map_err(|e| Error::io("open", &index.path, e))?;
-            if index.ends_in_frame_of(&*file, page)? {
-                Arc::make_mut(index).set_unfinished();
-            }
-        }
-        Ok(())
-    }
-
-    fn drop_rows_in(&mut self, partition: Partition, index: &RawFile) -> Result<usize> {
-        let Some(page) = self.state.pages.get(&partition) else { return Ok(0) };
-        if index.frames.is_empty() {
-            return Ok(0);
-        }
-        let file = self.environment.vfs.open(&index.path, OpenMode::Read);
-        let file = file.map_err(|e| Error::io("open", &index.path, e))?;
-        let written = Written { frames: &index.frames, file: Some((&*file, &index.path)), frozen: None };
-        let count = rows_on_disk(page, &written, &|id| self.state.type_of(id))?;
-        if count > 0 {
-            let rest = without_first(page, count, self.environment.clock.monotonic());
-            match rest.is_empty() {
-                true => self.state.pages.remove(&partition),
-                false => self.state.pages.insert(partition, rest),
-            };
-        }
-        Ok(count)
-    }
-
-    fn put_index(&mut self, partition: Partition, index: RawFile) {
-        self.state.note_whole(&index);
-        if let Some(file) = self.state.files.get_mut(&partition).and_then(|f| f.files.get_mut(&RawKind::Data)) {
-            file.index = Some(Arc::new(index));
-        }
+        Ok(Self {
+            name: name.to_owned(),
+            directory: directory.to_owned(),
+            environment,
+            manifest,
+            partitioner,
+            state,
+            has_catalog,
+            log_gap: LogGap::default(),
+            mended: Vec::new(),
+        })
     }
 
     fn index_everything(&mut self, known: &mut KnownFiles) -> Result<()> {
@@ -617,11 +426,39 @@ impl Parts {
 
     fn writer_metrics(&self) -> Vec<Option<WriterMetric>> {
         let metrics = self.state.metrics.iter();
-        metrics.map(|m| m.as_ref().map(|m| WriterMetric::new(m.value_type, m.last, m.is_former))).collect()
+        let mut metrics: Vec<_> =
+            metrics.map(|m| m.as_ref().map(|m| WriterMetric::new(m.value_type, m.last, m.is_former))).collect();
+        // The next id lies behind all that any file has.
+        metrics.resize(metrics.len().max(usize::from(self.state.reserved).saturating_add(1)), None);
+        metrics
     }
 
-    fn finish(self, writer: Option<Mutex<Writer>>, commit: Option<CommitLog>) -> Database {
+    /// Ids that files have and nothing names: an older catalog.json took the place of a newer one, perhaps.
+    fn look_for_nameless(&mut self) {
+        let (known, reserved) = (self.state.metrics.len().saturating_sub(1), self.state.reserved);
+        if known < usize::from(reserved) {
+            let path = self.directory.join(CATALOG_FILE);
+            let text = format!(
+                "{}: it knows metric ids up to {known}, but files hold samples of ids up to {reserved}: those are in no answer; \
+                 new metrics get ids behind them",
+                path.display()
+            );
+            tracing::error!(database = self.name, "{text}");
+            let since = self.environment.clock.now();
+            self.mended.push(Warning { since, lost: true, text });
+        }
+    }
+
+    fn finish(
+        self,
+        writer: Option<Mutex<Writer>>,
+        commit: Option<CommitLog>,
+        warnings: Warnings,
+        files: FileList,
+    ) -> Database {
+        let directory = self.environment.vfs.entry(&self.directory).ok().flatten();
         Database {
+            directory_id: directory.map_or(0, |entry| entry.id),
             instance: INSTANCES.fetch_add(1, Ordering::Relaxed),
             name: self.name,
             directory: self.directory,
@@ -636,6 +473,8 @@ impl Parts {
             closed: AtomicBool::new(false),
             state: RwLock::new(self.state),
             wal_size: WalSize::default(),
+            warnings,
+            files,
             cutoff: AtomicI64::new(Timestamp::MIN),
             events: EventsMemory::default(),
             poisoned: Mutex::new(None),

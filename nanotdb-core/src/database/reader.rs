@@ -1,7 +1,7 @@
 //! What somebody does whose knowledge of the files is not true any more: a reader beside a server, which nobody tells of
 //! flushes and builds, and a server whose files an operator took away.
 
-use super::open::METRIC_PREFIX;
+use super::layout::METRIC_PREFIX;
 use super::{Database, OpenPartition};
 use crate::format::metric::HEADER_LEN;
 use crate::plugin::Partition;

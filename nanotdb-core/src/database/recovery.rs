@@ -4,6 +4,9 @@
 //! by comparing timestamps: a page may end inside a tick. The WAL rows of a partition start where a page started, and
 //! each frame is a stable sort of the next rows, so the last `k` frames of the file hold exactly the first rows of the
 //! WAL, for some `k` (0 when the crash came at another moment).
+//!
+//! A log that lost something, to a flipped bit or at its end, does not hold exactly these rows any more. What is left of it is told
+//! row by row then ([`rows_in_frames`]).
 
 use crate::format::page::{MAX_ROWS, Rows};
 use crate::model::{MetricId, Timestamp, ValueType};
@@ -12,6 +15,7 @@ use crate::storage::raw_file::FrameReader;
 use crate::storage::vfs::VfsFile;
 use crate::storage::{FrameEntry, OpenPage};
 use crate::{Error, Result};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -123,16 +127,98 @@ fn matches(
     Ok(Some(from))
 }
 
+/// What may be missing of a log.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LogGap {
+    /// Rows that its damaged bytes held at most.
+    pub(super) rows: u64,
+    /// Whether it is one of the original, which has no checksums: what it lacks does not show.
+    pub(super) is_unchecked: bool,
+}
+
+/// Fewest bytes of a row in the log.
+const MIN_ROW: u64 = 11;
+
+impl LogGap {
+    /// What a log lacks of which so many bytes are no whole batches.
+    pub(super) fn of(damaged: u64, is_unchecked: bool) -> Self {
+        Self { rows: damaged.div_ceil(MIN_ROW), is_unchecked }
+    }
+}
+
+/// Which rows of `page` the last frames hold, though they do not hold exactly its first rows. `None` when nothing says that
+/// they were written from this log.
+///
+/// A metric's samples come in time order. So a row of the log that a frame holds, with a younger one of the same metric behind it,
+/// cannot have come after that frame: the frame is of this log, and what it holds is in it. Where each row is the newest of its
+/// metric, it may have been sent again as well; then the rows that the frame holds besides have to fit into what the log lost.
+pub(super) fn rows_in_frames(
+    page: &OpenPage,
+    frames: &[FrameEntry],
+    (file, path): (&dyn VfsFile, &Path),
+    type_of: &dyn Fn(MetricId) -> ValueType,
+    gap: LogGap,
+) -> Result<Option<Vec<bool>>> {
+    if gap.is_unchecked && gap.rows == 0 {
+        return Ok(None);
+    }
+    // A page becomes one frame, or full ones and one behind them.
+    let is_full = |frame: &FrameEntry| usize::from(frame.header.rows) == MAX_ROWS;
+    let full = frames.iter().rev().skip(1).take_while(|frame| is_full(frame)).count();
+    let first = frames.len().saturating_sub(full.saturating_add(1));
+    let mut written: BTreeMap<MetricId, Vec<(Timestamp, u64)>> = BTreeMap::new();
+    let mut count = 0u64;
+    let mut reader = FrameReader::default();
+    for frame in frames.get(first..).unwrap_or_default() {
+        let decoded = match reader.read(file, path, frame) {
+            Ok(decoded) => decoded,
+            Err(Error::Corrupt { .. } | Error::Incompatible { .. }) => continue,
+            Err(e) => return Err(e),
+        };
+        for (id, timestamp, bits) in (0..decoded.rows()).filter_map(|at| decoded.row(at, type_of)) {
+            written.entry(id).or_default().push((timestamp, bits));
+            count = count.saturating_add(1);
+        }
+    }
+    let mut next: BTreeMap<MetricId, usize> = BTreeMap::new();
+    let mut is_written = vec![false; page.len()];
+    let (mut found, mut is_proven) = (0u64, false);
+    for (at, is_written) in is_written.iter_mut().enumerate() {
+        let Some((id, timestamp, bits)) = row(page.rows(), at) else { continue };
+        let Some(rows) = written.get(&id) else { continue };
+        let from = next.entry(id).or_default();
+        let mut candidates = rows.iter().enumerate().skip(*from).skip_while(|(_, row)| row.0 < timestamp);
+        let same = candidates.by_ref().take_while(|(_, row)| row.0 == timestamp).find(|(_, row)| row.1 == bits);
+        if let Some((place, _)) = same {
+            *from = place.saturating_add(1);
+            *is_written = true;
+            found = found.saturating_add(1);
+            is_proven |= rows.last().is_some_and(|(newest, _)| timestamp < *newest);
+        }
+    }
+    let fits = found == page.len() as u64 && count.saturating_sub(found) <= gap.rows && gap.rows > 0;
+    Ok((found > 0 && (is_proven || fits)).then_some(is_written))
+}
+
 fn row(rows: Rows<'_>, at: usize) -> Option<(MetricId, Timestamp, u64)> {
     Some((*rows.ids.get(at)?, *rows.timestamps.get(at)?, *rows.bits.get(at)?))
 }
 
 /// The page without its first `count` rows.
 pub(super) fn without_first(page: &OpenPage, count: usize, now: Duration) -> OpenPage {
+    let is_left = |at: &usize| *at >= count;
+    only(page, now, is_left)
+}
+
+/// The page without these of its rows.
+pub(super) fn without(page: &OpenPage, rows: &[bool], now: Duration) -> OpenPage {
+    only(page, now, |at| rows.get(*at).is_none_or(|is_gone| !is_gone))
+}
+
+fn only(page: &OpenPage, now: Duration, is_left: impl Fn(&usize) -> bool) -> OpenPage {
     let mut rest = OpenPage::new(page.in_wal, now);
-    rest.earliest = page.timestamps.iter().skip(count).copied().min().unwrap_or(Timestamp::MAX);
-    rest.ids.extend(page.ids.iter().skip(count));
-    rest.timestamps.extend(page.timestamps.iter().skip(count));
-    rest.bits.extend(page.bits.iter().skip(count));
+    for (id, timestamp, bits) in (0..page.len()).filter(is_left).filter_map(|at| row(page.rows(), at)) {
+        rest.push(id, timestamp, bits);
+    }
     rest
 }

@@ -16,7 +16,7 @@ use crate::plugin::registry::registry;
 use crate::storage::vfs::Vfs;
 use crate::storage::{DirectoryLock, MetricCache};
 use crate::{Error, Result};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -80,7 +80,7 @@ impl Engine {
             threads: options.background,
         };
         let mut databases = HashMap::new();
-        let mut failed = BTreeMap::new();
+        let (mut failed, mut passing) = (BTreeMap::new(), BTreeSet::new());
         for (name, directory) in databases_on_disk(&*options.vfs, root)? {
             let opened = match lock {
                 Some(_) => caught(|| Database::open(&name, &directory, environment.clone())),
@@ -94,6 +94,9 @@ impl Engine {
                 }
                 Err(error) => {
                     tracing::error!(database = name, %error, "the database could not be opened; the others are served");
+                    if error.is_passing() {
+                        passing.insert(name.clone());
+                    }
                     failed.insert(name, error.to_string());
                 }
             }
@@ -103,13 +106,16 @@ impl Engine {
         trusted.observe(options.clock.now(), options.clock.monotonic());
         let inner = Inner {
             root: root.to_owned(),
+            root_id: options.vfs.entry(root).ok().flatten().map_or(0, |entry| entry.id),
             environment,
             databases: RwLock::new(databases),
             failed: RwLock::new(failed),
+            passing: Mutex::new(passing),
             lock: Mutex::new(lock),
             maintenance: Mutex::new(None),
             upkeep: Mutex::default(),
             trusted: Mutex::new(trusted),
+            clock_file: Mutex::default(),
             gates: RwLock::default(),
             flusher: Mutex::new(None),
             writable,
@@ -196,6 +202,7 @@ impl Inner {
             let detail = format!("database {name:?} would be one more");
             return Err(Error::Limit { key: "limits.max_databases", limit, detail });
         }
+        self.check_root(name)?;
         let directory = self.root.join(name);
         if let Some(manifest) = manifest {
             write_new_manifest(&*self.environment.vfs, &directory, manifest)?;
@@ -220,7 +227,8 @@ impl Inner {
             // Who came past the look at `closed` before it was set is waited for. A step that fails keeps no other from its turn.
             true => first_error(databases.iter().map(|database| database.close()))
                 .and(first_error(databases.iter().filter(|d| d.failure().is_none()).map(|d| d.flush_to_close())))
-                .and(self.save_checkpoints()),
+                .and(self.save_checkpoints())
+                .inspect(|()| databases.iter().filter(|d| d.failure().is_none()).for_each(|d| d.note_lengths())),
             false => Ok(()),
         };
         drop(databases);

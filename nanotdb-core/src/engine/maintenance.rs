@@ -135,12 +135,24 @@ pub(super) struct Upkeep {
 struct Times {
     synced: Duration,
     looked: Option<Duration>,
+    /// When files were looked for.
+    found: Option<Duration>,
     troubles: HashMap<Task, Trouble>,
 }
 
 impl Upkeep {
     fn lock(&self) -> std::sync::MutexGuard<'_, Times> {
         self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether files were looked for so long ago; they are now, then.
+    pub(super) fn is_look_due(&self, now: Duration, every: Duration) -> bool {
+        let mut times = self.lock();
+        let is_due = times.found.is_none_or(|found| now.saturating_sub(found) >= every);
+        if is_due {
+            times.found = Some(now);
+        }
+        is_due
     }
 
     /// Whether the task failed so recently that it is not tried again.
@@ -301,6 +313,8 @@ impl Inner {
         {
             report.errors.push(error.to_string());
         }
+        databases.iter().for_each(|database| self.refuse_gone(database));
+        self.open_again();
         // What feeds others comes before them.
         let order = self.runner().in_order().to_vec();
         let place = |database: &Database| order.iter().position(|name| name == database.name());
@@ -314,6 +328,7 @@ impl Inner {
                 self.quick(database, &upkeep, true, &mut done);
                 self.slow(database, &upkeep, true, &mut done);
             });
+            database.save_list();
             report.databases.push(done);
         }
         report
@@ -352,11 +367,22 @@ impl Inner {
                 }
             }));
         }
+        if self.has_passing() {
+            let engine = Arc::downgrade(self);
+            quick.run(Box::new(move || {
+                if let Some(engine) = engine.upgrade() {
+                    engine.open_again();
+                }
+            }));
+        }
         let databases = self.all_databases();
         let known: std::collections::HashSet<u64> = databases.iter().map(|database| database.instance()).collect();
         self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).retain(|instance, _| known.contains(instance));
         for database in databases.into_iter().filter(|database| database.failure().is_none()) {
             let upkeep = self.upkeep_of(&database);
+            if self.is_look_due(&upkeep) {
+                self.look_for_files(quick, &database);
+            }
             if (self.is_sync_due(&database, &upkeep) || database.try_has_aged())
                 && let Some(running) = Running::begin(&upkeep, |upkeep| &upkeep.quick)
             {

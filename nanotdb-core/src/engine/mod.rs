@@ -9,12 +9,14 @@ mod lifecycle;
 mod maintenance;
 mod metric_files;
 mod on_disk;
+mod presence;
 mod read;
 mod replace;
 mod retention;
 mod rollup;
 mod stats;
 mod trusted_clock;
+mod warnings;
 mod workers;
 mod write;
 
@@ -35,6 +37,7 @@ pub(crate) use replace::recover as recover_replacements;
 pub use retention::{RetentionClock, RetentionGate};
 pub use rollup::RollupCounters;
 pub use stats::{ABOUT_DATABASES, internal_manifest};
+pub use warnings::Warning;
 pub use write::Submitted;
 
 use crate::clock::{Clock, SystemClock};
@@ -43,7 +46,7 @@ use crate::database::{Database, Environment};
 use crate::storage::DirectoryLock;
 use crate::storage::vfs::{RealVfs, Vfs};
 use crate::{Error, Result};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -96,16 +99,22 @@ pub struct Engine {
 
 struct Inner {
     root: PathBuf,
+    /// Which directory that was when it was opened.
+    root_id: u64,
     environment: Environment,
     databases: RwLock<HashMap<String, Arc<Database>>>,
     /// Databases that could not be opened, with the reason.
     failed: RwLock<BTreeMap<String, String>>,
+    /// Those among them that may be opened later: the machine lacked something.
+    passing: Mutex<BTreeSet<String>>,
     /// `None` when open for reading only, and once closed.
     lock: Mutex<Option<DirectoryLock>>,
     maintenance: Mutex<Option<maintenance::Maintenance>>,
     /// By instance of the database.
     upkeep: Mutex<HashMap<u64, Arc<maintenance::Upkeep>>>,
     trusted: Mutex<trusted_clock::TrustedClock>,
+    /// Held while what is believed of the clock is saved.
+    clock_file: Mutex<()>,
     /// Who may hold expired partitions.
     gates: RwLock<Vec<Box<RetentionGate>>>,
     /// Without one, whoever fills a page flushes it.

@@ -174,10 +174,17 @@ impl Engine {
         self.database(database).map(|database| database.log_damage()).unwrap_or_default()
     }
 
+    /// The same, and what a start mended and nobody has acknowledged: answers may lack samples for either.
+    fn losses(&self, database: &str) -> Vec<String> {
+        let Some(database) = self.database(database) else { return Vec::new() };
+        let mended = database.mended().into_iter().filter(|mended| mended.lost).map(|mended| mended.text);
+        database.log_damage().into_iter().chain(mended).collect()
+    }
+
     /// Nothing tells of which metric and time the damaged samples are, so that each answer may lack some.
     fn with_log_damage(&self, database: &str, report: Result<ScanReport>) -> Result<ScanReport> {
         let mut report = report?;
-        self.log_damage(database).into_iter().for_each(|warning| report.warn(warning));
+        self.losses(database).into_iter().for_each(|warning| report.warn(warning));
         Ok(report)
     }
 

@@ -69,6 +69,8 @@ impl Inner {
 
     /// Saves it for the next process. Nobody who looks at the clock waits for the disk.
     pub(super) fn save_clock(&self) -> Result<()> {
+        // What was taken first is written first: two threads may come here, and the file must not go back.
+        let _turn = self.clock_file.lock().unwrap_or_else(PoisonError::into_inner);
         let saved = self.lock_clock().take_to_save();
         saved.and_then(|(path, text)| {
             self.environment.vfs.replace(&path, text.as_bytes()).map_err(|e| Error::io("write", &path, e))

@@ -1,6 +1,6 @@
 //! What files hold, read from their bytes, beside a running server and without writing.
 
-use crate::database::{next_wal_name, owner_of, wal_name};
+use crate::database::{Logs, owner_of};
 use crate::format::page::Envelope;
 use crate::format::{catalog, wal};
 use crate::model::{MetricId, Timestamp, ValueType};
@@ -160,8 +160,8 @@ pub fn data_file(vfs: &dyn Vfs, path: &Path) -> Result<DataFileReport> {
 /// Reads the WALs of a database: one, and while pages are being flushed another, whose rows came after all of the first.
 pub fn wal_files(vfs: &dyn Vfs, directory: &Path, catalog: &[catalog::CatalogEntry]) -> Result<Vec<WalReport>> {
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
-    let first = wal_file(vfs, &directory.join(wal_name(&name)), catalog)?;
-    let next = directory.join(next_wal_name(&name));
+    let Logs { wal, next, .. } = Logs::of(vfs, directory, &name)?;
+    let first = wal_file(vfs, &wal, catalog)?;
     if vfs.entry(&next).map_err(|e| Error::io("look up", &next, e))?.is_none() {
         return Ok(vec![first]);
     }

@@ -20,7 +20,7 @@ use super::target::{Target, only, put};
 use super::verify::{Problem, verify};
 use crate::config::{EngineConfig, Manifest};
 use crate::database::journal::{JOURNAL_FILE, Journal};
-use crate::database::{Database, MANIFEST_FILE, ScanReport, Wals, next_wal_name, read_wals, wal_name};
+use crate::database::{Database, Logs, MANIFEST_FILE, ScanReport, Wals, next_wal_name, read_wals, wal_name};
 use crate::engine::{Engine, EngineOptions, check_directory, databases_on_disk, directory_on_disk};
 use crate::storage::Archive;
 use crate::storage::archive::END;
@@ -325,8 +325,8 @@ impl<'a> DatabaseCopy<'a> {
                 Err(e) => return Err(Error::io("read", path, e)),
             }
         }
-        let path = |name: String| self.from.join(name);
-        let wals = read_wals(self.vfs, &path(wal_name(&self.name)), &path(next_wal_name(&self.name)))?;
+        let logs = Logs::of(self.vfs, &self.from, &self.name)?;
+        let wals = read_wals(self.vfs, &logs.wal, &logs.next)?;
         let Some(wals) = wals else { return Ok(None) };
         Ok((files == self.listing()?).then_some(Moment { files, small, wals }))
     }
@@ -354,10 +354,15 @@ impl<'a> DatabaseCopy<'a> {
 
     fn listing(&self) -> Result<BTreeMap<String, Listed>> {
         let entries = self.vfs.read_dir(&self.from).map_err(|e| Error::io("list", &self.from, e))?;
-        let (wal, next) = (wal_name(&self.name), next_wal_name(&self.name));
+        let logs = Logs::among(&entries, &self.from, &self.name);
+        let own = [wal_name(&self.name), next_wal_name(&self.name)];
+        let is_log = |name: &str| {
+            let path = self.from.join(name);
+            path == logs.wal || path == logs.next || own.iter().any(|own| own == name)
+        };
         let is_wanted = |entry: &DirEntry| {
             let name = entry.name.as_str();
-            !entry.is_dir && !is_temporary(name) && name != wal && name != next && name != self.checkpoint_file
+            !entry.is_dir && !is_temporary(name) && !is_log(name) && name != self.checkpoint_file
         };
         let files = entries.into_iter().filter(is_wanted).map(|DirEntry { name, id, len, .. }| {
             let kind = kind_of(&name);

@@ -96,6 +96,9 @@ pub fn verify(
 fn check_database(vfs: &dyn Vfs, database: &Database, report: &mut VerifyReport) -> Result<()> {
     let directory = database.directory();
     let catalog = inspect::read_catalog(vfs, directory)?;
+    for what in database.doubts().into_iter().chain(database.missing_now()?) {
+        report.problems.push(Problem { file: directory.to_owned(), offset: None, what });
+    }
     let mut types: HashMap<MetricId, ValueType> = catalog.iter().map(|e| (e.id, e.value_type)).collect();
     for wal in inspect::wal_files(vfs, directory, &catalog)? {
         report.wal_records = report.wal_records.saturating_add(wal.summary.records);

@@ -83,6 +83,8 @@ pub struct RawFile {
     pub damaged: Vec<DamagedBytes>,
     /// A frame at the end of which a part is there, and whose rows are all in the WAL: it is being written, or a kill cut it off.
     pub unfinished: Option<DamagedBytes>,
+    /// Damage that was found when it was opened to be appended to, and that nobody has told yet.
+    pub mended: Vec<DamagedBytes>,
     /// Which file it was when it was indexed: another may have got its name since.
     pub id: u64,
     /// Whether its end was checked and mended, so that frames may be appended.
@@ -120,6 +122,16 @@ impl RawFile {
 
     /// Indexes a file that is about to be appended to: the last frame is checked too, a torn end is cut off, and damage is kept beside it.
     pub fn open_for_append(vfs: &dyn Vfs, path: &Path, partition: Partition) -> Result<Self> {
+        Self::open_for_append_of(vfs, path, partition, None)
+    }
+
+    /// The same. What is there of a frame that `page`, whose rows the log has, was becoming, is no damage.
+    pub(crate) fn open_for_append_of(
+        vfs: &dyn Vfs,
+        path: &Path,
+        partition: Partition,
+        page: Option<&OpenPage>,
+    ) -> Result<Self> {
         let mut this = Self::index(vfs, path, partition)?;
         let io = |e| Error::io("read", path, e);
         let mut reader = FrameReader::default();
@@ -145,6 +157,13 @@ impl RawFile {
             this.damaged.retain(|d| d.to <= from);
             let next = this.damage_at(&*file, from, reason).map_err(io)?;
             this.walk(&*file, next, partition).map_err(io)?;
+        }
+        this.mended = this.damaged.clone();
+        if let Some(page) = page.filter(|_| !this.damaged.is_empty()) {
+            let file = vfs.open(path, OpenMode::Read).map_err(io)?;
+            if this.ends_in_frame_of(&*file, page)? {
+                this.mended.pop();
+            }
         }
         this.repair(vfs)?;
         this.appendable = true;

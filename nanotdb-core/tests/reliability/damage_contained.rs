@@ -136,7 +136,11 @@ fn r04_one_torn_frame_or_flipped_bit_does_not_take_the_partition_down() {
         let (found, warnings) = read_with_warnings(&engine, "home");
         let all: Vec<Line> = lines[..8].iter().chain(&more).copied().collect();
         assert_same(&found, &content_of(&all), &format!("cut at {cut}, then written to"));
-        assert_eq!(warnings, Vec::<String>::new());
+        // Until somebody has seen it.
+        let names_it = |w: &String| w.contains("data-2026-05-22.dat: ") && w.contains(&ends[1].to_string());
+        assert!(!warnings.is_empty() && warnings.iter().all(names_it), "cut at {cut}: {warnings:?}");
+        engine.acknowledge(None).unwrap();
+        assert_eq!(read_with_warnings(&engine, "home").1, Vec::<String>::new());
     }
 }
 

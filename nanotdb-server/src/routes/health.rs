@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Serialize;
 use warp::reply::Response;
 
-/// `{"status":"ok"}`, or 503 with why writes are refused.
+/// `{"status":"ok"}`, with the number of warnings when there are some, or 503 with why writes are refused.
 pub(super) fn health(app: &App) -> Response {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -17,7 +17,11 @@ pub(super) fn health(app: &App) -> Response {
     }
     let troubles = app.engine.health();
     if troubles.is_empty() {
-        return json(StatusCode::OK, &br#"{"status":"ok"}"#[..]);
+        // What they say is for those who may read: the page of the engine, `nanocli`.
+        return match app.engine.warnings().len() {
+            0 => json(StatusCode::OK, &br#"{"status":"ok"}"#[..]),
+            count => json(StatusCode::OK, format!(r#"{{"status":"ok","warnings":{count}}}"#)),
+        };
     }
     let texts: Vec<_> = troubles.iter().map(|(db, why)| format!("database {db:?} takes no samples: {why}")).collect();
     let body = Unhealthy { status: "error", error_type: "unavailable", error: texts.join("; ") };

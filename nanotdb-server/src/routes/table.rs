@@ -269,6 +269,17 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
             "manifest, partitions, open pages and log of a database",
         )
     },
+    post(
+        "ui_acknowledge",
+        "Web interface",
+        "/api/v1/ui/acknowledge",
+        "what was mended has been seen: health and answers tell it no more",
+        Body {
+            content_type: "application/json",
+            example: r#"{"db":null}"#,
+            explain: "db is a database, or null for all",
+        },
+    ),
     get("ui_jobs", "Web interface", "/api/v1/ui/jobs", "actions that run or ran"),
     post(
         "ui_job_start",

@@ -158,7 +158,7 @@ impl Builder<'_> {
                     }
                     database.vfs().replace(&beside, &records).map_err(|e| Error::io("write", &beside, e))?;
                 }
-                database.install_metric_file(partition, &temporary, &path)?;
+                database.install_metric_file(partition, &temporary, &path, rows)?;
                 if options.format == MetricFileFormat::V3 {
                     // What it says is about a file that is gone. Left behind, it would be passed over.
                     let _ = database.vfs().remove_file(&sources_path(&path));

@@ -70,6 +70,8 @@ pub struct WalSummary {
     pub damaged: Vec<DamagedRange>,
     /// Damage or a torn write at the end.
     pub tail: Option<Tail>,
+    /// A metric of which there are records, and whose name and type nothing says.
+    pub unnamed: Option<MetricId>,
 }
 
 impl WalSummary {
@@ -100,6 +102,12 @@ enum Stop {
     CutShort,
     /// The bytes are no record or no batch.
     Wrong(usize, String),
+    /// A whole batch with samples of a metric that has no name.
+    Unnamed(usize, MetricId),
+}
+
+fn unnamed(id: MetricId) -> String {
+    format!("metric id {id} has no name in WAL or catalog")
 }
 
 struct Decoder<'a, 'f> {
@@ -166,6 +174,10 @@ impl<'a> Decoder<'a, '_> {
                 Some(ValueType::Int64) => Some(ValueType::Int32),
                 known => known,
             };
+            // The original announces what its catalog lacks, so that a file begins with a name, or a catalog is lost.
+            if value_type.is_none() && summary.records == 0 {
+                summary.unnamed = Some(record.id);
+            }
             let Some(value_type) = value_type.filter(|t| t.width() == record.rest.len()) else {
                 let reason = format!("value of metric {} does not have the width of its type", record.id);
                 return (at, Some(Stop::Wrong(at, reason)));
@@ -200,11 +212,15 @@ impl<'a> Decoder<'a, '_> {
                         let reason = match stop {
                             Stop::CutShort => "not a whole batch".to_owned(),
                             Stop::Wrong(_, reason) => reason,
+                            Stop::Unnamed(_, id) => unnamed(*summary.unnamed.get_or_insert(id)),
                         };
                         summary.damaged.push(DamagedRange { from: at as u64, to: next as u64, reason });
                         at = next;
                     }
                     None => {
+                        if let Stop::Unnamed(_, id) = stop {
+                            summary.unnamed.get_or_insert(id);
+                        }
                         summary.tail = Some(self.tail(at, stop));
                         return;
                     }
@@ -232,6 +248,7 @@ impl<'a> Decoder<'a, '_> {
         let mut crc = RunningCrc { at: start, hasher: crc32fast::Hasher::new() };
         // Types announced within this batch, which is not accepted yet.
         let mut local: Vec<(MetricId, ValueType)> = Vec::new();
+        let mut nameless = None;
         let mut at = start;
         loop {
             if at >= self.bytes.len() {
@@ -248,8 +265,14 @@ impl<'a> Decoder<'a, '_> {
             let known = in_batch.or_else(|| self.known_type(&record));
             let crc_at = record.end.saturating_sub(CRC_LEN);
             let value_type = match (known, record.rest.len()) {
-                (None, _) => {
-                    return Err(Stop::Wrong(at, format!("metric id {} has no name in WAL or catalog", record.id)));
+                // Nobody can say what it is. Whether it is whole can be told all the same.
+                (None, len) => {
+                    nameless.get_or_insert(record.id);
+                    match len {
+                        8 if crc.upto(self.bytes, crc_at) == get_u32(self.bytes, crc_at) => ValueType::Int32,
+                        8 | 12 => ValueType::Int64,
+                        _ => ValueType::Int32,
+                    }
                 }
                 // Written before its metric widened.
                 (Some(ValueType::Int64), 4) => ValueType::Int32,
@@ -272,7 +295,10 @@ impl<'a> Decoder<'a, '_> {
                 if crc.upto(self.bytes, crc_at) != get_u32(self.bytes, crc_at) {
                     return Err(Stop::Wrong(start, "checksum of the batch does not match".into()));
                 }
-                return Ok(record.end);
+                return match nameless {
+                    Some(id) => Err(Stop::Unnamed(start, id)),
+                    None => Ok(record.end),
+                };
             }
             at = record.end;
         }
@@ -389,6 +415,9 @@ impl<'a> Decoder<'a, '_> {
         match stop {
             Stop::CutShort => {
                 Tail { from: from as u64, len, reason: "the last write was cut short".into(), torn: true }
+            }
+            Stop::Unnamed(at, id) => {
+                Tail { from: from as u64, len, reason: format!("{} (at byte {at})", unnamed(id)), torn: false }
             }
             Stop::Wrong(at, reason) => {
                 Tail { from: from as u64, len, reason: format!("{reason} (at byte {at})"), torn: false }

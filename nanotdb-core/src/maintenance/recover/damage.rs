@@ -3,7 +3,7 @@
 use super::extras::{self, Extra, Types};
 use super::{Damage, Found, RecoverReport};
 use crate::Result;
-use crate::database::{Database, OpenPartition, OpenRaw, ScanReport, WholePartition, owner_of};
+use crate::database::{Database, Logs, OpenPartition, OpenRaw, ScanReport, WholePartition, owner_of};
 use crate::error::Error;
 use crate::format::frame::{FrameHeader, MAX_HEADER_LEN};
 use crate::format::metric::salvage::Salvage;
@@ -64,6 +64,10 @@ pub(super) fn look(
 }
 
 fn logs(vfs: &dyn Vfs, directory: &Path, found: &Found, report: &mut RecoverReport) -> Result<()> {
+    for stranger in Logs::of(vfs, directory, &found.name)?.strangers {
+        let what = "a log of another name beside one of this database or a third: nothing tells which rows came first";
+        report.lost.push(Damage::of(&stranger, None, what));
+    }
     for log in inspect::wal_files(vfs, directory, &found.entries)? {
         for damage in &log.summary.damaged {
             report.lost.push(Damage::of(&log.path, Some((damage.from, damage.to)), damage.reason.clone()));

@@ -1,7 +1,7 @@
 //! What a damaged database is made of, file by file: which metrics its samples are of, and what cannot be read.
 
 use super::evidence::Evidence;
-use crate::database::{next_wal_name, owner_of, wal_name};
+use crate::database::{Logs, owner_of};
 use crate::format::catalog::CatalogEntry;
 use crate::format::wal;
 use crate::maintenance::archive::{archives, directory_of};
@@ -66,8 +66,8 @@ pub(super) fn catalog(vfs: &dyn Vfs, directory: &Path, database: &str) -> Result
     // No metric has it.
     seen.remove(&0);
     // Later records know better: a metric that is named again has widened.
-    for file in [wal_name(database), next_wal_name(database)] {
-        let path = directory.join(file);
+    let logs = Logs::of(vfs, directory, database)?;
+    for path in [logs.wal, logs.next] {
         let bytes = match vfs.read(&path, MAX_WAL) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,

@@ -2,6 +2,7 @@
 
 mod owner;
 mod real;
+mod replace;
 pub mod sim;
 
 pub use owner::foreign_owner;
@@ -162,23 +163,8 @@ pub trait Vfs: Send + Sync {
     }
 
     /// Replaces a file's content so that after a crash it is either the old or the new, never a part: temporary file, fsync, rename, fsync of the directory.
+    /// Of several threads that replace one file, each does so by itself, one after the other.
     fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(".tmp");
-        let temporary = path.with_file_name(name);
-        let write = || {
-            let file = self.open(&temporary, OpenMode::Truncate)?;
-            file.write_all_at(content, 0)?;
-            file.sync()?;
-            self.rename(&temporary, path)
-        };
-        if let Err(e) = write() {
-            let _ = self.remove_file(&temporary);
-            return Err(e);
-        }
-        match path.parent() {
-            Some(dir) => self.sync_dir(dir),
-            None => Ok(()),
-        }
+        replace::replace(self, path, content)
     }
 }

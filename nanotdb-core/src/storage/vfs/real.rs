@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 /// The operating system's file system. The only place of the engine that calls `std::fs`.
@@ -13,6 +14,15 @@ use std::time::UNIX_EPOCH;
 pub struct RealVfs;
 
 struct RealFile(File);
+
+/// Any open file, closed when a directory could not be opened without.
+static RESERVE: Mutex<Option<File>> = Mutex::new(None);
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let code = error.raw_os_error();
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| code == Some(errno.raw_os_error()))
+}
 
 struct RealLock(#[allow(dead_code, reason = "held for its drop")] File);
 
@@ -180,7 +190,20 @@ impl Vfs for RealVfs {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        File::open(path)?.sync_all()
+        let mut reserve = RESERVE.lock().unwrap_or_else(PoisonError::into_inner);
+        let directory = match File::open(path) {
+            // A directory that cannot be forced ends all writing to a database, so that one descriptor is kept for that.
+            Err(e) if is_out_of_files(&e) && reserve.take().is_some() => File::open(path)?,
+            opened => opened?,
+        };
+        if reserve.is_some() {
+            drop(reserve);
+            return directory.sync_all();
+        }
+        let synced = directory.sync_all();
+        drop(directory);
+        *reserve = File::open("/").ok();
+        synced
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>> {

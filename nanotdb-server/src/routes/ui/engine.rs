@@ -4,6 +4,7 @@ use super::catalog::{names, number, state_of};
 use super::documents::document;
 use super::host;
 use super::numbers::millis;
+use super::warnings::{WarningEntry, warnings};
 use crate::app::App;
 use crate::exchange::Exchange;
 use crate::rejections::Refused;
@@ -42,6 +43,7 @@ struct EngineDocument {
     timings: Vec<Timing>,
     counters: Vec<CounterEntry>,
     databases: Vec<DatabaseRow>,
+    warnings: Vec<WarningEntry>,
     /// Everything that is linked into the program.
     plugins: Vec<Listed>,
     rejections: Vec<RefusedEntry>,
@@ -228,6 +230,7 @@ impl EngineDocument {
             databases: databases.collect(),
             plugins: registry().list(),
             rejections: app.rejections.newest().into_iter().map(RefusedEntry::from).collect(),
+            warnings: warnings(app, None),
             runtime: Runtime::read(app, &numbers.process),
             counters: numbers.counters,
         }
@@ -260,6 +263,7 @@ struct DatabaseDocument {
     name: String,
     state: &'static str,
     reason: Option<String>,
+    warnings: Vec<WarningEntry>,
     manifest: Vec<SettingEntry>,
     partitions: Vec<PartitionEntry>,
     open_pages: Vec<PageEntry>,
@@ -341,6 +345,7 @@ impl DatabaseDocument {
         let config = app.engine.config();
         let now = app.clock.now();
         let mut document = Self {
+            warnings: warnings(app, Some(&name)),
             name,
             state,
             reason,

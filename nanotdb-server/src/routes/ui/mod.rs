@@ -14,6 +14,7 @@ mod intervals;
 mod jobs;
 mod numbers;
 mod stream;
+mod warnings;
 
 pub(crate) use catalog::{names as database_names, settings_text, state_of};
 pub(crate) use dashboard_store::DashboardStore;
@@ -53,6 +54,7 @@ async fn answer(app: &Arc<App>, exchange: &Arc<Exchange>) -> Result<Response, Ap
         "ui_settings" => catalog::settings(app, exchange),
         "ui_endpoints" => table::endpoints(exchange),
         "ui_stream" => stream::stream(app, exchange).await,
+        "ui_acknowledge" => warnings::acknowledge(app, exchange).await,
         "ui_jobs" => jobs::list(app, exchange),
         "ui_job_start" => jobs::start(app, exchange).await,
         "ui_job" => jobs::one(app, exchange, argument),

@@ -1,0 +1,479 @@
+//! What files a database had: `.files` in its directory.
+//!
+//! ```text
+//! line     crc32 of what follows, 8 hex digits | is <bytes> <samples> <highest id> <name>
+//!          crc32 of what follows, 8 hex digits | late <bytes> <samples> <highest id> <name>      begun beside a metric file
+//!          crc32 of what follows, 8 hex digits | gone <name>
+//!          crc32 of what follows, 8 hex digits | ids <highest id of all files that there ever were>
+//! ```
+//!
+//! The directory itself says what is there. This says what was: so that a start can tell which files are missing, and which
+//! ids are taken without reading everything. Lines are appended when a file comes, goes, or gets a higher id, without
+//! waiting for the device. The list may lag behind the directory, and lose its end: what it does not know is looked at,
+//! and a file counts as missing only when samples do.
+
+use super::names::{ids_of_metric_file, ids_of_raw_file};
+use super::state::{RawKind, State};
+use super::{Database, ScanReport, part_of};
+use crate::model::MetricId;
+use crate::plugin::Partition;
+use crate::storage::RawFile;
+use crate::storage::vfs::{OpenMode, Vfs};
+use crate::{Error, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Name of the list.
+const LIST_FILE: &str = ".files";
+/// Largest list that is read.
+const MAX_LIST: u64 = 64 << 20;
+/// Lines of a list that say nothing any more, beyond as many as do, before it is written anew.
+const SLACK: usize = 256;
+/// Bytes that a data file may grow before its new length is noted: what it grew by is read at the next start.
+const GROWTH: u64 = 8 << 20;
+/// Most bytes of files that the list does not know, which one start reads.
+const MOST_READ: u64 = 512 << 20;
+
+/// A file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Known {
+    /// Its length, then; it may have grown.
+    pub(super) len: u64,
+    /// Its samples, then. Zero where a loss of power may take some.
+    pub(super) rows: u64,
+    /// The highest id in it.
+    pub(super) highest: MetricId,
+    /// Whether it was begun beside the partition's metric file, so that its samples are not in there.
+    pub(super) late: bool,
+}
+
+/// The list of one database.
+#[derive(Debug, Default)]
+pub(super) struct FileList {
+    path: PathBuf,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    files: BTreeMap<String, Known>,
+    /// Length of the list on disk; `None` while there is none.
+    len: Option<u64>,
+    /// Lines of it.
+    lines: usize,
+    /// What is to be written when there is time for it.
+    kept: BTreeMap<String, Known>,
+    /// The highest id of all files that it ever had: archives may hold those that are gone.
+    highest: MetricId,
+}
+
+fn checked(rest: &str) -> String {
+    format!("{:08x} {rest}\n", crc32fast::hash(rest.as_bytes()))
+}
+
+fn line_of(name: &str, known: Known) -> String {
+    let what = if known.late { "late" } else { "is" };
+    checked(&format!("{what} {} {} {} {name}", known.len, known.rows, known.highest))
+}
+
+impl Inner {
+    fn take_line(&mut self, line: &str) -> Option<()> {
+        let (crc, rest) = line.split_once(' ')?;
+        if u32::from_str_radix(crc, 16).ok()? != crc32fast::hash(rest.as_bytes()) {
+            return None;
+        }
+        if let Some(name) = rest.strip_prefix("gone ") {
+            self.files.remove(name);
+            return Some(());
+        }
+        if let Some(highest) = rest.strip_prefix("ids ") {
+            self.highest = self.highest.max(highest.parse().ok()?);
+            return Some(());
+        }
+        let (what, rest) = rest.split_once(' ')?;
+        let mut fields = rest.splitn(4, ' ');
+        let known = Known {
+            len: fields.next()?.parse().ok()?,
+            rows: fields.next()?.parse().ok()?,
+            highest: fields.next()?.parse().ok()?,
+            late: what == "late",
+        };
+        self.put(fields.next()?.to_owned(), known);
+        Some(())
+    }
+
+    /// Whether that is news.
+    fn put(&mut self, name: String, known: Known) -> bool {
+        self.highest = self.highest.max(known.highest);
+        self.files.insert(name, known) != Some(known)
+    }
+}
+
+impl FileList {
+    /// The list of a directory; an empty one where there is none.
+    pub(super) fn load(vfs: &dyn Vfs, directory: &Path) -> Self {
+        let path = directory.join(LIST_FILE);
+        let mut inner = Inner::default();
+        match vfs.read(&path, MAX_LIST) {
+            Ok(bytes) => {
+                inner.len = Some(bytes.len() as u64);
+                for line in String::from_utf8_lossy(&bytes).lines() {
+                    inner.lines = inner.lines.saturating_add(1);
+                    let _ = inner.take_line(line);
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!(file = %path.display(), %error, "not known which files there were"),
+        }
+        Self { path, inner: Mutex::new(inner) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, name: &str) -> Option<Known> {
+        let inner = self.lock();
+        inner.kept.get(name).or_else(|| inner.files.get(name)).copied()
+    }
+
+    /// Keeps what a file is now for the next time that the list is written: nobody waits for that.
+    fn keep(&self, name: String, known: Known) {
+        self.lock().kept.insert(name, known);
+    }
+
+    /// Files of a partition that were begun beside its metric file, as files that were not.
+    fn late_files(&self, part: &str) -> Vec<(String, Known)> {
+        let inner = self.lock();
+        let all = inner.files.iter().chain(&inner.kept);
+        let late = all.filter(|(name, known)| known.late && part_of(name) == Some(part));
+        late.map(|(name, known)| (name.clone(), Known { late: false, ..*known })).collect()
+    }
+
+    /// Notes what files are now. Nothing is written where there is no list yet: that begins with the first file that this
+    /// program makes ([`FileList::note`]).
+    fn learn(&self, vfs: &dyn Vfs, learned: Vec<(String, Known)>) {
+        if self.lock().len.is_some() {
+            self.note(vfs, &learned, &[]);
+        } else {
+            let mut inner = self.lock();
+            learned.into_iter().for_each(|(name, known)| {
+                inner.put(name, known);
+            });
+        }
+    }
+
+    /// Notes what a file is now, and that others are gone, on disk. It is a help: an error is no trouble.
+    pub(super) fn note(&self, vfs: &dyn Vfs, now: &[(String, Known)], gone: &[String]) {
+        let mut inner = self.lock();
+        let mut text = String::new();
+        for (name, known) in now {
+            inner.kept.remove(name);
+            if inner.put(name.clone(), *known) {
+                text.push_str(&line_of(name, *known));
+            }
+        }
+        for name in gone {
+            inner.kept.remove(name);
+            if inner.files.remove(name).is_some() {
+                text.push_str(&checked(&format!("gone {name}")));
+            }
+        }
+        if text.is_empty() && inner.len.is_some() {
+            return;
+        }
+        if let Err(error) = self.append(vfs, &mut inner, &text) {
+            tracing::debug!(file = %self.path.display(), %error, "the list of files lags");
+            // Written anew next time.
+            inner.len = None;
+        }
+    }
+
+    fn append(&self, vfs: &dyn Vfs, inner: &mut Inner, text: &str) -> Result<()> {
+        let io = |e| Error::io("write", &self.path, e);
+        let is_long = inner.lines > inner.files.len().saturating_mul(2).saturating_add(SLACK);
+        let Some(len) = inner.len.filter(|_| !is_long) else {
+            let mut all = checked(&format!("ids {}", inner.highest));
+            for (name, known) in &inner.files {
+                let _ = write!(all, "{}", line_of(name, *known));
+            }
+            // A crash may leave a part of it, or nothing: then it is not known which files there were.
+            let file = vfs.open(&self.path, OpenMode::Truncate).map_err(io)?;
+            file.write_all_at(all.as_bytes(), 0).map_err(io)?;
+            inner.len = Some(all.len() as u64);
+            inner.lines = inner.files.len();
+            return Ok(());
+        };
+        let file = vfs.open(&self.path, OpenMode::Create).map_err(io)?;
+        file.write_all_at(text.as_bytes(), len).map_err(io)?;
+        inner.len = Some(len.saturating_add(text.len() as u64));
+        inner.lines = inner.lines.saturating_add(text.lines().count());
+        Ok(())
+    }
+
+    /// Files of the list that are not among these, or shorter than they were: by partition, with what is left of it.
+    fn missing(&self, there: &BTreeMap<String, u64>) -> BTreeMap<String, Vec<String>> {
+        let mut missing: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, known) in &self.lock().files {
+            if there.get(name).is_none_or(|len| *len < known.len)
+                && let Some(part) = part_of(name)
+            {
+                missing.entry(part.to_owned()).or_default().push(name.clone());
+            }
+        }
+        missing
+    }
+
+    /// The samples that a partition had at least, by what was known of its files.
+    fn rows_of(&self, part: &str) -> u64 {
+        let (mut metric, mut raw, mut late) = (0u64, 0u64, 0u64);
+        for (name, known) in self.lock().files.iter().filter(|(name, _)| part_of(name) == Some(part)) {
+            let sum = if name.starts_with(super::layout::METRIC_PREFIX) { &mut metric } else { &mut raw };
+            *sum = sum.saturating_add(known.rows);
+            late = late.saturating_add(if known.late { known.rows } else { 0 });
+        }
+        metric.saturating_add(late).max(raw)
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// What a start found out about the files that it listed.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    /// Partitions of which nothing is left.
+    removed: Vec<String>,
+    /// Partitions of which some files are missing, with these.
+    incomplete: Vec<(String, Vec<String>)>,
+}
+
+impl FileList {
+    /// Compares the list with the files that are there.
+    pub(super) fn compare(&self, state: &State) -> Survey {
+        let mut there = BTreeMap::new();
+        for path in files_of(state).map(|(path, _)| path) {
+            there.insert(name_of(path), state.listed.get(path).copied().unwrap_or(0));
+        }
+        let parts: BTreeSet<&str> = there.keys().filter_map(|name| part_of(name)).collect();
+        let mut survey = Survey::default();
+        for (part, files) in self.missing(&there) {
+            match parts.contains(part.as_str()) {
+                true => survey.incomplete.push((part, files)),
+                false => survey.removed.push(part),
+            }
+        }
+        survey
+    }
+
+    /// The highest id that any file has. Those that the list does not know are read, the youngest first, and so many bytes of
+    /// them at most: the others are for the next starts.
+    pub(super) fn highest_id(&self, vfs: &dyn Vfs, state: &State) -> Result<MetricId> {
+        let mut left = MOST_READ;
+        let mut learned = Vec::new();
+        for (path, partition) in files_of(state) {
+            let len = state.listed.get(path).copied().unwrap_or(0);
+            let known = self.get(&name_of(path));
+            if known.is_some_and(|known| known.len == len) {
+                continue;
+            }
+            // Of a raw file that has grown, what was there before is known.
+            let before = known.filter(|known| known.len < len && partition.is_some()).unwrap_or_default();
+            let Some(rest) = left.checked_sub(len.saturating_sub(before.len)) else {
+                tracing::info!(file = %path.display(), "not looked at for ids yet: so much was, that a later start goes on");
+                continue;
+            };
+            left = rest;
+            let (ids, rows) = match partition {
+                Some(partition) => ids_of_raw_file(vfs, path, partition, before.len)?,
+                None => ids_of_metric_file(vfs, path)?,
+            };
+            let highest = ids.last().copied().unwrap_or(0).max(before.highest);
+            learned.push((name_of(path), Known { len, rows, highest, late: before.late }));
+        }
+        self.learn(vfs, learned);
+        Ok(self.lock().highest)
+    }
+}
+
+/// Raw files with their partitions, and metric files, of the youngest partitions first.
+fn files_of(state: &State) -> impl Iterator<Item = (&Path, Option<Partition>)> {
+    let raw = state.files.iter().rev();
+    let raw = raw.flat_map(|(partition, f)| f.files.values().map(|f| (f.path.as_path(), Some(*partition))));
+    raw.chain(state.metric_files.values().rev().map(|slot| (slot.path.as_path(), None)))
+}
+
+impl Database {
+    /// Notes a raw file to which frames with ids up to `highest` were appended.
+    pub(super) fn note_raw_file(&self, partition: Partition, index: &RawFile, highest: MetricId, is_durable: bool) {
+        let name = name_of(&index.path);
+        let before = self.files.get(&name);
+        let highest = before.map_or(highest, |before| before.highest.max(highest));
+        if before.is_some_and(|before| {
+            before.highest == highest && before.len <= index.len && index.len.saturating_sub(before.len) < GROWTH
+        }) {
+            return;
+        }
+        let late = before.map_or_else(|| self.read_state().metric_files.contains_key(&partition), |before| before.late);
+        self.note_file(index, highest, is_durable, late);
+    }
+
+    fn note_file(&self, index: &RawFile, highest: MetricId, is_durable: bool, late: bool) {
+        let rows = index.frames.iter().map(|frame| u64::from(frame.header.rows)).sum();
+        let rows = if is_durable { rows } else { 0 };
+        self.files.keep(name_of(&index.path), Known { len: index.len, rows, highest, late });
+    }
+
+    /// Notes a new metric file.
+    pub(super) fn note_metric_file(&self, path: &Path, known: Known) {
+        let name = name_of(path);
+        // What came late is in it now. Said first: a list that lacks its end must not count it twice.
+        let mut now = self.files.late_files(part_of(&name).unwrap_or_default());
+        now.push((name, known));
+        self.files.note(self.vfs(), &now, &[]);
+    }
+
+    /// Notes that files are about to go.
+    pub(super) fn note_gone(&self, names: &[String]) {
+        self.files.note(self.vfs(), &[], names);
+    }
+
+    /// Notes that a raw file has another name now.
+    pub(super) fn note_renamed(&self, from: &Path, to: &Path) {
+        if let Some(known) = self.files.get(&name_of(from)) {
+            self.files.note(self.vfs(), &[(name_of(to), known)], &[name_of(from)]);
+        }
+    }
+
+    /// Notes how long the files are to which this process appended.
+    pub(crate) fn note_lengths(&self) {
+        let grown: Vec<_> = {
+            let state = self.read_state();
+            let data = state.files.values().filter_map(|files| files.files.get(&RawKind::Data));
+            data.filter_map(|file| file.index.clone()).filter(|index| index.appendable).collect()
+        };
+        for index in grown {
+            let name = name_of(&index.path);
+            if let Some(before) = self.files.get(&name).filter(|before| before.len < index.len) {
+                self.note_file(&index, before.highest, before.rows > 0, before.late);
+            }
+        }
+        self.save_list();
+    }
+
+    /// Writes what was kept of the list.
+    pub(crate) fn save_list(&self) {
+        let kept = std::mem::take(&mut self.files.lock().kept);
+        if !kept.is_empty() && self.failure().is_none() {
+            self.files.note(self.vfs(), &kept.into_iter().collect::<Vec<_>>(), &[]);
+        }
+    }
+
+    /// What is missing of a database that was opened for reading, by the list of its files: one text each.
+    pub(crate) fn missing_now(&self) -> Result<Vec<String>> {
+        let survey = self.files.compare(&self.read_state());
+        self.missing_files(&survey)
+    }
+
+    fn missing_files(&self, survey: &Survey) -> Result<Vec<String>> {
+        let mut texts = Vec::new();
+        for (part, files) in &survey.incomplete {
+            let partition = self.partitions().into_iter().find(|(_, name)| name == part);
+            let mut ignored = ScanReport::default();
+            let there = match partition {
+                Some((partition, _)) => {
+                    self.open_whole_partition(partition, &mut ignored)?.map_or(0, |w| w.open.rows())
+                }
+                None => 0,
+            };
+            let lost = self.files.rows_of(part).saturating_sub(there);
+            if lost > 0 {
+                let files = files.join(", ");
+                texts.push(format!(
+                    "{}: {files}: missing, or shorter than it was; at least {lost} samples of partition {part} with it",
+                    self.directory.display()
+                ));
+            }
+        }
+        Ok(texts)
+    }
+
+    /// What a start has to say of files that are missing; it says it once.
+    pub(super) fn tell_missing_files(&self, survey: &Survey) -> Result<()> {
+        if survey.removed.is_empty() && survey.incomplete.is_empty() {
+            return Ok(());
+        }
+        for part in &survey.removed {
+            tracing::warn!(database = self.name, partition = part, "the files of a partition were removed by hand");
+        }
+        for text in self.missing_files(survey)? {
+            tracing::error!(database = self.name, "{text}");
+            self.note_mended(true, text);
+        }
+        let is_gone = |name: &&String| {
+            let part = part_of(name);
+            survey.removed.iter().any(|removed| Some(removed.as_str()) == part)
+                || survey.incomplete.iter().any(|(_, files)| files.contains(*name))
+        };
+        let gone: Vec<String> = self.files.lock().files.keys().filter(is_gone).cloned().collect();
+        self.files.note(self.vfs(), &[], &gone);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::vfs::sim::SimVfs;
+
+    fn list() -> (SimVfs, FileList) {
+        let vfs = SimVfs::new(1);
+        vfs.create_dir_all(Path::new("/db")).unwrap();
+        let list = FileList::load(&vfs, Path::new("/db"));
+        (vfs, list)
+    }
+
+    fn known(len: u64) -> Known {
+        Known { len, rows: len / 2, highest: 3, late: len.is_multiple_of(3) }
+    }
+
+    #[test]
+    fn lines_are_appended_and_read_back() {
+        let (vfs, list) = list();
+        list.learn(&vfs, vec![("data-2026-05-21.dat".into(), known(8))]);
+        assert!(vfs.snapshot().is_empty(), "nothing is written before this program makes a file");
+        list.note(&vfs, &[("data-2026-05-22.dat".into(), known(10))], &[]);
+        list.note(&vfs, &[("data-2026-05-22.dat".into(), known(20))], &["data-2026-05-21.dat".into()]);
+        let again = FileList::load(&vfs, Path::new("/db"));
+        assert_eq!(again.get("data-2026-05-22.dat"), Some(known(20)));
+        assert_eq!(again.get("data-2026-05-21.dat"), None);
+        // It does not grow for ever.
+        for round in 0..2_000 {
+            again.note(&vfs, &[("data-2026-05-22.dat".into(), known(round))], &[]);
+        }
+        let bytes = vfs.snapshot().remove(Path::new("/db/.files")).unwrap();
+        assert!(bytes.len() < 30_000, "{}", bytes.len());
+        assert_eq!(FileList::load(&vfs, Path::new("/db")).get("data-2026-05-22.dat"), Some(known(1_999)));
+    }
+
+    #[test]
+    fn a_torn_or_damaged_line_is_left_out() {
+        let (vfs, list) = list();
+        list.note(&vfs, &[("data-2026-05-22.dat".into(), known(10))], &[]);
+        list.note(&vfs, &[("data-2026-05-23.dat".into(), known(20))], &[]);
+        let whole = vfs.snapshot().remove(Path::new("/db/.files")).unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut damaged = whole.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            vfs.put(Path::new("/db/.files"), &damaged).unwrap();
+            let found = FileList::load(&vfs, Path::new("/db"));
+            for (name, len) in [("data-2026-05-22.dat", 10), ("data-2026-05-23.dat", 20)] {
+                assert!([None, Some(known(len))].contains(&found.get(name)), "bit {bit}: {name}");
+            }
+            assert!(found.lock().files.len() <= 2, "bit {bit}");
+        }
+    }
+}
