@@ -52,10 +52,10 @@ fn options_with_one_dash_are_taken() {
     bench.import("root", "d/a 1 1715000000000000000\n");
     let two = bench.run(&["query", "--root", "root", "--db", "d", "--metric", "a", "--last"]).ok();
     let one = bench.run(&["query", "-root", "root", "-db=d", "-metric", "a", "-last"]).ok();
-    assert!(two.contains("d/a") && one == two, "{one}");
+    assert!(two.contains("2024-05-06 12:53:20") && one == two, "{one}");
     // A time that begins with a dash is one.
     let ahead = bench.run(&["query", "-root", "root", "-db", "d", "-metric", "a", "-start", "-20s"]).ok();
-    assert!(!ahead.contains("1715000000"), "{ahead}");
+    assert!(!ahead.contains("2024-05-06"), "{ahead}");
     assert!(bench.run(&["query", "-rot", "root"]).fails(2).contains("-r"));
 }
 
