@@ -26,7 +26,7 @@ fn two_hours(bench: &Bench) {
 /// Lines of an export: series and time, with the value as a number.
 fn exported(bench: &Bench, database: &str) -> BTreeMap<(String, String), f64> {
     let text = bench.run(&["export", "--root", "root", "--db", database]).ok();
-    text.lines().map(parse).collect()
+    text.lines().filter(|line| !line.starts_with('#')).map(parse).collect()
 }
 
 fn parse(line: &str) -> ((String, String), f64) {
