@@ -23,14 +23,12 @@ pub(crate) struct Logs {
 
 /// The database for which a log is named, and whether it is the log of what came since a flush began. Logs of events, which the
 /// original has beside the others, are none.
-fn named_for<'a>(file: &'a str, database: &str, entries: &[DirEntry]) -> Option<(&'a str, bool)> {
+fn named_for<'a>(file: &'a str, database: &str) -> Option<(&'a str, bool)> {
     let (name, is_next) = match file.strip_suffix(".wal.next") {
         Some(name) => (name, true),
         None => (file.strip_suffix(".wal")?, false),
     };
-    let is_events = name.strip_suffix(".events").is_some_and(|of| {
-        name != database && (of == database || entries.iter().any(|entry| entry.name == wal_name(of)))
-    });
+    let is_events = name.ends_with(".events") && name != database;
     (!is_events && check_database_name(name.as_bytes()).is_ok()).then_some((name, is_next))
 }
 
@@ -40,7 +38,7 @@ impl Logs {
         let of = |database: &str, is_next: bool| if is_next { next_wal_name(database) } else { wal_name(database) };
         let mut found = BTreeSet::new();
         for entry in entries.iter().filter(|entry| !entry.is_dir && entry.len > 0) {
-            found.extend(named_for(&entry.name, name, entries));
+            found.extend(named_for(&entry.name, name));
         }
         let others: BTreeSet<&str> = found.iter().map(|(database, _)| *database).filter(|of| *of != name).collect();
         // One other name. Half of its logs may have the right name already, when a crash interrupted the change.
@@ -140,7 +138,7 @@ mod tests {
         assert_eq!(look(&[("h.wal", 9), ("h.events.wal", 9)]), found("h.wal", "house.wal.next", &[]));
         assert_eq!(look(&[("h.wal", 0), ("h.events.wal", 9)]), found("house.wal", "house.wal.next", &[]));
         assert_eq!(look(&[("house.wal", 0), ("house.events.wal", 9)]), found("house.wal", "house.wal.next", &[]));
-        // Without the other log beside it, it is that of a database that ends so.
-        assert_eq!(look(&[("h.events.wal", 9)]), found("h.events.wal", "house.wal.next", &[]));
+        // Also when the other log is not beside it any more: nothing but its content would tell.
+        assert_eq!(look(&[("h.events.wal", 9)]), found("house.wal", "house.wal.next", &[]));
     }
 }

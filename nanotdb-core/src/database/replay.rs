@@ -77,12 +77,13 @@ impl Parts {
         self.mended.push(Warning { since, lost, text });
     }
 
-    /// What a file that is about to be appended to has lost.
+    /// What a file that is about to be appended to has lost. A torn end is what a crash in the middle of a flush leaves, in whatever
+    /// state the device has it: the log has its samples, or was not to have them.
     fn note_mended_file(&mut self, index: &mut RawFile) {
         // A header that was put right since is no damage any more.
         let told = std::mem::take(&mut index.mended).into_iter().filter(|d| d.torn_tail || index.damaged.contains(d));
         for damage in told.collect::<Vec<_>>() {
-            self.note_mended(true, damaged_file(&index.path, &damage));
+            self.note_mended(!damage.torn_tail, damaged_file(&index.path, &damage));
         }
     }
 
