@@ -160,12 +160,24 @@ impl Job<'_> {
         let mut outcomes: HashMap<usize, Outcome> = HashMap::new();
         for (database, reading, members) in groups {
             let range = reading.range.and_then(|at| self.batch.ranges.get(at)).copied();
-            let metrics: Vec<(&Wanted, Known)> = members
-                .iter()
-                .filter_map(|at| Some((series.get(*at)?, found.get(*at)?.as_ref().ok()?.known)))
-                .collect();
+            // What is asked for twice is read once.
+            let mut places: HashMap<&str, usize> = HashMap::new();
+            let mut metrics: Vec<(&Wanted, Known)> = Vec::new();
+            for (wanted, known) in
+                members.iter().filter_map(|at| Some((series.get(*at)?, found.get(*at)?.as_ref().ok()?.known)))
+            {
+                places.entry(&wanted.metric).or_insert_with(|| {
+                    metrics.push((wanted, known));
+                    metrics.len() - 1
+                });
+            }
             let read = read_group(self.app, database, reading, range, &metrics, deadline);
-            outcomes.extend(members.into_iter().zip(read));
+            for at in members {
+                let place = series.get(at).and_then(|wanted| places.get(wanted.metric.as_str()));
+                if let Some(outcome) = place.and_then(|place| read.get(*place)) {
+                    outcomes.insert(at, outcome.clone());
+                }
+            }
         }
         let lost = || Err(Trouble::Failed("it was not read".to_owned()));
         found

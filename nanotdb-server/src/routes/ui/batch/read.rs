@@ -40,7 +40,7 @@ pub(super) enum Content {
 }
 
 /// Why a series could not be read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Trouble {
     /// Time or points ran out: the limit's key, and what to do.
     Limit(String),
