@@ -295,6 +295,7 @@ fn what_a_start_mended_is_told_until_it_is_acknowledged() {
     let of_one = server.get("/api/v1/ui/engine/pi0").json()["warnings"].clone();
     assert_eq!(of_all, of_one);
     assert_eq!((&of_all[0]["db"], &of_all[0]["can_acknowledge"]), (&json!("pi0"), &json!(true)));
+    assert_eq!(server.get("/api/v1/ui/catalog").json()["status"]["warnings"], 1);
     let text = of_all[0]["text"].as_str().unwrap();
     assert!(text.contains("pi0.wal"), "{text}");
     let answer = server.get("/api/v1/query_range?query=pi0/a&start=2026-05-01&end=2026-05-02").json();

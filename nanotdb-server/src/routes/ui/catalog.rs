@@ -36,6 +36,8 @@ pub(super) struct Status {
     data_bytes: u64,
     disk_free_bytes: Option<u64>,
     read_only: Vec<String>,
+    /// What is to know of databases; the engine page says it.
+    warnings: u64,
 }
 
 impl Status {
@@ -65,6 +67,7 @@ impl Status {
             data_bytes: sizes.iter().map(|(_, size)| size.bytes).sum(),
             disk_free_bytes: super::host::disk(app.engine.root()).map(|disk| disk.free),
             read_only: app.engine.health().into_iter().map(|(name, _)| name).collect(),
+            warnings: app.engine.warnings().len() as u64,
         }
     }
 }
