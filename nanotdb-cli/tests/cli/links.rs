@@ -110,10 +110,10 @@ fn files_that_root_makes_belong_to_the_owner_of_the_directory() {
     );
     assert!(run.stderr.contains("running as root") && run.stderr.contains(&SOMEBODY.to_string()), "{}", run.stderr);
     run.ok();
-    let run = bench.run(&["compact", "--root", "root"]);
+    let run = bench.run(&["compact", "--root", "root", "--db", "pi"]);
     assert!(run.stderr.contains("running as root"), "{}", run.stderr);
     run.ok();
-    bench.run(&["build", "metric", "--root", "root"]).ok();
+    bench.run(&["build", "metric", "--root", "root", "--db", "pi"]).ok();
     assert!(bench.run(&["db", "create", "--root", "root", "house"]).stderr.contains("running as root"));
     let mut after = Vec::new();
     owners(&bench.path("root"), &mut after);
