@@ -159,9 +159,29 @@ fn serve_location(location: &Location, address: Address<'_>, demo: Option<&Demo>
     let engine = open_engine(&location.root, EngineOptions { vfs, clock: clock.clone(), background: true }, config)?;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let workers = Workers::start(cores.max(2)).context("starting threads")?;
+    room_for_threads(cores.max(2).saturating_mul(2)).context("starting threads")?;
     let result = runtime.block_on(serve_root(listener, address, demo, (engine, clock), Arc::new(workers), signal));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
+}
+
+/// Whether so many more threads can be there at once: a runtime that is refused one for a request can only panic.
+fn room_for_threads(count: usize) -> std::io::Result<()> {
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let held = Arc::new(std::sync::Mutex::new(held));
+    let mut started = Vec::new();
+    let outcome = (0..count).try_for_each(|_| {
+        let held = Arc::clone(&held);
+        // It ends when nobody holds it any more.
+        let wait = move || drop(held.lock().map(|held| held.recv()));
+        started.push(std::thread::Builder::new().name("nanotdb-disk".into()).spawn(wait)?);
+        Ok(())
+    });
+    drop(hold);
+    for thread in started {
+        let _ = thread.join();
+    }
+    outcome
 }
 
 /// `--export-web-assets`

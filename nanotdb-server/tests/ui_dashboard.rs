@@ -265,12 +265,12 @@ fn unknown_addresses_are_a_page_for_browsers_and_json_for_others() {
 fn no_link_and_no_hidden_file_of_web_root_is_served() {
     use std::os::unix::fs::symlink;
     let elsewhere = tempfile::tempdir().unwrap();
-    std::fs::write(elsewhere.path().join("secret.css"), "secret").unwrap();
+    std::fs::write(elsewhere.path().join("secret.css"), "not for others").unwrap();
     let pages = tempfile::tempdir().unwrap();
     std::fs::write(pages.path().join("plain.css"), "plain").unwrap();
-    std::fs::write(pages.path().join(".hidden.css"), "secret").unwrap();
+    std::fs::write(pages.path().join(".hidden.css"), "not for others").unwrap();
     std::fs::create_dir(pages.path().join(".git")).unwrap();
-    std::fs::write(pages.path().join(".git/config.css"), "secret").unwrap();
+    std::fs::write(pages.path().join(".git/config.css"), "not for others").unwrap();
     symlink(elsewhere.path().join("secret.css"), pages.path().join("file.css")).unwrap();
     symlink(elsewhere.path(), pages.path().join("dir")).unwrap();
     let server = Server::with_config(&format!("[web]\nweb_root = {:?}\n", pages.path()));
@@ -278,7 +278,7 @@ fn no_link_and_no_hidden_file_of_web_root_is_served() {
     for path in ["/file.css", "/dir/secret.css", "/.hidden.css", "/.git/config.css"] {
         let answer = server.get(path);
         assert_eq!(answer.status, 404, "{path}");
-        assert!(!answer.text().contains("secret"), "{path}");
+        assert!(!answer.text().contains("not for others"), "{path}");
     }
 }
 
