@@ -43,7 +43,7 @@ fn read(directory: &Path) -> (Samples, BTreeMap<u16, (String, u8)>) {
         std::fs::read_dir(directory).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     let mut samples = Samples::new();
-    let known = ["catalog.json", "manifest.toml", "rollup.checkpoints.log"];
+    let known = ["catalog.json", "manifest.toml", "rollup.checkpoints.log", ".files"];
     for file in &names {
         let bytes = std::fs::read(directory.join(file)).unwrap();
         let part = file.split_once('-').and_then(|(_, rest)| rest.strip_suffix(".dat"));

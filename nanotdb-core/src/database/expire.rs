@@ -189,7 +189,7 @@ impl Database {
             Err(Error::Full { .. }) if !archived => false,
             Err(e) => return Err(e),
         };
-        self.note_gone(&files);
+        self.note_partition_gone(&files);
         self.forget_partition(partition)?;
         let remove = || {
             remove_all(self.vfs(), &self.directory, &files)?;

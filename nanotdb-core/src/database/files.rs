@@ -191,6 +191,11 @@ impl FileList {
         }
     }
 
+    fn sync(&self, vfs: &dyn Vfs) -> std::io::Result<()> {
+        let is_there = self.lock().len.is_some();
+        if is_there { vfs.open(&self.path, OpenMode::Write)?.sync() } else { Ok(()) }
+    }
+
     fn append(&self, vfs: &dyn Vfs, inner: &mut Inner, text: &str) -> Result<()> {
         let io = |e| Error::io("write", &self.path, e);
         let is_long = inner.lines > inner.files.len().saturating_mul(2).saturating_add(SLACK);
@@ -226,15 +231,18 @@ impl FileList {
         missing
     }
 
-    /// The samples that a partition had at least, by what was known of its files.
+    /// The samples that a partition had at least, by what was known of its files. Two raw files may be one that had two names.
     fn rows_of(&self, part: &str) -> u64 {
-        let (mut metric, mut raw, mut late) = (0u64, 0u64, 0u64);
+        let (mut metric, mut late, mut most) = (0u64, 0u64, 0u64);
         for (name, known) in self.lock().files.iter().filter(|(name, _)| part_of(name) == Some(part)) {
-            let sum = if name.starts_with(super::layout::METRIC_PREFIX) { &mut metric } else { &mut raw };
-            *sum = sum.saturating_add(known.rows);
-            late = late.saturating_add(if known.late { known.rows } else { 0 });
+            most = most.max(known.rows);
+            if name.starts_with(super::layout::METRIC_PREFIX) {
+                metric = known.rows;
+            } else if known.late {
+                late = late.max(known.rows);
+            }
         }
-        metric.saturating_add(late).max(raw)
+        most.max(metric.saturating_add(late))
     }
 }
 
@@ -267,6 +275,23 @@ impl FileList {
             }
         }
         survey
+    }
+
+    /// Accepts that partitions are gone as a whole: by hand, or by a removal that a crash interrupted. Durably, before anything
+    /// is written: a file that later comes in their place is none of theirs cut short.
+    pub(super) fn accept_removed(&self, vfs: &dyn Vfs, database: &str, survey: &Survey) {
+        if survey.removed.is_empty() {
+            return;
+        }
+        for part in &survey.removed {
+            tracing::warn!(database, partition = part, "the files of a partition are gone; that is accepted");
+        }
+        let is_gone = |name: &&String| survey.removed.iter().any(|removed| part_of(name) == Some(removed.as_str()));
+        let gone: Vec<String> = self.lock().files.keys().filter(is_gone).cloned().collect();
+        self.note(vfs, &[], &gone);
+        if let Err(error) = self.sync(vfs) {
+            tracing::debug!(database, %error, "the list of files lags");
+        }
     }
 
     /// The highest id that any file has. Those that the list does not know are read, the youngest first, and so many bytes of
@@ -330,15 +355,29 @@ impl Database {
     /// Notes a new metric file.
     pub(super) fn note_metric_file(&self, path: &Path, known: Known) {
         let name = name_of(path);
-        // What came late is in it now. Said first: a list that lacks its end must not count it twice.
-        let mut now = self.files.late_files(part_of(&name).unwrap_or_default());
-        now.push((name, known));
-        self.files.note(self.vfs(), &now, &[]);
+        // What came late is in it now. Said first, and durably: a list that lacks a part must not count it twice.
+        let late = self.files.late_files(part_of(&name).unwrap_or_default());
+        if !late.is_empty() {
+            self.files.note(self.vfs(), &late, &[]);
+            if let Err(error) = self.files.sync(self.vfs()) {
+                tracing::debug!(database = self.name, %error, "the list of files lags");
+                return;
+            }
+        }
+        self.files.note(self.vfs(), &[(name, known)], &[]);
     }
 
     /// Notes that files are about to go.
     pub(super) fn note_gone(&self, names: &[String]) {
         self.files.note(self.vfs(), &[], names);
+    }
+
+    /// The same of a whole partition, durably: a file that later comes in the place of one of them is not that one cut short.
+    pub(super) fn note_partition_gone(&self, names: &[String]) {
+        self.note_gone(names);
+        if let Err(error) = self.files.sync(self.vfs()) {
+            tracing::debug!(database = self.name, %error, "the list of files lags");
+        }
     }
 
     /// Notes that a raw file has another name now.
@@ -401,24 +440,16 @@ impl Database {
         Ok(texts)
     }
 
-    /// What a start has to say of files that are missing; it says it once.
+    /// What a start has to say of files that are missing out of a partition; it says it once.
     pub(super) fn tell_missing_files(&self, survey: &Survey) -> Result<()> {
-        if survey.removed.is_empty() && survey.incomplete.is_empty() {
+        if survey.incomplete.is_empty() {
             return Ok(());
-        }
-        for part in &survey.removed {
-            tracing::warn!(database = self.name, partition = part, "the files of a partition were removed by hand");
         }
         for text in self.missing_files(survey)? {
             tracing::error!(database = self.name, "{text}");
             self.note_mended(true, text);
         }
-        let is_gone = |name: &&String| {
-            let part = part_of(name);
-            survey.removed.iter().any(|removed| Some(removed.as_str()) == part)
-                || survey.incomplete.iter().any(|(_, files)| files.contains(*name))
-        };
-        let gone: Vec<String> = self.files.lock().files.keys().filter(is_gone).cloned().collect();
+        let gone: Vec<String> = survey.incomplete.iter().flat_map(|(_, files)| files).cloned().collect();
         self.files.note(self.vfs(), &[], &gone);
         Ok(())
     }

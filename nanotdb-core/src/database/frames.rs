@@ -204,8 +204,10 @@ impl Database {
                 let new = || format!("{}{}.dat", RawKind::Data.prefix(), self.part_name(partition));
                 let path = there.unwrap_or_else(|| self.directory.join(new()));
                 let mut index = RawFile::open_for_append(&*self.environment.vfs, &path, partition)?;
+                // Where there is a metric file, answers tell by themselves what it lacks.
+                let is_lost = !self.read_state().metric_files.contains_key(&partition);
                 for damage in std::mem::take(&mut index.mended) {
-                    self.note_mended(true, damaged_file(&path, &damage));
+                    self.note_mended(is_lost, damaged_file(&path, &damage));
                 }
                 if exists {
                     // Or a reader could index the file by itself, and find the frame before its page is gone.

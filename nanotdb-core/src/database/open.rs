@@ -76,6 +76,7 @@ impl Database {
         let logs = logs.adopt(&*vfs, directory, name)?;
         let files = FileList::load(&*vfs, directory);
         let survey = files.compare(&parts.state);
+        files.accept_removed(&*vfs, name, &survey);
         parts.state.reserved = files.highest_id(&*vfs, &parts.state)?;
         parts.state.doubts.extend(logs.doubts());
         let wal_path = logs.wal;

@@ -4,7 +4,7 @@ use super::open::{MAX_WAL, Parts};
 use super::recovery::{LogGap, Written, rows_in_frames, rows_on_disk, without, without_first};
 use super::state::{Last, RawKind};
 use super::warnings::Warning;
-use crate::config::Manifest;
+use crate::config::{FsyncPolicy, Manifest};
 use crate::format::wal;
 use crate::model::ValueType;
 use crate::plugin::Partition;
@@ -30,15 +30,18 @@ impl Parts {
         let vfs = Arc::clone(&self.environment.vfs);
         let bytes = vfs.read(wal_path, MAX_WAL).map_err(|e| Error::io("read", wal_path, e))?;
         let (summary, new_names) = self.replay_bytes(&bytes);
-        let keep = |from: u64, to: u64| {
+        let part = |from: u64, to: u64| {
             let range = usize::try_from(from).ok().zip(usize::try_from(to).ok());
-            let damaged = range.and_then(|(from, to)| bytes.get(from..to)).unwrap_or_default();
-            keep_damaged(&*vfs, wal_path, from, damaged)
+            range.and_then(|(from, to)| bytes.get(from..to)).unwrap_or_default()
         };
+        let keep = |from: u64, to: u64| keep_damaged(&*vfs, wal_path, from, part(from, to));
+        // What a loss of power takes by the settings of the log is no damage.
+        let may_be_unwritten = self.environment.config.wal.fsync_policy != FsyncPolicy::Always;
+        let is_lost = |from: u64, to: u64| !(may_be_unwritten && has_unwritten(part(from, to)));
         let file = wal_path.display();
         for damage in &summary.damaged {
             keep(damage.from, damage.to)?;
-            self.note_mended(true, format!(
+            self.note_mended(is_lost(damage.from, damage.to), format!(
                 "{file}: {} damaged bytes at {} were cut out at a start: {}; the samples in them are missing, unless a data file has them; \
                  {file}.damaged-{} holds the bytes",
                 damage.to - damage.from, damage.from, damage.reason, damage.from
@@ -57,7 +60,7 @@ impl Parts {
                 keep(tail.from, tail.from.saturating_add(tail.len))?;
                 let text =
                     format!("{text}; the samples in them are missing; {file}.damaged-{} holds the bytes", tail.from);
-                self.note_mended(true, text);
+                self.note_mended(is_lost(tail.from, tail.from.saturating_add(tail.len)), text);
             } else {
                 // A batch that was being written, which nobody was told is stored; or damage that looks like it.
                 let text = format!("{text}; if that was no write that a crash cut short, samples are missing");
@@ -224,6 +227,12 @@ impl Parts {
             file.index = Some(Arc::new(index));
         }
     }
+}
+
+/// Whether a part of a log was never written: blocks of the device that a loss of power left as zeros. Records have no such run.
+fn has_unwritten(bytes: &[u8]) -> bool {
+    const RUN: usize = 16;
+    bytes.windows(RUN).any(|run| run.iter().all(|byte| *byte == 0))
 }
 
 /// What is told of damage in a data file that a writer found.
