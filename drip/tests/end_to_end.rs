@@ -276,7 +276,7 @@ fn a_segment_is_line_protocol_that_the_server_imports_as_it_is() {
 
 #[test]
 fn lines_that_the_server_rejects_do_not_hold_up_the_others() {
-    let mut server = Server::new();
+    let mut server = Server::with_config("[values]\nmixing = \"reject\"\n");
     // From now on an integer metric: drip's floats are refused.
     assert_eq!(server.post("metrics/sys.load1 5 1000000000000000000\n").0, 200);
     let dir = tempfile::tempdir().unwrap();

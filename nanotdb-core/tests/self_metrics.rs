@@ -15,7 +15,7 @@ use common::oracle::{ROOT, START as T, config};
 use common::read;
 use nanotdb_core::Error;
 use nanotdb_core::clock::Clock;
-use nanotdb_core::config::{FsyncPolicy, Manifest, MetricFileFormat, RawIngestAction, RetentionAction};
+use nanotdb_core::config::{FsyncPolicy, Manifest, MetricFileFormat, Mixing, RawIngestAction, RetentionAction};
 use nanotdb_core::engine::{
     Batch, BuildOptions, Engine, EngineOptions, INTERNAL_DATABASE, MetricFiles, Selection, Windows,
 };
@@ -70,6 +70,7 @@ fn stored(engine: &Engine) -> BTreeMap<String, (usize, Value)> {
 fn ingest_the_log_and_flushes_are_counted() {
     let mut bench = Bench::new(FsyncPolicy::Always, 1_000);
     bench.config.limits.max_future = Duration::from_secs(600);
+    bench.config.values.mixing = Mixing::Reject;
     let engine = bench.open();
     send(&engine, &[("home", "a", int(1), T), ("home", "b", float(1.5), T), ("shed", "a", int(1), T)]);
     let mut batch = Batch::new();

@@ -56,8 +56,8 @@ fn fields(line: &str) -> (&str, &str, &str) {
     (key, value.strip_suffix('i').unwrap_or(value), at)
 }
 
-/// What the lines mean. A metric is what its first value looks like, and an integer that meets a value beyond 32 bits is
-/// 64 bits wide from its beginning.
+/// What the lines mean. A metric is what its first value looks like; an integer that meets a value beyond 32 bits is 64 bits
+/// wide from its beginning, and what meets a decimal that float32 or an integer does not give back is float64.
 pub fn meaning(text: &str) -> Content {
     let mut types = HashMap::new();
     for (key, value, _) in text.lines().map(fields) {
@@ -65,9 +65,12 @@ pub fn meaning(text: &str) -> Content {
             let is_float = value.contains(['.', 'e', 'E']);
             if is_float { ValueType::Float32 } else { ValueType::Int32 }
         });
-        if *value_type == ValueType::Int32 && value.parse::<i32>().is_err() {
-            *value_type = ValueType::Int64;
-        }
+        *value_type = match *value_type {
+            ValueType::Int32 | ValueType::Int64 if value.contains(['.', 'e', 'E']) => ValueType::Float64,
+            ValueType::Int32 if value.parse::<i32>().is_err() => ValueType::Int64,
+            ValueType::Float32 if !float32_gives_back(value) => ValueType::Float64,
+            same => same,
+        };
     }
     let mut content = Content::new();
     for (key, value, at) in text.lines().map(fields) {
@@ -76,14 +79,21 @@ pub fn meaning(text: &str) -> Content {
     content
 }
 
+/// Whether the shortest decimal of the float32 is this number.
+fn float32_gives_back(value: &str) -> bool {
+    let single: f32 = value.parse().unwrap();
+    single.to_string().parse::<f64>().unwrap() == value.parse::<f64>().unwrap()
+}
+
 /// The lines that are not stored yet. What is stored must be a beginning of every series, with all of the first
 /// `acknowledged` lines.
 pub fn unsent(text: &str, expected: &Content, stored: &Content, acknowledged: usize) -> String {
-    // As long as no value needs 64 bits, a metric has 32.
+    // As long as no value needs 64 bits, a metric has 32: then a float is what its shortest decimal says.
     let number = |value: Value| match value {
-        Value::Int32(v) => (true, i64::from(v) as u64),
-        Value::Int64(v) => (true, v as u64),
-        Value::Float32(_) | Value::Float64(_) => (false, value.to_bits()),
+        Value::Int32(v) => f64::from(v),
+        Value::Int64(v) => v as f64,
+        Value::Float32(v) => v.to_string().parse().unwrap(),
+        Value::Float64(v) => v,
     };
     for (key, rows) in stored {
         let sent = &expected[key];

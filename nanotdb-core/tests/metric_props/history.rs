@@ -104,7 +104,7 @@ impl History {
             "regular" if c > 9_000 && rng.below(50) == 0 => Value::Int64((c << 33) + 1),
             "regular" | "gaps" | "single" => Value::Int64(c % 100_000),
             "constant" => Value::Int64(7),
-            "same" => Value::Float64((c % 1_000) as f64 / 8.0),
+            "same" => self.float((c % 1_000) as f64 / 8.0),
             _ => self.odd_float(rng),
         }
     }
@@ -117,7 +117,11 @@ impl History {
             9 if self.wide => 5e-324,
             _ => self.counter as f64 + 0.25,
         };
-        Value::Float64(v)
+        self.float(v)
+    }
+
+    fn float(&self, v: f64) -> Value {
+        if self.wide { Value::Float64(v) } else { Value::Float32(v as f32) }
     }
 
     fn stored(&mut self, name: &'static str, sent: Value) -> Value {
@@ -127,7 +131,6 @@ impl History {
                 *self.widened.entry(name).or_default() |= needs;
                 sent
             }
-            Value::Float64(v) if !self.wide => Value::Float32(v as f32),
             other => other,
         }
     }

@@ -3,7 +3,7 @@
 use crate::common::bench::{Bench, Line, SECOND, content_of, float, int, send, try_send};
 use crate::common::oracle::{START as T, content};
 use crate::common::{Content, assert_same};
-use nanotdb_core::config::FsyncPolicy;
+use nanotdb_core::config::{FsyncPolicy, Mixing};
 use nanotdb_core::engine::Engine;
 use nanotdb_core::format::catalog;
 use nanotdb_core::maintenance::inspect;
@@ -109,7 +109,8 @@ fn r03_torn_wal_tail_is_cut_off_before_later_appends() {
 /// Number 6 of the list: alone, amid good ones, and as a wrong type.
 #[test]
 fn r06_a_sample_rejected_for_order_does_not_come_back() {
-    let bench = Bench::new(FsyncPolicy::Always, 1_000);
+    let mut bench = Bench::new(FsyncPolicy::Always, 1_000);
+    bench.config.values.mixing = Mixing::Reject;
     let engine = bench.open();
     let good: Vec<Line> =
         vec![("home", "a", int(1), T), ("home", "b", float(1.5), T), ("home", "a", int(2), T + SECOND)];

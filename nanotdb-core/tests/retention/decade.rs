@@ -140,7 +140,7 @@ fn ten_years_leave_files_memory_and_log_as_they_were() {
         assert!(rows.iter().all(|row| row.value == value(n, row.timestamp / MINUTE)));
     }
     let rows = crate::common::read(&house.engine, "meter", "energy");
-    assert!(rows.iter().all(|row| row.value == Value::Int32((row.timestamp / HOUR) as i32)));
+    assert!(rows.iter().all(|row| row.value == Value::Int64(row.timestamp / HOUR)));
     assert!((400..=435).contains(&((now - rows[0].timestamp) / DAY)), "{}", (now - rows[0].timestamp) / DAY);
     let archives = list(&house.engine, "meter").unwrap();
     let buckets: Vec<_> = archives.iter().map(|a| a.bucket.as_str()).collect();
