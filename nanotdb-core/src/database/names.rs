@@ -4,10 +4,12 @@
 //! a lie. A catalog without a metric beside files with samples is damage, unless the log knows the names: that is what the
 //! original leaves when it is killed early.
 
+use super::Environment;
 use super::flush::CATALOG_FILE;
 use super::logs::Logs;
 use super::open::MAX_WAL;
 use super::state::{Last, State};
+use crate::config::FsyncPolicy;
 use crate::format::{catalog, wal};
 use crate::model::{MetricId, ValueType};
 use crate::plugin::Partition;
@@ -40,12 +42,23 @@ pub(super) fn read_catalog(vfs: &dyn Vfs, directory: &Path, state: &mut State) -
 }
 
 /// Refuses a catalog without metrics where there are samples whose names nothing tells. The files of `state` are listed.
-pub(super) fn check_empty_catalog(vfs: &dyn Vfs, directory: &Path, logs: &Logs, state: &State) -> Result<()> {
+pub(super) fn check_empty_catalog(
+    environment: &Environment,
+    directory: &Path,
+    logs: &Logs,
+    state: &State,
+) -> Result<()> {
+    let vfs = &*environment.vfs;
     let has_bytes = |path: &Path| state.listed.get(path).is_some_and(|len| *len > 0);
     let raw =
         state.files.iter().flat_map(|(partition, files)| files.files.values().map(move |f| (&f.path, *partition)));
     let raw: Vec<_> = raw.filter(|(path, _)| has_bytes(path)).collect();
     let metric: Vec<_> = state.metric_files.values().map(|slot| &slot.path).filter(|path| has_bytes(path)).collect();
+    if raw.is_empty() && metric.is_empty() && environment.config.wal.fsync_policy != FsyncPolicy::Always {
+        // A loss of power can take names that were written first, and leave samples that were written after them: none was safe
+        // yet. A catalog is durable before the first data file is.
+        return Ok(());
+    }
     let mut named: BTreeMap<MetricId, ValueType> = BTreeMap::new();
     let mut nameless_log = None;
     for log in [&logs.wal, &logs.next] {

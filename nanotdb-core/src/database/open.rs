@@ -68,7 +68,7 @@ impl Database {
         parts.manifest.check_plugins(&directory.join(MANIFEST_FILE))?;
         let vfs = Arc::clone(&parts.environment.vfs);
         if parts.state.metrics.is_empty() {
-            check_empty_catalog(&*vfs, directory, &logs, &parts.state)?;
+            check_empty_catalog(&parts.environment, directory, &logs, &parts.state)?;
             if !parts.has_catalog {
                 create_catalog(directory, &parts.environment)?;
             }
@@ -217,7 +217,7 @@ impl Database {
             return Ok(None);
         }
         if parts.state.metrics.is_empty()
-            && let Err(error) = check_empty_catalog(&*environment.vfs, directory, &logs, &parts.state)
+            && let Err(error) = check_empty_catalog(&environment, directory, &logs, &parts.state)
         {
             // A server that has just flushed its first page had saved the names before that.
             return if parts.is_current()? { Err(error) } else { Ok(None) };

@@ -4,7 +4,7 @@ use super::open::{MAX_WAL, Parts};
 use super::recovery::{LogGap, Written, rows_in_frames, rows_on_disk, without, without_first};
 use super::state::{Last, RawKind};
 use super::warnings::Warning;
-use crate::config::{FsyncPolicy, Manifest};
+use crate::config::Manifest;
 use crate::format::wal;
 use crate::model::ValueType;
 use crate::plugin::Partition;
@@ -35,9 +35,8 @@ impl Parts {
             range.and_then(|(from, to)| bytes.get(from..to)).unwrap_or_default()
         };
         let keep = |from: u64, to: u64| keep_damaged(&*vfs, wal_path, from, part(from, to));
-        // What a loss of power takes by the settings of the log is no damage.
-        let may_be_unwritten = self.environment.config.wal.fsync_policy != FsyncPolicy::Always;
-        let is_lost = |from: u64, to: u64| !(may_be_unwritten && has_unwritten(part(from, to)));
+        // What a loss of power takes, by the settings of the log or because it was not acknowledged yet, is no damage.
+        let is_lost = |from: u64, to: u64| !has_unwritten(from, part(from, to));
         let file = wal_path.display();
         for damage in &summary.damaged {
             keep(damage.from, damage.to)?;
@@ -229,10 +228,15 @@ impl Parts {
     }
 }
 
-/// Whether a part of a log was never written: blocks of the device that a loss of power left as zeros. Records have no such run.
-fn has_unwritten(bytes: &[u8]) -> bool {
+/// Whether a part of a file, `from` its beginning, has blocks in it that never reached the device: zeros as far as a sector goes, or
+/// more of them than a batch has.
+fn has_unwritten(from: u64, bytes: &[u8]) -> bool {
     const RUN: usize = 16;
-    bytes.windows(RUN).any(|run| run.iter().all(|byte| *byte == 0))
+    const SECTOR: u64 = 512;
+    let is_zero = |part: &[u8]| !part.is_empty() && part.iter().all(|byte| *byte == 0);
+    let first = usize::try_from(SECTOR - from % SECTOR).unwrap_or(usize::MAX).min(bytes.len());
+    let (head, rest) = bytes.split_at(first);
+    is_zero(head) || rest.chunks(SECTOR as usize).any(is_zero) || bytes.windows(RUN).any(is_zero)
 }
 
 /// What is told of damage in a data file that a writer found.

@@ -152,7 +152,7 @@ impl State {
 
     /// Has every answer say which frames of a file are whole and not read: they may be of any time.
     pub(super) fn note_whole(&mut self, index: &RawFile) {
-        for damage in index.damaged.iter().filter(|damage| damage.whole) {
+        for damage in index.damaged.iter().filter(|damage| damage.is_foreign()) {
             let text = damage.text(&index.path);
             if !self.log_damage.contains(&text) {
                 self.log_damage.push(text);

@@ -45,7 +45,7 @@ pub struct DamagedBytes {
     pub reason: String,
     /// Whether it is the end of the file and looks like a write that was cut short.
     pub torn_tail: bool,
-    /// Whether it is a frame whose checksum is good, and whose times are not of this file: nothing is wrong with its bytes.
+    /// Whether it is a frame whose checksum is good, and whose header has times that are not of this file: nothing is wrong with its rows.
     pub whole: bool,
 }
 
@@ -55,6 +55,11 @@ impl DamagedBytes {
         let bytes = self.to.saturating_sub(self.from);
         let what = if self.whole { "bytes are kept and not read, from" } else { "damaged bytes at" };
         format!("{}: {bytes} {what} {}: {}", path.display(), self.from, self.reason)
+    }
+
+    /// Whether it is a frame of other times than its file's, as its rows say too: then the samples may be of any time.
+    pub fn is_foreign(&self) -> bool {
+        self.whole && self.reason == OUTSIDE
     }
 }
 
@@ -182,6 +187,11 @@ impl RawFile {
                         self.frames.push(entry);
                     } else if has_good_checksum(file, &entry)? {
                         let to = entry.end_offset();
+                        // The checksum is not of the header: a wrong one is damage like any other, but that nothing is to be cut off.
+                        let reason = match FrameReader::default().read(file, &self.path, &entry) {
+                            Err(Error::Corrupt { reason, .. }) => reason,
+                            _ => reason,
+                        };
                         self.damaged.push(DamagedBytes { from: at, to, reason, torn_tail: false, whole: true });
                         at = to;
                     } else {
