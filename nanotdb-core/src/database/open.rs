@@ -217,7 +217,7 @@ impl Database {
             return Ok(None);
         }
         if parts.state.metrics.is_empty()
-            && let Err(error) = check_empty_catalog(&environment, directory, &logs, &parts.state)
+            && let Err(error) = check_empty_catalog(environment, directory, &logs, &parts.state)
         {
             // A server that has just flushed its first page had saved the names before that.
             return if parts.is_current()? { Err(error) } else { Ok(None) };
