@@ -71,43 +71,44 @@ fn describe(answer: &Answer, document: Option<&Document>) -> String {
     format!("{}: {said}", answer.status)
 }
 
-/// The newest sample in an answer of `/api/v1/query`: its time to the millisecond, in nanoseconds, and its value. `None` when
-/// there is no sample.
-pub(crate) fn newest(body: &[u8]) -> Result<Option<(i64, String)>, String> {
+/// A series in an answer of `/api/v1/query`, which has one sample of it, or of `/api/v1/query_range`: seconds and text.
+#[derive(Deserialize)]
+struct Series {
+    value: Option<(f64, String)>,
+    values: Option<Vec<(f64, String)>>,
+}
+
+fn series(body: &[u8]) -> Result<Vec<Series>, String> {
     #[derive(Deserialize)]
-    struct Vector {
+    struct Found {
         data: Data,
     }
     #[derive(Deserialize)]
     struct Data {
         result: Vec<Series>,
     }
-    #[derive(Deserialize)]
-    struct Series {
-        value: (f64, String),
-    }
-    let vector: Vector = serde_json::from_slice(body).map_err(|e| format!("not an answer of NanoTDB: {e}"))?;
+    let found: Result<Found, _> = serde_json::from_slice(body);
+    found.map(|found| found.data.result).map_err(|e| format!("not an answer of NanoTDB: {e}"))
+}
+
+const NO_SAMPLES: &str = "not an answer of NanoTDB: a series without samples";
+
+/// The newest sample in an answer of `/api/v1/query`: its time to the millisecond, in nanoseconds, and its value. `None` when
+/// there is no sample.
+pub(crate) fn newest(body: &[u8]) -> Result<Option<(i64, String)>, String> {
+    let Some(first) = series(body)?.into_iter().next() else { return Ok(None) };
+    let (seconds, value) = first.value.ok_or(NO_SAMPLES)?;
     // Cycles are at whole milliseconds, which a double holds exactly enough.
-    let time = |seconds: f64| ((seconds * 1e3).round() as i64).saturating_mul(1_000_000);
-    Ok(vector.data.result.into_iter().next().map(|Series { value: (seconds, value) }| (time(seconds), value)))
+    Ok(Some((((seconds * 1e3).round() as i64).saturating_mul(1_000_000), value)))
 }
 
 /// The values in an answer of `/api/v1/query_range`.
 pub(crate) fn values(body: &[u8]) -> Result<Vec<String>, String> {
-    #[derive(Deserialize)]
-    struct Matrix {
-        data: Data,
+    let mut values = Vec::new();
+    for series in series(body)? {
+        values.extend(series.values.ok_or(NO_SAMPLES)?.into_iter().map(|(_, value)| value));
     }
-    #[derive(Deserialize)]
-    struct Data {
-        result: Vec<Series>,
-    }
-    #[derive(Deserialize)]
-    struct Series {
-        values: Vec<(f64, String)>,
-    }
-    let matrix: Matrix = serde_json::from_slice(body).map_err(|e| format!("not an answer of NanoTDB: {e}"))?;
-    Ok(matrix.data.result.into_iter().flat_map(|series| series.values).map(|(_, value)| value).collect())
+    Ok(values)
 }
 
 #[cfg(test)]
@@ -154,6 +155,9 @@ mod tests {
         assert_eq!(values(body).unwrap(), ["7", "8"]);
         assert_eq!(values(br#"{"status":"success","data":{"result":[],"resultType":"matrix"}}"#).unwrap().len(), 0);
         assert_eq!(newest(br#"{"status":"success","data":{"result":[],"resultType":"vector"}}"#).unwrap(), None);
-        assert!(newest(b"<html>").unwrap_err().contains("not an answer of NanoTDB"));
+        for foreign in [&b"<html>"[..], br#"{"data":{"result":[{"metric":{}}]}}"#] {
+            assert!(newest(foreign).unwrap_err().contains("not an answer of NanoTDB"));
+            assert!(values(foreign).unwrap_err().contains("not an answer of NanoTDB"));
+        }
     }
 }

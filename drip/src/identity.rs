@@ -1,6 +1,6 @@
 //! Which host this is: what its database is called by default, and a number by which two hosts in one database are told apart.
 
-use sha2::{Digest, Sha256};
+use crate::sha256::sha256;
 use std::path::Path;
 
 /// Longest name of a database that is made of a host's name.
@@ -9,12 +9,8 @@ const NAME_BYTES: usize = 32;
 /// The number of a host in a database: 31 bits of the SHA-256 of its machine id and the database's name. The id itself is
 /// nobody's business (machine-id(5)).
 pub(crate) fn marker(root: &Path, database: &str) -> u64 {
-    let mut hasher = Sha256::new();
-    hasher.update(machine_id(root).as_bytes());
-    hasher.update([0]);
-    hasher.update(database.as_bytes());
-    let hash = hasher.finalize();
-    hash.iter().take(4).fold(0, |number, byte| number << 8 | u64::from(*byte)) & 0x7fff_ffff
+    let [first, ..] = sha256(format!("{}\0{database}", machine_id(root)).as_bytes());
+    u64::from(first & 0x7fff_ffff)
 }
 
 /// That of the host below `root`, so that a container speaks for the host that it measures; else this machine's.

@@ -23,6 +23,7 @@ mod runner;
 mod samples;
 mod schedule;
 mod sender;
+mod sha256;
 mod source;
 mod spool;
 mod stats;

@@ -42,8 +42,9 @@ pub(crate) struct Sender {
     away: Option<Away>,
     /// What the server has; `None` while that is open: what a request without an answer did, or one of an earlier run.
     known: Option<Known>,
-    /// Sends until it is looked again whether another host writes into the same database.
+    /// Sends until it is looked again whether another host writes into the same database, and how many there were before.
     until_look: u32,
+    look_every: u32,
     /// Something was sent in this run.
     has_sent: bool,
     /// Why it must end: see [`hosts`].
@@ -73,10 +74,9 @@ struct Known {
 /// The server does not answer: what was to be sent is still to be sent.
 struct Gone;
 
-/// Sends between two looks for another host, and until the second one: two that begin at the same moment see each other only
-/// then.
-const LOOK_EVERY: u32 = 100;
-const LOOK_SOON: u32 = 4;
+/// Sends between two looks for another host at most. Two that begin at the same moment see each other only once both have sent
+/// something: so it is looked again after the first one, and then twice as many later each time.
+const LOOK_EVERY: u32 = 64;
 
 impl Sender {
     pub(crate) fn new(config: &Config, inbox: Inbox, stats: Rc<Stats>) -> Self {
@@ -91,6 +91,7 @@ impl Sender {
             away: None,
             known: None,
             until_look: 0,
+            look_every: 1,
             has_sent: false,
             refused: None,
             caught_up: 0,
@@ -244,7 +245,10 @@ impl Sender {
                 Err(Gone)
             }
             _ => {
-                self.until_look = if self.has_sent { LOOK_EVERY } else { LOOK_SOON };
+                self.until_look = self.look_every;
+                if self.has_sent {
+                    self.look_every = self.look_every.saturating_mul(2).min(LOOK_EVERY);
+                }
                 Ok(())
             }
         }
