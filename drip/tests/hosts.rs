@@ -3,7 +3,7 @@
 //! A tree is one file, `tests/trees/hosts/NAME.tree`: `== path` and what stands in that file, `== path/` for a directory.
 //! Expected values are worked out by hand from it.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use drip::collector::Trial;
 use std::collections::{BTreeMap, BTreeSet};
@@ -305,6 +305,28 @@ fn an_image_that_is_always_full_is_not_the_root() {
     assert_ne!(text, full);
     write(tree.path(), "statvfs", full.as_bytes());
     has(&parts("diskfs", "", tree.path()), &["var", "sysroot"]);
+}
+
+/// df of coreutils is what people compare with: used in per cent of what others than root can have, rounded up.
+#[test]
+fn the_share_of_the_root_is_what_df_shows() {
+    let df = || {
+        let said = std::process::Command::new("df").args(["-B1", "--output=used,avail,pcent", "/"]).output().unwrap();
+        String::from_utf8(said.stdout).unwrap().lines().nth(1).unwrap().trim().to_owned()
+    };
+    // Where / is nothing that drip measures, there is nothing to compare; and somebody may write to it meanwhile.
+    let measured = (0..1_000).find_map(|_| {
+        let before = df();
+        let Ok(text) = Trial::new("diskfs", "").unwrap().cycle(Path::new("/"), 0) else { return Some(None) };
+        (before == df()).then_some(Some((before, text)))
+    });
+    let Some((df, text)) = measured.expect("the disk is written to all the time") else { return };
+    let fields: Vec<u64> = df.split_ascii_whitespace().map(|n| n.trim_end_matches('%').parse().unwrap()).collect();
+    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(&format!("diskfs.root.{name} ")));
+    let Some(share) = value("used_pct") else { return };
+    assert_eq!(value("bytes_used"), Some(fields[0].to_string().as_str()));
+    assert_eq!(value("bytes_avail"), Some(fields[1].to_string().as_str()));
+    assert_eq!(share.parse::<f64>().unwrap().ceil() as u64, fields[2], "{share} beside {df}");
 }
 
 /// A mount that does not answer: a FUSE file system whose daemon never says a word. Needs the right to mount.

@@ -135,6 +135,20 @@ fn a_body_over_the_limit_is_told_the_limit_and_what_was_stored() {
     assert!(answer.text().contains("limits.max_decoded_body_bytes"), "{}", answer.text());
 }
 
+#[test]
+fn lines_before_what_makes_a_body_unusable_are_stored_and_counted() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for (end, metric) in [("\", nonsense", "before"), ("demo/cut", "early")] {
+        let body = format!("{{\"lines\": \"demo/{metric} 1 {T}\\ndemo/{metric} 2 {}\\n{end}", T + 1);
+        let answer = client.send("POST", "/api/v1/import", &[("Content-Type", "application/json")], body.as_bytes());
+        assert_eq!(answer.status, 400);
+        let json = answer.json();
+        assert!(json["error"].as_str().unwrap().starts_with("not a JSON document: "), "{json}");
+        assert_eq!((&json["data"]["imported"], count(&server, metric)), (&2.into(), 2), "{json}");
+    }
+}
+
 /// reliability.md 9: a sender whose clock is ahead is told by how much, and neither blocks today's samples nor anybody else.
 #[test]
 fn r09_samples_far_ahead_are_rejected_with_the_distance() {

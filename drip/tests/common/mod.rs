@@ -125,6 +125,14 @@ impl Server {
             .collect()
     }
 
+    /// Names of the metrics of a database.
+    pub fn metrics(&self, database: &str) -> Vec<String> {
+        let (status, body) = self.try_get(&format!("/api/v1/metrics?db={database}")).unwrap();
+        assert_eq!(status, 200, "{body}");
+        let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
+        answer["data"]["result"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    }
+
     /// The numbers of the cycles that arrived, as drip counted them.
     pub fn cycles(&self) -> Vec<u64> {
         self.samples("metrics/drip.cycles").iter().map(|(_, n)| *n as u64).collect()

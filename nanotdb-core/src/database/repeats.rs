@@ -48,8 +48,9 @@ impl Database {
         let index = data.and_then(|f| f.index.as_deref());
         let frames = index.map(|index| index.frames.as_slice()).unwrap_or_default();
         let frozen = state.frozen.get(&partition).map(|page| &**page);
-        // The usual case: everything in the page is younger than the file. An unverified header is not trusted.
-        if frozen.is_none() && frames.last().is_none_or(|last| last.verified && page.earliest > last.header.end) {
+        // The usual case: everything in the page is younger than the file. A header that says less than its rows, which is damage,
+        // is no frame that recovery could take these rows for.
+        if frozen.is_none() && frames.last().is_none_or(|last| page.earliest > last.header.end) {
             return Ok(false);
         }
         // Only when the page has just grown to the rows of the last frames, or past them.

@@ -144,6 +144,11 @@ fn find<P: Copy>(
     name_of: impl Fn(&P) -> &'static str,
 ) -> Result<P> {
     all.iter().copied().find(|p| matches(p)).ok_or_else(|| {
+        if all.is_empty() {
+            return Error::BadInput(format!(
+                "unknown {kind} {name:?}: this program has none; a crate with plugins is linked only when it is named, as in `use nanotdb_codecs as _;`"
+            ));
+        }
         let known: Vec<_> = all.iter().map(name_of).collect();
         Error::BadInput(format!("unknown {kind} {name:?}; known are {}", known.join(", ")))
     })

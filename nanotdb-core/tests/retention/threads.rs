@@ -1,80 +1,51 @@
 //! The threads: what hangs in one place keeps nothing else from its turn.
 
 use crate::common::bench::{int, send};
+use crate::common::hooked::{HookedVfs, Hooks};
 use crate::common::oracle::ROOT;
 use crate::support::{DAY, HOUR, MAY_20, keeping};
 use nanotdb_core::clock::{Clock, ManualClock};
 use nanotdb_core::config::{EngineConfig, FsyncPolicy, RetentionAction};
 use nanotdb_core::engine::{Engine, EngineOptions};
+use nanotdb_core::storage::vfs::OpenMode;
 use nanotdb_core::storage::vfs::sim::SimVfs;
-use nanotdb_core::storage::vfs::{DirEntry, OpenMode, Vfs, VfsFile, VfsLock};
-use std::io;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// A disk on which opening some files takes until it is released.
-#[derive(Clone)]
+/// Opening some files for writing takes until it is released.
 struct Hanging {
-    disk: SimVfs,
     what: &'static str,
-    state: Arc<(Mutex<(bool, usize)>, Condvar)>,
+    /// Whether it hangs, and how many opens have come to it.
+    state: Mutex<(bool, usize)>,
+    changed: Condvar,
 }
 
 impl Hanging {
-    fn new(what: &'static str) -> Self {
-        Self { disk: SimVfs::new(3), what, state: Arc::new((Mutex::new((true, 0)), Condvar::new())) }
-    }
-
     fn release(&self) {
-        self.state.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).0 = false;
-        self.state.1.notify_all();
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).0 = false;
+        self.changed.notify_all();
     }
 
     fn waiting(&self) -> usize {
-        self.state.0.lock().unwrap().1
+        self.state.lock().unwrap().1
     }
 }
 
-impl Vfs for Hanging {
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn VfsFile>> {
+impl Hooks for Hanging {
+    fn open(&self, path: &Path, mode: OpenMode) {
         if mode != OpenMode::Read && path.to_string_lossy().contains(self.what) {
-            let mut state = self.state.0.lock().unwrap();
+            let mut state = self.state.lock().unwrap();
             state.1 += 1;
             while state.0 {
-                state = self.state.1.wait(state).unwrap();
+                state = self.changed.wait(state).unwrap();
             }
         }
-        self.disk.open(path, mode)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk.rename(from, to)
-    }
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove_file(path)
-    }
-    fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove_dir(path)
-    }
-    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.disk.create_dir_all(path)
-    }
-    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        self.disk.read_dir(path)
-    }
-    fn entry(&self, path: &Path) -> io::Result<Option<DirEntry>> {
-        self.disk.entry(path)
-    }
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.disk.sync_dir(path)
-    }
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn VfsLock>> {
-        self.disk.lock(path)
     }
 }
 
 /// Released when it is dropped, also by an assertion that fails: or the engine would wait for its threads for ever.
-struct Released(Hanging);
+struct Released(Arc<Hanging>);
 
 impl std::ops::Deref for Released {
     type Target = Hanging;
@@ -92,7 +63,8 @@ impl Drop for Released {
 
 /// What is first is dropped first.
 struct Server {
-    disk: Released,
+    hanging: Released,
+    disk: SimVfs,
     clock: Arc<ManualClock>,
     engine: Engine,
 }
@@ -101,11 +73,13 @@ fn start(what: &'static str, mut config: EngineConfig) -> Server {
     config.wal.fsync_policy = FsyncPolicy::Interval;
     config.wal.fsync_interval = Duration::from_millis(20);
     config.maintenance.interval = Duration::from_millis(20);
-    let disk = Hanging::new(what);
+    let disk = SimVfs::new(3);
+    let hooks = Arc::new(Hanging { what, state: Mutex::new((true, 0)), changed: Condvar::new() });
+    let vfs = Arc::new(HookedVfs { inner: disk.clone(), hooks: Arc::clone(&hooks) });
     let clock = Arc::new(ManualClock::new(MAY_20));
-    let options = EngineOptions { vfs: Arc::new(disk.clone()), clock: clock.clone(), background: true };
+    let options = EngineOptions { vfs, clock: clock.clone(), background: true };
     let engine = Engine::open_with(Path::new(ROOT), config, options).unwrap();
-    Server { disk: Released(disk), clock, engine }
+    Server { hanging: Released(hooks), disk, clock, engine }
 }
 
 impl Server {
@@ -121,7 +95,7 @@ impl Server {
     }
 
     fn has(&self, path: &str) -> bool {
-        self.disk.disk.snapshot().contains_key(&Path::new(ROOT).join(path))
+        self.disk.snapshot().contains_key(&Path::new(ROOT).join(path))
     }
 
     fn row(&self, database: &'static str, n: i32) {
@@ -130,7 +104,7 @@ impl Server {
 
     /// Bytes of a log that are on the device.
     fn durable(&self, path: &str) -> usize {
-        self.disk.disk.durable_snapshot().get(&Path::new(ROOT).join(path)).map_or(0, Vec::len)
+        self.disk.durable_snapshot().get(&Path::new(ROOT).join(path)).map_or(0, Vec::len)
     }
 }
 
@@ -140,7 +114,7 @@ fn a_database_whose_disk_hangs_keeps_no_other_from_its_turn() {
     server.row("stuck", 1);
     server.row("pi", 1);
     server.clock.advance(Duration::from_secs(3_700));
-    server.wait("the flush of the one hangs", |s| s.disk.waiting() == 1);
+    server.wait("the flush of the one hangs", |s| s.hanging.waiting() == 1);
     server.wait("the other is flushed", |s| s.has("pi/data-2026-05-20.dat"));
     for n in 2..5 {
         server.row("pi", n);
@@ -151,8 +125,8 @@ fn a_database_whose_disk_hangs_keeps_no_other_from_its_turn() {
     server.wait("a page of an ended day is flushed", |s| s.durable("pi/pi.wal") == 0);
     server.engine.trust_clock().unwrap();
     server.wait("and what is expired goes", |s| !s.has("pi/data-2026-05-20.dat"));
-    assert_eq!(server.disk.waiting(), 1, "and the one is tried once");
-    server.disk.release();
+    assert_eq!(server.hanging.waiting(), 1, "and the one is tried once");
+    server.hanging.release();
     server.engine.close().unwrap();
     // Once its disk answered, it got its turn.
     assert_eq!(server.durable("stuck/stuck.wal"), 0);
@@ -166,13 +140,13 @@ fn an_fsync_that_is_due_waits_for_no_build() {
     server.row("pi", 1);
     server.engine.flush().unwrap();
     server.clock.advance(Duration::from_nanos((DAY + HOUR) as u64));
-    server.wait("the build hangs", |s| s.disk.waiting() == 1);
+    server.wait("the build hangs", |s| s.hanging.waiting() == 1);
     for n in 2..5 {
         let before = server.durable("pi/pi.wal");
         server.row("pi", n);
         server.wait("the log is forced to the device", |s| s.durable("pi/pi.wal") > before);
     }
-    server.disk.release();
+    server.hanging.release();
     server.wait("the build ends", |s| s.has("pi/metric-2026-05-20.dat"));
     server.engine.close().unwrap();
 }

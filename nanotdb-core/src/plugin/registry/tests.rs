@@ -114,3 +114,10 @@ fn two_plugins_with_one_name_or_id_or_content_type_are_refused() {
         assert!(error.contains("two plugins register") && error.contains(what), "{error}");
     }
 }
+
+#[test]
+fn a_program_without_plugins_of_a_kind_says_how_a_crate_is_linked() {
+    let empty = Registry::of(Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let told = empty.codec("s2").err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(told.contains("unknown codec \"s2\"") && told.contains("use nanotdb_codecs as _;"), "{told}");
+}
