@@ -17,6 +17,9 @@ use tokio::sync::Notify;
 
 /// Connections beyond the limit that may be open while the ones that give way are being closed.
 const OVER: usize = 16;
+/// Microseconds after which a connection that asked nothing is one that says nothing. A younger one may have its request under way: it
+/// gives way to another that is there, not to one that might come.
+const YOUNG: u64 = 250_000;
 /// How far a client must be behind before its request is ended for a connection that finds no room.
 const MOST_BEHIND: i64 = 1_000_000;
 
@@ -91,7 +94,7 @@ impl Connections {
         if let Some(peer) = peer {
             let count = open.by_address.entry(peer).or_default();
             *count += 1;
-            if *count > self.most_per_address && !give_way(&open.all, now, |other| other.peer == Some(peer)) {
+            if *count > self.most_per_address && !give_way(&open.all, now, true, |other| other.peer == Some(peer)) {
                 forget(&mut open.by_address, peer);
                 return None;
             }
@@ -108,7 +111,7 @@ impl Connections {
             closing: Notify::new(),
         });
         if self.is_full(&open) {
-            give_way(&open.all, now, |_| true);
+            give_way(&open.all, now, true, |_| true);
         }
         open.all.push(Arc::clone(&connection));
         Some(connection)
@@ -118,8 +121,11 @@ impl Connections {
     pub(crate) async fn room(&self) {
         const AGAIN: Duration = Duration::from_millis(20);
         while self.len() >= self.most + OVER {
-            if self.is_full(&lock(&self.open)) {
-                self.make_room();
+            {
+                let open = lock(&self.open);
+                if self.is_full(&open) {
+                    give_way(&open.all, self.micros(Instant::now()), false, |_| true);
+                }
             }
             let _ = tokio::time::timeout(AGAIN, self.closed.notified()).await;
         }
@@ -132,7 +138,7 @@ impl Connections {
 
     /// Lets one connection give way, when one can.
     pub(crate) fn make_room(&self) {
-        give_way(&lock(&self.open).all, self.micros(Instant::now()), |_| true);
+        give_way(&lock(&self.open).all, self.micros(Instant::now()), true, |_| true);
     }
 
     /// Open connections.
@@ -187,13 +193,15 @@ impl Connections {
 }
 
 /// Lets the connection go that is missed least: one that never asked anything, then one that is idle, of these the oldest; then the slowest, when
-/// it is slow enough. Whether there was one.
-fn give_way(all: &[Arc<Connection>], now: u64, is_meant: impl Fn(&Connection) -> bool) -> bool {
+/// it is slow enough; at last, where that is wanted, one that has only just come. Whether there was one.
+fn give_way(all: &[Arc<Connection>], now: u64, young_too: bool, is_meant: impl Fn(&Connection) -> bool) -> bool {
     let mut best: Option<(u8, u64, &Arc<Connection>)> = None;
     for connection in all.iter().filter(|connection| is_meant(connection) && !connection.is_out.load(Relaxed)) {
         let (doing, since) = connection.state();
         let (rank, key) = match doing {
-            Doing::Nothing => (0, since),
+            Doing::Nothing if now.saturating_sub(since) >= YOUNG => (0, since),
+            Doing::Nothing if young_too => (3, since),
+            Doing::Nothing => continue,
             Doing::Idle => (1, since),
             Doing::Working => continue,
             Doing::Receiving | Doing::Sending => match connection.behind(now) {
@@ -395,8 +403,11 @@ mod tests {
 
     const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
+    /// They began some seconds ago, so that what was so then is old.
     fn connections(places: u64, most: usize, share: u64) -> Arc<Connections> {
-        Connections::new(RequestLimit::new(places), most, share)
+        let mut connections = Connections::new(RequestLimit::new(places), most, share);
+        Arc::get_mut(&mut connections).unwrap().began -= Duration::from_secs(5);
+        connections
     }
 
     fn is_out(connection: &Connection) -> bool {
@@ -420,6 +431,27 @@ mod tests {
         newer.begin(at(4));
         let _next = open();
         assert!(is_out(&idle_long) && !is_out(&idle) && !is_out(&working) && !is_out(&newer));
+    }
+
+    #[test]
+    fn who_has_only_just_come_gives_way_to_nobody_who_is_not_there() {
+        let connections = connections(8, 2, 0);
+        let now = Instant::now();
+        let stalled: Vec<_> = (0..2 + OVER - 1).map(|_| connections.open(HOME).unwrap()).collect();
+        for connection in &stalled {
+            connection.stay();
+            connection.begin(now);
+            connection.receive(now, -60_000_000);
+        }
+        let young = connections.open(HOME).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let look =
+            || runtime.block_on(async { tokio::time::timeout(Duration::from_millis(1), connections.room()).await });
+        young.set(Doing::Nothing, Instant::now() + Duration::from_secs(3_600));
+        assert!(look().is_err() && !is_out(&young));
+        // It said nothing for seconds.
+        young.set(Doing::Nothing, connections.began);
+        assert!(look().is_err() && is_out(&young));
     }
 
     #[test]

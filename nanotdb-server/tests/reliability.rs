@@ -135,7 +135,7 @@ fn r18_shutdown_finishes_requests_that_are_being_answered() {
     const POINTS: i64 = 400_000;
     fill(&server, POINTS);
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let request = format!("GET /api/v1/query_range?query=demo/big&start={T} HTTP/1.1\r\nHost: x\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut first = [0; 1_000];

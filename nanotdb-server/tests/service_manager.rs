@@ -21,7 +21,7 @@ impl Manager {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let socket = UnixDatagram::bind(directory.path().join("notify")).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         Self { socket, directory }
     }
 
@@ -47,10 +47,21 @@ impl Manager {
         String::from_utf8(buffer[..length].to_vec()).unwrap().lines().map(str::to_owned).collect()
     }
 
+    /// On a busy machine it is alive for some time before it is ready.
+    fn wait_until_ready(&self) {
+        loop {
+            let message = self.message();
+            if has(&message, "READY=1") {
+                return;
+            }
+            assert_eq!(message, ["WATCHDOG=1"]);
+        }
+    }
+
     fn is_answering(&self) -> bool {
         let port: u16 = std::fs::read_to_string(self.directory.path().join("port")).unwrap().parse().unwrap();
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         common::Client { reader: BufReader::new(stream) }.answer(false).status == 200
     }
@@ -84,7 +95,7 @@ fn it_is_told_when_requests_are_answered_and_when_a_stop_begins() {
 fn a_live_server_says_so_and_a_stopped_one_does_not() {
     let manager = Manager::new();
     let mut child = manager.start(Some(Duration::from_millis(600)));
-    assert!(has(&manager.message(), "READY=1"));
+    manager.wait_until_ready();
     for _ in 0..5 {
         assert_eq!(manager.message(), ["WATCHDOG=1"]);
     }
@@ -107,7 +118,7 @@ fn a_live_server_says_so_and_a_stopped_one_does_not() {
 fn a_manager_that_reads_nothing_holds_up_no_request() {
     let manager = Manager::new();
     let mut child = manager.start(Some(Duration::from_millis(20)));
-    assert!(has(&manager.message(), "READY=1"));
+    manager.wait_until_ready();
     // The queue of the socket holds some ten messages; one comes every 10 ms.
     std::thread::sleep(Duration::from_secs(1));
     assert!(manager.is_answering());

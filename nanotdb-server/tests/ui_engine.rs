@@ -121,7 +121,7 @@ fn streams_are_limited_and_do_not_delay_the_end() {
     let another = loop {
         match free() {
             Some(client) => break client,
-            None => assert!(began.elapsed() < Duration::from_secs(20), "the stream stays open"),
+            None => assert!(began.elapsed() < Duration::from_secs(120), "the stream stays open"),
         }
         std::thread::sleep(Duration::from_millis(50));
     };
@@ -129,7 +129,7 @@ fn streams_are_limited_and_do_not_delay_the_end() {
     server.signal("TERM");
     let (status, _) = server.wait();
     assert!(status.success());
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
     drop((streams, another));
 }
 

@@ -43,7 +43,7 @@ fn wait_for_trouble(server: &Server) -> String {
         if text.contains("moody") {
             return text;
         }
-        assert!(began.elapsed() < std::time::Duration::from_secs(30), "health stays {text}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(120), "health stays {text}");
         std::thread::yield_now();
     }
 }

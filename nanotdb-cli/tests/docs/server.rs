@@ -30,7 +30,7 @@ impl Place {
         let mut place = Self { directory, server, port: 0, path };
         let began = Instant::now();
         while place.port == 0 {
-            assert!(began.elapsed() < Duration::from_secs(30), "the server does not start");
+            assert!(began.elapsed() < Duration::from_secs(120), "the server does not start");
             std::thread::sleep(Duration::from_millis(20));
             let text = std::fs::read_to_string(&port_file).unwrap_or_default();
             place.port = text.parse().unwrap_or(0);

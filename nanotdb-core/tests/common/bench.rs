@@ -7,7 +7,7 @@ use nanotdb_core::clock::ManualClock;
 use nanotdb_core::config::{EngineConfig, FsyncPolicy};
 use nanotdb_core::engine::{Batch, BatchOutcome, Engine, EngineOptions};
 use nanotdb_core::model::{Number, Sample, Timestamp, Value};
-use nanotdb_core::storage::vfs::sim::SimVfs;
+use nanotdb_core::storage::vfs::sim::{CrashModel, SimVfs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,6 +35,17 @@ impl Bench {
     /// The same configuration on another disk.
     pub fn fork(&self, vfs: SimVfs) -> Self {
         Self { vfs, clock: Arc::new(ManualClock::new(START)), config: self.config.clone() }
+    }
+
+    /// The same machine after it died at that moment: killed with the first two seeds, without power with the others.
+    pub fn died(&self, at: &SimVfs, seed: u64) -> Self {
+        let disk = self.fork(at.fork(seed));
+        disk.vfs.set_crash_model([CrashModel::Arbitrary, CrashModel::Ordered][seed as usize % 2]);
+        match seed {
+            0 | 1 => disk.vfs.kill(),
+            _ => disk.vfs.crash(),
+        }
+        disk
     }
 
     pub fn options(&self) -> EngineOptions {

@@ -7,7 +7,6 @@ use nanotdb_core::Result;
 use nanotdb_core::config::{FsyncPolicy, Manifest};
 use nanotdb_core::maintenance::databases::LockedRoot;
 use nanotdb_core::storage::vfs::Vfs;
-use nanotdb_core::storage::vfs::sim::CrashModel;
 use std::path::{Path, PathBuf};
 
 fn locked(bench: &Bench) -> Result<LockedRoot> {
@@ -47,13 +46,7 @@ fn die_everywhere(run: &dyn Fn(&LockedRoot) -> Result<()>, before: &Content, aft
     let (mut old, mut new) = (0, 0);
     for fork in forks {
         for seed in 0..10u64 {
-            let disk = bench.fork(fork.fork(seed));
-            disk.vfs.set_crash_model([CrashModel::Arbitrary, CrashModel::Ordered][seed as usize % 2]);
-            if seed < 2 {
-                disk.vfs.kill()
-            } else {
-                disk.vfs.crash()
-            }
+            let disk = bench.died(&fork, seed);
             let context = format!("operation {}, seed {seed}", fork.operation_count());
             let found = content(&disk.open());
             if found.keys().eq(before.keys()) {

@@ -16,7 +16,7 @@ use nanotdb_core::maintenance::snapshot::{SnapshotRequest, snapshot};
 use nanotdb_core::maintenance::verify::verify;
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::storage::vfs::Vfs;
-use nanotdb_core::storage::vfs::sim::{CrashModel, SimVfs};
+use nanotdb_core::storage::vfs::sim::SimVfs;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -291,13 +291,7 @@ fn r28_a_rename_takes_the_log_along_wherever_it_dies() {
     assert!(!events_files(&bench.vfs, ROOT).contains_key(Path::new("cellar/pi.events.wal")));
     for fork in forks {
         for seed in 0..4 {
-            let disk = bench.fork(fork.fork(seed));
-            disk.vfs.set_crash_model([CrashModel::Arbitrary, CrashModel::Ordered][seed as usize % 2]);
-            if seed < 2 {
-                disk.vfs.kill()
-            } else {
-                disk.vfs.crash()
-            }
+            let disk = bench.died(&fork, seed);
             let context = format!("operation {}, seed {seed}", fork.operation_count());
             let name = disk.paths().iter().any(|path| path.ends_with("pi/manifest.toml"));
             let (from, to) = if name { ("pi", "cellar") } else { ("cellar", "pi") };

@@ -12,7 +12,7 @@ use nanotdb_core::config::{FsyncPolicy, MetricFileFormat, RawIngestAction};
 use nanotdb_core::engine::{Batch, Engine, EngineOptions};
 use nanotdb_core::maintenance::snapshot::{SnapshotReport, SnapshotRequest, snapshot};
 use nanotdb_core::model::{Number, Value};
-use nanotdb_core::storage::vfs::sim::{CrashModel, Fault, SimVfs};
+use nanotdb_core::storage::vfs::sim::{Fault, SimVfs};
 use nanotdb_core::storage::vfs::{OpenMode, Vfs};
 use nanotdb_core::{Error, Result};
 use std::ops::ControlFlow;
@@ -103,13 +103,7 @@ fn a_crash_at_every_operation_leaves_the_source_and_no_half_snapshot() {
     let last = forks.len() - 1;
     for (at, fork) in forks.into_iter().enumerate() {
         for seed in 0..6u64 {
-            let disk = bench.fork(fork.fork(seed));
-            disk.vfs.set_crash_model([CrashModel::Arbitrary, CrashModel::Ordered][seed as usize % 2]);
-            if seed < 2 {
-                disk.vfs.kill()
-            } else {
-                disk.vfs.crash()
-            }
+            let disk = bench.died(&fork, seed);
             let context = format!("operation {at}, seed {seed}");
             assert_same(&content(&disk.open()), &expected, &format!("{context}: the source"));
             let is_there = disk.vfs.entry(Path::new("/copy")).unwrap().is_some();
