@@ -220,9 +220,12 @@ impl Gatherer {
         let mut brought = 0;
         match &job.outcome {
             Outcome::Done(result) => {
-                out.push_str(job.samples.text());
-                brought = job.samples.count();
-                slot.worked |= brought > 0;
+                slot.worked |= job.samples.count() > 0;
+                // What the first reading has is of no cycle, also when it comes late.
+                if slot.cycle > 0 {
+                    out.push_str(job.samples.text());
+                    brought = job.samples.count();
+                }
                 match result {
                     Err(CollectError::NotHere(_)) if !slot.worked => {}
                     Err(e) => {

@@ -157,6 +157,35 @@ fn a_collector_that_hangs_holds_up_none_of_the_others() {
 }
 
 #[test]
+fn a_first_reading_that_is_late_is_thrown_away_as_well() {
+    let server = Server::new();
+    let dir = tempfile::tempdir().unwrap();
+    tree_that_hangs(dir.path());
+    let toml = format!(
+        "server_url = \"http://127.0.0.1:{}\"\ncollection_interval_ms = 500\nroot = \"{}\"\n\
+         [collectors.loadavg]\ntimeout_ms = 600000\n[collectors.sd_write_probe]\nenabled = false\n",
+        server.port,
+        dir.path().join("root").display()
+    );
+    std::fs::write(dir.path().join("drip.toml"), toml).unwrap();
+    let drip = Drip::start_again(dir.path());
+    server.wait_for_cycles(2);
+    // The first reading, which is there for the rates of the next one, ends now; those to come read a plain file.
+    let path = dir.path().join("root/proc/loadavg");
+    let mut pipe = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    std::fs::write(path.with_extension("new"), "0.75 0.5 0.5 1/2 3\n").unwrap();
+    std::fs::rename(path.with_extension("new"), &path).unwrap();
+    pipe.write_all(b"0.5 0.5 0.5 1/2 3\n").unwrap();
+    drop(pipe);
+    until("it is back", || (!server.samples("metrics/sys.load1").is_empty()).then_some(()));
+    let cycles = server.cycles().len();
+    server.wait_for_cycles(cycles);
+    assert!(server.samples("metrics/sys.load1").iter().all(|(_, value)| *value == 0.75));
+    assert!(server.samples("metrics/drip.rejected").iter().all(|(_, value)| *value == 0.0), "{}", drip.log());
+    assert!(drip.stop().success());
+}
+
+#[test]
 fn once_and_the_end_do_not_wait_for_a_collector_that_hangs() {
     let dir = tempfile::tempdir().unwrap();
     tree_that_hangs(dir.path());

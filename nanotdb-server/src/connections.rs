@@ -193,15 +193,13 @@ impl Connections {
 }
 
 /// Lets the connection go that is missed least: one that never asked anything, then one that is idle, of these the oldest; then the slowest, when
-/// it is slow enough; at last, where that is wanted, one that has only just come. Whether there was one.
+/// it is slow enough. Where it is one that has only just come, it goes when `young_too`. Whether there was one.
 fn give_way(all: &[Arc<Connection>], now: u64, young_too: bool, is_meant: impl Fn(&Connection) -> bool) -> bool {
     let mut best: Option<(u8, u64, &Arc<Connection>)> = None;
     for connection in all.iter().filter(|connection| is_meant(connection) && !connection.is_out.load(Relaxed)) {
         let (doing, since) = connection.state();
         let (rank, key) = match doing {
-            Doing::Nothing if now.saturating_sub(since) >= YOUNG => (0, since),
-            Doing::Nothing if young_too => (3, since),
-            Doing::Nothing => continue,
+            Doing::Nothing => (0, since),
             Doing::Idle => (1, since),
             Doing::Working => continue,
             Doing::Receiving | Doing::Sending => match connection.behind(now) {
@@ -213,7 +211,9 @@ fn give_way(all: &[Arc<Connection>], now: u64, young_too: bool, is_meant: impl F
             best = Some((rank, key, connection));
         }
     }
-    best.is_some_and(|(_, _, connection)| {
+    // The oldest of those that asked nothing: when it is young, they all are.
+    let found = best.filter(|(rank, since, _)| young_too || *rank > 0 || now.saturating_sub(*since) >= YOUNG);
+    found.is_some_and(|(_, _, connection)| {
         connection.end();
         true
     })

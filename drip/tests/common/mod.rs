@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 pub const DRIP: &str = env!("CARGO_BIN_EXE_drip");
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Waits until `test` gives something.
 #[track_caller]
@@ -187,8 +187,12 @@ pub struct Drip {
 impl Drip {
     /// Writes drip.toml and starts. It collects from a recorded tree, four times a second, and sends to `port`.
     pub fn start(dir: &Path, port: u16, more: &str) -> Self {
+        Self::start_every(250, dir, port, more)
+    }
+
+    pub fn start_every(interval_ms: u32, dir: &Path, port: u16, more: &str) -> Self {
         let toml = format!(
-            "server_url = \"http://127.0.0.1:{port}\"\ncollection_interval_ms = 250\ntimeout_ms = 2000\nroot = \"{}\"\n{more}\n\
+            "server_url = \"http://127.0.0.1:{port}\"\ncollection_interval_ms = {interval_ms}\ntimeout_ms = 2000\nroot = \"{}\"\n{more}\n\
              [collectors.sd_write_probe]\nenabled = false\n",
             tree("pi3", "b").display()
         );
