@@ -1,5 +1,6 @@
 //! The one error type of the engine, and what an operator can do about each kind.
 
+use crate::storage::vfs::is_out_of_files;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -150,13 +151,16 @@ impl Error {
     /// Whether the machine lacked something for a moment, descriptors or memory or space: what failed may work later.
     pub(crate) fn is_passing(&self) -> bool {
         const ENOMEM: i32 = 12;
-        const ENFILE: i32 = 23;
-        const EMFILE: i32 = 24;
         match self {
             Error::Full { .. } => true,
-            Error::Io { source, .. } => matches!(source.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE)),
+            Error::Io { source, .. } => source.raw_os_error() == Some(ENOMEM) || self.is_out_of_files(),
             _ => false,
         }
+    }
+
+    /// Whether nothing was done because there was no descriptor to do it with. An fsync that was made never fails for that.
+    pub(crate) fn is_out_of_files(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if is_out_of_files(source))
     }
 
     /// The process exit code that the command line tools use for this error.

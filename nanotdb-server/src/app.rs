@@ -77,7 +77,10 @@ impl App {
             intervals: Intervals::default(),
             jobs: Jobs::default(),
             streams: Arc::new(Semaphore::new(MOST_STREAMS)),
-            dashboard: DashboardStore::new(engine.root().join(&engine.config().web.dashboard_config)),
+            dashboard: DashboardStore::new(
+                engine.file_system(),
+                engine.root().join(&engine.config().web.dashboard_config),
+            ),
             engine,
             clock,
             limits,

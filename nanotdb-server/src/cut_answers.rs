@@ -1,117 +1,34 @@
 //! Answers whose query fails midway, over real connections: no client may take the beginning for the whole.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use crate::app::App;
-use crate::serve;
-use crate::workers::Workers;
+use crate::served::{Served, app_on, head_and_body, is_whole};
 use nanotdb_codecs as _;
-use nanotdb_core::clock::{Clock, SystemClock};
 use nanotdb_core::config::EngineConfig;
-use nanotdb_core::engine::{Batch, Engine, EngineOptions};
+use nanotdb_core::engine::Batch;
 use nanotdb_core::model::Value;
 use nanotdb_core::storage::vfs::sim::SimVfs;
 use nanotdb_partitioners as _;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::oneshot;
+use std::io::Read;
 
 /// 2024-05-06T12:53:20Z; the samples reach into the next days.
 const START: i64 = 1_715_000_000_000_000_000;
 const SECOND: i64 = 1_000_000_000;
 const SAMPLES: i64 = 60_000;
 
-/// What requests share, on a disk of a test.
-pub(crate) fn app_on(vfs: &SimVfs) -> Arc<App> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let options = EngineOptions { vfs: Arc::new(vfs.process()), clock: clock.clone(), background: false };
-    Arc::new(App::new(
-        Engine::open_with(Path::new("/root"), EngineConfig::default(), options).unwrap(),
-        clock,
-        "127.0.0.1:0",
-    ))
-}
-
-/// A server of this process on a disk whose reads can fail.
-struct Served {
-    vfs: SimVfs,
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Served {
-    fn start() -> Self {
-        let vfs = SimVfs::new(7);
-        let engine = app_on(&vfs).engine.clone();
-        let mut batch = Batch::default();
-        let mut state = 1u64;
-        for i in 0..SAMPLES {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            // Digits that do not compress, so that a compressed answer has parts, too.
-            batch.push("demo", "m", Value::Float64((state >> 12) as f64), Some(START + i * 12 * SECOND));
-        }
-        assert_eq!(engine.write_batch(&mut batch).unwrap().accepted, SAMPLES as u64);
-        engine.close().unwrap();
-        drop(engine);
-        let app = app_on(&vfs);
-        let (stop, stopped) = oneshot::channel();
-        let (tell, told) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = serve::bind("127.0.0.1:0").await.unwrap();
-                tell.send(listener.local_addr().unwrap()).unwrap();
-                let workers = Workers::start(1).unwrap();
-                serve::serve(listener, app, &workers, async {
-                    let _ = stopped.await;
-                })
-                .await;
-            });
-        });
-        Self { vfs, address: told.recv().unwrap(), stop: Some(stop), thread: Some(thread) }
+/// A server of a metric whose values do not compress, so that a compressed answer has parts, too.
+fn start() -> Served {
+    let vfs = SimVfs::new(7);
+    let engine = app_on(&vfs).engine.clone();
+    let mut batch = Batch::default();
+    let mut state = 1u64;
+    for i in 0..SAMPLES {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        batch.push("demo", "m", Value::Float64((state >> 12) as f64), Some(START + i * 12 * SECOND));
     }
-
-    /// What comes back, and whether the connection ended in an error.
-    fn ask(&self, request: &str) -> (Vec<u8>, bool) {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut bytes = Vec::new();
-        let broken = match stream.read_to_end(&mut bytes) {
-            Ok(_) => false,
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => true,
-            Err(error) => panic!("{error} after {} bytes", bytes.len()),
-        };
-        (bytes, broken)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        let ended = self.thread.take().map(std::thread::JoinHandle::join);
-        assert!(std::thread::panicking() || ended.is_none_or(|ended| ended.is_ok()));
-    }
-}
-
-fn head_and_body(bytes: &[u8]) -> (String, &[u8]) {
-    let at = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or_else(|| panic!("no head in {bytes:?}"));
-    (String::from_utf8(bytes[..at].to_vec()).unwrap().to_ascii_lowercase(), &bytes[at + 4..])
-}
-
-/// Whether a client that follows the protocol takes an answer for complete.
-fn is_whole(bytes: &[u8], broken: bool) -> bool {
-    let (head, body) = head_and_body(bytes);
-    if head.contains("transfer-encoding: chunked") {
-        return body.ends_with(b"0\r\n\r\n");
-    }
-    match head.lines().find_map(|line| line.strip_prefix("content-length: ")) {
-        Some(length) => body.len() == length.parse::<usize>().unwrap(),
-        None => !broken,
-    }
+    assert_eq!(engine.write_batch(&mut batch).unwrap().accepted, SAMPLES as u64);
+    engine.close().unwrap();
+    drop(engine);
+    Served::start(vfs, EngineConfig::default())
 }
 
 fn range(more: &str) -> String {
@@ -120,7 +37,7 @@ fn range(more: &str) -> String {
 
 #[test]
 fn a_query_that_fails_midway_is_never_a_whole_answer() {
-    let served = Served::start();
+    let served = start();
     let close = "Host: localhost\r\nConnection: close\r\n";
     let gzip = "Accept-Encoding: gzip\r\n";
     let requests = [
@@ -166,7 +83,7 @@ fn a_query_that_fails_midway_is_never_a_whole_answer() {
 
 #[test]
 fn what_fails_before_its_answer_says_so() {
-    let served = Served::start();
+    let served = start();
     let close = "Host: localhost\r\nConnection: close\r\n";
     let at = format!("GET /api/v1/query?query=demo/m&time=2024-05-07 HTTP/1.1\r\n{close}\r\n");
     served.vfs.fail_read_at(1);

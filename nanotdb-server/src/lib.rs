@@ -19,6 +19,8 @@ mod connections;
 #[cfg(test)]
 mod cut_answers;
 mod demo;
+#[cfg(test)]
+mod disk_trouble;
 mod exchange;
 mod files;
 // One source for the three programs; drip depends on no crate of the server.
@@ -36,6 +38,8 @@ mod request_body;
 mod respond;
 mod routes;
 mod serve;
+#[cfg(test)]
+mod served;
 mod stall;
 mod supervisor;
 mod telemetry;

@@ -3,6 +3,7 @@
 use crate::connections::Connection;
 use crate::limits::Place;
 use crate::respond::ApiError;
+use crate::stall::Ending;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
@@ -56,6 +57,17 @@ pub(crate) struct RequestBody {
     /// What has come while another request had the place, and the wait for one.
     held: Option<Polled>,
     place: Option<WaitForPlace>,
+    /// Whether all of it has come, or none will.
+    is_over: bool,
+    ending: Ending,
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if !self.is_over && !self.inner.is_end_stream() {
+            self.ending.set_unread();
+        }
+    }
 }
 
 type WaitForPlace = Pin<Box<dyn Future<Output = Result<Place, ApiError>> + Send>>;
@@ -64,9 +76,10 @@ type Polled = Option<Result<Frame<Bytes>, hyper::Error>>;
 
 impl RequestBody {
     /// The body of a request on `connection`.
-    pub(crate) fn new(inner: Incoming, connection: Arc<Connection>, pace: Pace) -> Self {
-        let (wait, timer, held, place) = (None, None, None, None);
-        Self { inner, connection, pace, received: 0, waited: Duration::ZERO, wait, timer, held, place }
+    pub(crate) fn new(inner: Incoming, connection: Arc<Connection>, pace: Pace, ending: Ending) -> Self {
+        let (wait, timer, held, place, is_over) = (None, None, None, None, false);
+        let (received, waited) = (0, Duration::ZERO);
+        Self { inner, connection, pace, received, waited, wait, timer, held, place, is_over, ending }
     }
 
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ApiError>>> {
@@ -122,6 +135,7 @@ impl Body for RequestBody {
                 Poll::Pending => return this.wait(context),
                 Poll::Ready(polled) => polled,
             };
+            this.is_over |= !matches!(polled, Some(Ok(_)));
             if let Some(Ok(frame)) = &polled {
                 this.received = this.received.saturating_add(frame.data_ref().map_or(0, Bytes::len) as u64);
             }

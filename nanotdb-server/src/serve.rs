@@ -8,7 +8,7 @@ use crate::request_body::RequestBody;
 use crate::respond::ApiError;
 use crate::routes::ui::check_site;
 use crate::routes::{is_write, routes};
-use crate::stall::{Broken, StallGuard};
+use crate::stall::{Ending, StallGuard};
 use crate::workers::Workers;
 use bytes::{Buf, Bytes};
 use http::Version;
@@ -182,9 +182,9 @@ async fn requests(
 ) {
     // Answers are written whole: waiting to fill a segment would only delay them.
     let _ = stream.set_nodelay(true);
-    let broken = Broken::default();
-    let io = TokioIo::new(StallGuard::new(stream, WRITE_TIMEOUT, broken.clone()));
-    let on = OnConnection { connection: Arc::clone(&connection), broken };
+    let ending = Ending::default();
+    let io = TokioIo::new(StallGuard::new(stream, WRITE_TIMEOUT, ending.clone()));
+    let on = OnConnection { connection: Arc::clone(&connection), ending };
     let service = service_fn(move |request| answer(Arc::clone(&app), filter.clone(), on.clone(), request));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -215,7 +215,7 @@ async fn requests(
 #[derive(Clone)]
 struct OnConnection {
     connection: Arc<Connection>,
-    broken: Broken,
+    ending: Ending,
 }
 
 async fn answer(
@@ -225,10 +225,10 @@ async fn answer(
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Measured<impl Body<Data = Bytes, Error = warp::Error>>>, Infallible> {
     let began = Instant::now();
-    let OnConnection { connection, broken } = on;
+    let OnConnection { connection, ending } = on;
     connection.begin(began);
     // A client of HTTP/1.1 misses the last chunk, and has the beginning.
-    let broken = (request.version() < Version::HTTP_11).then_some(broken);
+    let broken = (request.version() < Version::HTTP_11).then(|| ending.clone());
     let (mut parts, body) = request.into_parts();
     let allowed = app.hosts.check(&parts).and_then(|()| check_site(&parts, &app.hosts));
     // Whoever asks whether the server lives is always told.
@@ -236,7 +236,7 @@ async fn answer(
         "/health" => Ok(()),
         _ => connection.enter(is_write(&parts)),
     });
-    let body = RequestBody::new(body, Arc::clone(&connection), app.pace());
+    let body = RequestBody::new(body, Arc::clone(&connection), app.pace(), ending);
     let exchange = Arc::new(Exchange::new(&mut parts, Some(body)));
     let response = match entered {
         Err(error) => error.into_response(),
@@ -284,7 +284,7 @@ impl<F: Future> Future for CatchPanic<F> {
 /// A body that is counted, and holds its request's slot, until it is sent or given up.
 struct Measured<B> {
     inner: B,
-    broken: Option<Broken>,
+    broken: Option<Ending>,
     /// Whether the client is waited for.
     is_sending: bool,
     end: End,
@@ -341,7 +341,7 @@ impl<B: Body + Unpin> Body for Measured<B> {
                     self.end.connection.send(Instant::now());
                 }
             }
-            Poll::Ready(Some(Err(_))) => self.broken.iter().for_each(Broken::set),
+            Poll::Ready(Some(Err(_))) => self.broken.iter().for_each(Ending::set_broken),
             _ => {}
         }
         polled

@@ -102,3 +102,26 @@ fn readers_that_do_not_read_lend_their_places() {
     assert!(served);
     check_healthy(&server, "an answer that is not read");
 }
+
+/// Closed with bytes unread, a connection is reset, and the reset overtakes the answer.
+#[test]
+fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let server = Server::with_config("[limits]\nmax_body_bytes = 100000\n");
+    let body = vec![b'a'; 24 << 20];
+    for (method, path, status) in [
+        ("PUT", "/api/dashboard-config", 413),
+        ("POST", "/api/v1/query_range", 413),
+        ("POST", "/api/v1/ui/batch", 413),
+        ("POST", "/api/v1/import", 413),
+        ("POST", "/api/v1/import?format=none", 400),
+        ("POST", "/none", 404),
+        ("PUT", "/health", 405),
+    ] {
+        let mut client = server.connect();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n");
+        client.write(format!("{head}Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+        client.write(&body);
+        let answer = client.answer(false);
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+    }
+}

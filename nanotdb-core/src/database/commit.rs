@@ -2,7 +2,7 @@
 
 use super::Environment;
 use crate::model::Timestamp;
-use crate::storage::vfs::VfsFile;
+use crate::storage::vfs::{VfsFile, is_out_of_files};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -113,7 +113,7 @@ impl CommitLog {
     }
 
     /// Waits until `sequence` is durable: by an fsync of its own, or by one that another writer makes. After a failed
-    /// fsync the caller must make the database read-only: what is durable is then unknown.
+    /// fsync the caller must make the database read-only ([`Database::doubt`](super::Database::doubt)): what is durable is then unknown.
     pub(super) fn wait(&self, sequence: Sequence) -> Result<()> {
         let mut progress = self.lock();
         loop {
@@ -150,6 +150,11 @@ impl CommitLog {
                         progress.is_new = false;
                         progress.older = None;
                     }
+                }
+                // There was no descriptor to open the directory with. Nothing is unknown: the next to come tries again.
+                Err(e) if is_out_of_files(&e) => {
+                    self.done.notify_all();
+                    return Err(Error::io("fsync", &self.path, e));
                 }
                 // Trying again could succeed although the kernel dropped the dirty pages: never do.
                 Err(e) => progress.failed = Some(e.to_string()),

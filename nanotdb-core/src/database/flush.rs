@@ -19,7 +19,7 @@ use crate::format::catalog;
 use crate::format::page::{MAX_ROWS, NARROW_ROW};
 use crate::format::wal::BatchEncoder;
 use crate::model::{MetricId, ValueType};
-use crate::plugin::Partition;
+use crate::plugin::{Partition, caught};
 use crate::storage::{OpenPage, WalFile};
 use crate::{Error, Result};
 use std::path::PathBuf;
@@ -37,6 +37,8 @@ pub(super) type Names = Vec<(Arc<str>, MetricId, ValueType)>;
 pub(super) struct Generation {
     /// The last batch of the WAL that holds its rows, while `<db>.wal.next` is still to take that one's place.
     pub(super) wal: Option<Sequence>,
+    /// Whether `<db>.wal.next` has the name of that WAL already, though perhaps not on the device.
+    pub(super) has_name: bool,
     /// What catalog.json lacks.
     pub(super) names: Option<Names>,
     /// Partitions of its pages, also of those that are written already; `None` when that is not known.
@@ -159,7 +161,7 @@ impl Database {
         match &self.commit {
             Some(commit) if commit.is_dirty() => {
                 self.check_writable()?;
-                commit.sync().inspect_err(|e| self.poison(e))
+                commit.sync().inspect_err(|e| self.doubt(e))
             }
             _ => Ok(()),
         }
@@ -256,7 +258,7 @@ impl Database {
         state.freeze();
         let names = std::mem::take(&mut writer.catalog_dirty).then(|| names(&state));
         let partitions = Some(state.frozen.keys().copied().collect());
-        flush.generation = Some(Generation { wal, names, partitions });
+        flush.generation = Some(Generation { wal, has_name: false, names, partitions });
         Ok(())
     }
 
@@ -266,7 +268,9 @@ impl Database {
         if flush.generation.is_none() {
             return Ok(());
         }
-        let outcome = self.finish_frozen(flush);
+        // Of others' code, the partitioner is asked.
+        let outcome =
+            caught(|| self.finish_frozen(flush)).unwrap_or_else(|reason| Err(self.partitioner_broke(&reason)));
         self.note_flush(&outcome);
         outcome
     }
@@ -279,10 +283,10 @@ impl Database {
     }
 
     fn finish_frozen(&self, flush: &mut Flush) -> Result<()> {
-        let Some(generation) = &mut flush.generation else { return Ok(()) };
+        let Flush { generation: Some(generation), buffers } = flush else { return Ok(()) };
         self.check_writable()?;
         if let (Some(last), Some(commit)) = (generation.wal, &self.commit) {
-            commit.wait(last).inspect_err(|e| self.poison(e))?;
+            commit.wait(last).inspect_err(|e| self.doubt(e))?;
         }
         if let Some(names) = &generation.names {
             self.save_catalog(names)?;
@@ -291,7 +295,7 @@ impl Database {
         let frozen: Vec<_> = self.read_state().frozen.keys().copied().collect();
         for partition in frozen {
             self.check_writable()?;
-            self.write_frames(&mut flush.buffers, partition)?;
+            self.write_frames(buffers, partition)?;
         }
         {
             let state = &mut *self.write_state();
@@ -299,29 +303,30 @@ impl Database {
         }
         if generation.wal.is_some() {
             self.check_writable()?;
-            self.drop_frozen_wal()?;
+            self.drop_frozen_wal(&mut generation.has_name)?;
         }
         flush.generation = None;
         Ok(())
     }
 
-    /// The rows of the first WAL are all in data files: the second takes its name.
-    fn drop_frozen_wal(&self) -> Result<()> {
+    /// The rows of the first WAL are all in data files: the second takes its name, which `has_name` says for the next try.
+    fn drop_frozen_wal(&self, has_name: &mut bool) -> Result<()> {
         let vfs = &*self.environment.vfs;
         let path = self.wal_path();
-        let mut outcome = vfs.rename(&self.next_wal_path(), &path).map_err(|e| Error::io("replace", &path, e));
-        if outcome.is_ok() {
+        if !*has_name {
+            let renamed = vfs.rename(&self.next_wal_path(), &path).map_err(|e| Error::io("replace", &path, e));
+            renamed.inspect_err(|error| {
+                if !matches!(error, Error::Full { .. }) {
+                    self.poison(error);
+                }
+            })?;
+            *has_name = true;
             self.lock_writer()?.wal.moved_to(&path);
-            // Before anything is frozen again: the name of the next WAL is this one's until then.
-            let sync = vfs.sync_dir(&self.directory);
-            outcome = sync.map_err(|source| Error::Io { op: "fsync", path: self.directory.clone(), source });
         }
-        if let Err(error) = outcome {
-            if !matches!(error, Error::Full { .. }) {
-                self.poison(&error);
-            }
-            return Err(error);
-        }
+        // Before anything is frozen again: the name of the next WAL is this one's until then.
+        let synced = vfs.sync_dir(&self.directory);
+        let synced = synced.map_err(|source| Error::Io { op: "fsync", path: self.directory.clone(), source });
+        synced.inspect_err(|error| self.doubt(error))?;
         if let Some(commit) = &self.commit {
             commit.has_name();
         }

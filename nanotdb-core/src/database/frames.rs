@@ -73,8 +73,12 @@ impl Database {
                 }
             };
             if let Err(error) = self.sync_data(&*file, &path, index.frames.is_empty()) {
-                // What is durable is unknown now: nothing is written any more, and the WAL keeps the rows.
-                self.poison(&error);
+                // Where the directory of a new file could not even be opened, the next flush writes it again.
+                let is_undone = error.is_out_of_files() && file.set_len(old_len).is_ok();
+                // Else what is durable is unknown: nothing is written any more, and the WAL keeps the rows.
+                if !is_undone {
+                    self.poison(&error);
+                }
                 return Err(error);
             }
             pages = pages.saturating_add(1);

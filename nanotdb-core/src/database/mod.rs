@@ -238,6 +238,14 @@ impl Database {
         }
     }
 
+    /// Stops all writing after an fsync that failed, since what is durable is unknown then; not after one that was not made, because
+    /// there was no descriptor to open the directory with.
+    pub(crate) fn doubt(&self, error: &Error) {
+        if !error.is_out_of_files() {
+            self.poison(error);
+        }
+    }
+
     /// Takes no sample and begins no build from now on, and waits for those that are under way. Flushes go on.
     pub(crate) fn close(&self) -> Result<()> {
         self.closed.store(true, Ordering::Release);
@@ -262,6 +270,12 @@ impl Database {
     /// Why pages could not be flushed the last time: a codec that fails. Their rows are in memory and, where it is on, in the WAL.
     pub fn flush_trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A partitioner that panicked is the trouble of its database.
+    fn partitioner_broke(&self, reason: &str) -> Error {
+        let reason = format!("partitioner {}: {reason}", self.partitioner.name());
+        Error::Incompatible { file: self.directory.clone(), reason }
     }
 
     /// Notes what became of a flush. Logs when that changes.

@@ -120,6 +120,7 @@ impl Database {
         let generation = Generation {
             // Everything that was replayed is durable.
             wal: next.as_ref().map(|_| 0),
+            has_name: false,
             partitions: None,
             names: replay.new_names.then(|| names(&parts.state)),
         };
@@ -132,7 +133,8 @@ impl Database {
         this.wal_size.set(this.lock_writer()?.wal.len());
         match mended {
             Ok(()) => Ok(this),
-            Err(error) if is_new => Err(error),
+            // It is opened anew when there are descriptors again.
+            Err(error) if is_new || error.is_out_of_files() => Err(error),
             // Nothing may be appended behind a WAL that could not be mended; reading works all the same.
             Err(error) => {
                 this.poison(&error);

@@ -145,6 +145,9 @@ impl Database {
         let limit = self.environment.config.limits.max_metrics_per_database.min(u64::from(u16::MAX));
         let ids = state.metrics.len().saturating_sub(1).max(usize::from(state.reserved)) as u64;
         let mut warnings = state.doubts.clone();
+        drop(state);
+        // Once it takes no more for that, health says so.
+        warnings.extend(self.flush_trouble().filter(|_| !self.is_piled_up()));
         if ids.saturating_mul(5) >= limit.saturating_mul(4) {
             warnings.push(format!(
                 "{ids} of {limit} metric names are used (limits.max_metrics_per_database); lines with further ones will be refused"

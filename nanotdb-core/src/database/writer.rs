@@ -225,12 +225,7 @@ impl Database {
             Some(which) => which.iter().try_for_each(|i| stage.row(writer, batch, *i as usize, outcome)),
         });
         // Of others' code, the partitioner is asked.
-        let staged = staged.unwrap_or_else(|reason| {
-            Err(Error::Incompatible {
-                file: self.directory.clone(),
-                reason: format!("{}: {reason}", self.partitioner.name()),
-            })
-        });
+        let staged = staged.unwrap_or_else(|reason| Err(self.partitioner_broke(&reason)));
         let appended = match staged {
             Ok(()) => self.append_to_wal(writer),
             Err(e) => Err(e),
@@ -268,7 +263,7 @@ impl Database {
     /// makes room; `true` means that this thread must be woken.
     pub fn settle(&self, receipt: Receipt, flusher: bool) -> Result<bool> {
         if let (Some(sequence), Some(commit)) = (receipt.sync, &self.commit) {
-            commit.wait(sequence).inspect_err(|e| self.poison(e))?;
+            commit.wait(sequence).inspect_err(|e| self.doubt(e))?;
         }
         if !receipt.flush {
             return Ok(false);
@@ -285,11 +280,15 @@ impl Database {
         Ok(wake)
     }
 
+    /// Whether there is so much in open pages that a batch has to wait until it is flushed.
+    pub(crate) fn is_piled_up(&self) -> bool {
+        let most = MAX_UNFLUSHED_ROWS.max(self.page_rows().saturating_mul(4));
+        self.read_state().pages.values().any(|page| page.len() >= most)
+    }
+
     /// Refuses a batch while pages pile up that cannot be flushed.
     fn make_room(&self) -> Result<()> {
-        let most = MAX_UNFLUSHED_ROWS.max(self.page_rows().saturating_mul(4));
-        let is_full = self.read_state().pages.values().any(|page| page.len() >= most);
-        match is_full {
+        match self.is_piled_up() {
             true => self.flush().map_err(|error| match error {
                 // Nothing is wrong with the batch.
                 Error::Incompatible { .. } => {

@@ -156,10 +156,12 @@ impl Engine {
     }
 
     /// Why writes are refused, per database that is read-only after an error, could not be opened, or had no space for the last
-    /// batch; or will be, because its pages cannot be flushed. Empty when healthy.
+    /// batch, or has so much that cannot be flushed that it takes no more. Empty when healthy.
     pub fn health(&self) -> Vec<(String, String)> {
         let failed = self.inner.failed.read().unwrap_or_else(PoisonError::into_inner).clone().into_iter();
-        let refusing = |d: &Database| d.failure().or_else(|| d.lacks_space()).or_else(|| d.flush_trouble());
+        let refusing = |d: &Database| {
+            d.failure().or_else(|| d.lacks_space()).or_else(|| d.flush_trouble().filter(|_| d.is_piled_up()))
+        };
         let refused = self.all_databases().into_iter().filter_map(|d| Some((d.name().to_owned(), refusing(&d)?)));
         failed.chain(refused).collect()
     }

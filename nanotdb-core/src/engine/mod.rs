@@ -147,6 +147,11 @@ impl Engine {
         &*self.inner.environment.clock
     }
 
+    /// The file system in use.
+    pub fn file_system(&self) -> Arc<dyn Vfs> {
+        Arc::clone(&self.inner.environment.vfs)
+    }
+
     pub(crate) fn vfs(&self) -> &dyn Vfs {
         &*self.inner.environment.vfs
     }

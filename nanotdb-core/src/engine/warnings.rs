@@ -39,6 +39,13 @@ impl Engine {
         warnings
     }
 
+    /// Why answers may show samples of a database that are not stored: it takes no more after an error that leaves unknown what is
+    /// on the device. Who asks whether its last batch has arrived must not rely on them.
+    pub fn unsure(&self, database: &str) -> Option<String> {
+        let reason = self.database(database)?.failure()?;
+        Some(format!("database {database:?} is read-only: {reason}; its newest samples may not be stored"))
+    }
+
     /// Somebody has seen what was mended, of one database or of all: it is told no more. Returns how many warnings that were.
     pub fn acknowledge(&self, database: Option<&str>) -> Result<u64> {
         if !self.inner.writable {

@@ -41,6 +41,11 @@ pub trait Hooks: Send + Sync {
     fn sync(&self, _path: &Path) -> io::Result<()> {
         Ok(())
     }
+
+    /// Before a directory is forced to the device.
+    fn sync_dir(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A simulated disk with hooks.
@@ -122,6 +127,7 @@ impl<H: Hooks + 'static> Vfs for HookedVfs<H> {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.hooks.sync_dir(path)?;
         self.inner.sync_dir(path)
     }
 

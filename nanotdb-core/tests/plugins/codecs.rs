@@ -161,7 +161,7 @@ fn with_neighbour(bench: &mut Bench, codec: &str) -> Vec<Line> {
     lines
 }
 
-/// Whatever a codec does at a flush: samples are acknowledged, read, and there after the next start; health says which codec of
+/// Whatever a codec does at a flush: samples are acknowledged, read, and there after the next start; a warning says which codec of
 /// which file; the neighbour is served; closing is no error; and when the codec works again, everything is as ever.
 fn at_a_flush(codec: &'static Moody, reason: &str) {
     let mut bench = bench(codec.name);
@@ -178,11 +178,13 @@ fn at_a_flush(codec: &'static Moody, reason: &str) {
     lines.extend(more);
     engine.flush().unwrap_err();
     let says = |engine: &Engine| {
-        let health = engine.health();
-        let [(database, text)] = health.as_slice() else { panic!("{health:?}") };
-        assert_eq!(database, "bad");
+        // It takes samples: something to know, and no failure.
+        assert_eq!(engine.health(), []);
+        let warnings = engine.warnings();
+        let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+        assert_eq!((warning.database.as_str(), warning.since), ("bad", None));
         for part in ["data-2026-05-22.dat", codec.name, reason] {
-            assert!(text.contains(part), "{part} in {text}");
+            assert!(warning.text.contains(part), "{part} in {}", warning.text);
         }
     };
     says(&engine);
@@ -212,7 +214,7 @@ fn at_a_flush(codec: &'static Moody, reason: &str) {
     let engine = bench.open();
     assert_same(&read_all(&engine), &content_of(&lines), "the codec works again");
     engine.flush().unwrap();
-    assert_eq!(engine.health(), []);
+    assert_eq!((engine.health(), engine.warnings()), (vec![], vec![]));
     close(engine);
     assert_same(&read_all(&bench.open()), &content_of(&lines), "after its pages were written");
 }
@@ -255,8 +257,13 @@ fn batches_are_refused_before_rows_that_cannot_be_flushed_fill_the_memory() {
     };
     assert!(matches!(&refusal, Error::ReadOnly { reason, .. } if reason.contains("codec fills")), "{refusal}");
     assert!(taken >= 4_000, "{taken}");
+    // Now it is out.
+    let health = engine.health();
+    assert!(health.len() == 1 && health[0].0 == "bad" && health[0].1.contains("codec fills"), "{health:?}");
+    assert_eq!(engine.warnings(), []);
     FILLS.bad.store(false, Ordering::SeqCst);
     engine.flush().unwrap();
+    assert_eq!(engine.health(), []);
     send(&engine, &[("bad", "m", int(1), START + taken as i64 + 1)]);
     assert_eq!(read(&engine, "bad", "m").len(), taken + 1);
 }
@@ -279,6 +286,8 @@ fn a_codec_that_panics_when_it_decodes_costs_its_own_pages_only() {
     });
     let warnings = report.unwrap().warnings;
     assert_eq!(found, 0);
+    // It takes samples, and others are served: what cannot be read is said by the answers.
+    assert_eq!(engine.health(), []);
     assert!(warnings.iter().any(|text| text.contains("codec decodes (40015): it panicked")), "{warnings:?}");
     let expected = content_of(&neighbour);
     assert_eq!(read(&engine, "well", "m"), expected[&("well".to_owned(), "m".to_owned())]);

@@ -13,4 +13,5 @@ mod common;
 mod codecs;
 mod formats;
 mod names;
+mod panics;
 mod partitions;

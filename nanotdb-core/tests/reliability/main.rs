@@ -10,6 +10,7 @@ mod background_flush;
 mod closing;
 mod damage_contained;
 mod disk_faults;
+mod forcing;
 mod identity;
 mod moved_frames;
 mod power;

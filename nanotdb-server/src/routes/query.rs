@@ -37,6 +37,12 @@ pub(super) async fn query(app: &App, exchange: &Exchange) -> Result<Response, Ap
         sample.value.write_text(&mut body);
         body.extend_from_slice(br#""]}"#);
     }
-    body.extend_from_slice(br#"],"resultType":"vector"}}"#);
+    body.extend_from_slice(br#"],"resultType":"vector""#);
+    if let Some(warning) = app.engine.unsure(database) {
+        body.extend_from_slice(br#","warnings":["#);
+        write_json_string(&warning, &mut body);
+        body.push(b']');
+    }
+    body.extend_from_slice(b"}}");
     Ok(json(StatusCode::OK, body))
 }

@@ -178,7 +178,7 @@ impl Job {
             points: 0,
         };
         let mut matrix = MatrixText::begin(out.buffer());
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<String> = self.app.engine.unsure(&self.database).into_iter().collect();
         let mut stop = None;
         // Results that wait for the first aggregate to be written.
         let waiting = self.waiting_memory().and_then(|bytes| self.app.memory.share(bytes));

@@ -1,6 +1,6 @@
 //! The operating system's file system.
 
-use super::{DirEntry, OpenMode, Vfs, VfsFile, VfsLock, owner};
+use super::{DirEntry, OpenMode, Vfs, VfsFile, VfsLock, is_out_of_files, owner};
 use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -17,12 +17,6 @@ struct RealFile(File);
 
 /// Any open file, closed when a directory could not be opened without.
 static RESERVE: Mutex<Option<File>> = Mutex::new(None);
-
-fn is_out_of_files(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let code = error.raw_os_error();
-    [Errno::MFILE, Errno::NFILE].iter().any(|errno| code == Some(errno.raw_os_error()))
-}
 
 struct RealLock(#[allow(dead_code, reason = "held for its drop")] File);
 
@@ -201,8 +195,8 @@ impl Vfs for RealVfs {
             return directory.sync_all();
         }
         let synced = directory.sync_all();
-        drop(directory);
-        *reserve = File::open("/").ok();
+        // When there is none for another one, the descriptor that is here is kept: closed, it could be somebody else's at once.
+        *reserve = File::open("/").ok().or(Some(directory));
         synced
     }
 

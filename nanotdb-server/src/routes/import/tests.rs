@@ -1,6 +1,6 @@
 use super::*;
 use crate::body::BodyLimits;
-use crate::cut_answers::app_on;
+use crate::served::app_on;
 use http::HeaderValue;
 use nanotdb_core::engine::Rejection;
 use nanotdb_core::plugin::{IngestError, IngestParser, SampleSink};

@@ -5,7 +5,7 @@ use super::numbers::millis;
 use nanotdb_core::engine::Engine;
 use nanotdb_core::model::Timestamp;
 use nanotdb_core::model::time::{format_rfc3339, parse_time};
-use nanotdb_core::storage::vfs::{RealVfs, Vfs};
+use nanotdb_core::storage::vfs::Vfs;
 use nanotdb_ui::dashboard::{Database, standard};
 use serde::Serialize;
 use std::io;
@@ -71,8 +71,8 @@ pub(super) struct Backup {
 
 impl DashboardStore {
     /// Of the file at `path`, which need not be there.
-    pub(crate) fn new(path: PathBuf) -> Self {
-        let store = Self::on(Arc::new(RealVfs), path);
+    pub(crate) fn new(vfs: Arc<dyn Vfs>, path: PathBuf) -> Self {
+        let store = Self::on(vfs, path);
         if let Err(error) = store.adopt() {
             tracing::warn!(%error, from = %store.beside(FORMER_BACKUPS).display(), "backups of the dashboard stay where they were");
         }
@@ -311,6 +311,7 @@ fn is_listed(list: &str, is_it: impl Fn(&str) -> bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nanotdb_core::storage::vfs::RealVfs;
     use nanotdb_core::storage::vfs::sim::{CrashModel, SimVfs};
     use std::collections::BTreeSet;
 
@@ -327,7 +328,7 @@ mod tests {
     #[test]
     fn as_many_backups_are_kept_as_promised_and_in_order() {
         let directory = tempfile::tempdir().unwrap();
-        let store = DashboardStore::new(directory.path().join("dashboard.json"));
+        let store = DashboardStore::new(Arc::new(RealVfs), directory.path().join("dashboard.json"));
         let mut etag = store.subscribe();
         etag.mark_unchanged();
         // All in the same millisecond.
@@ -356,11 +357,11 @@ mod tests {
         // A database of that name.
         std::fs::write(former.join("manifest.toml"), "").unwrap();
         let path = directory.path().join("dashboard.json");
-        let store = DashboardStore::new(path.clone());
+        let store = DashboardStore::new(Arc::new(RealVfs), path.clone());
         assert_eq!(store.backup(name).unwrap().as_deref(), Some(&b"{}\n"[..]));
         assert!(!former.join(name).exists() && former.join("manifest.toml").exists());
         std::fs::remove_dir_all(&former).unwrap();
-        assert_eq!(DashboardStore::new(path).backups().unwrap().len(), 1);
+        assert_eq!(DashboardStore::new(Arc::new(RealVfs), path).backups().unwrap().len(), 1);
     }
 
     /// A save, interrupted at every operation on the disk, by a kill and by a power cut that loses what was not forced.
