@@ -2,16 +2,20 @@
 
 use crate::cli::RangeArgs;
 use nanotdb_core::model::duration::{format_duration, parse_positive};
-use nanotdb_core::model::time::{format_timestamp, parse_time};
+use nanotdb_core::model::time::{format_timestamp, mistaken_bound, parse_time};
 use nanotdb_core::model::{Timestamp, Value};
 use nanotdb_core::{Error, Result};
 
 /// A `--start` or `--end`; `absent` when it was not given.
 fn moment(flag: &str, text: Option<&str>, now: Timestamp, absent: Timestamp) -> Result<Timestamp> {
-    match text {
-        None => Ok(absent),
-        Some(text) => parse_time(text, None, now).map_err(|e| Error::bad_input(format!("{flag}: {e}"))),
+    let Some(text) = text else { return Ok(absent) };
+    if let Some((looks, _)) = mistaken_bound(text) {
+        let reason = "without a point or a unit, more than 11 digits are Unix nanoseconds, of 1970";
+        return Err(Error::bad_input(format!(
+            "{flag} {text}: {reason}; it looks like {looks}: write it as seconds or as a date"
+        )));
     }
+    parse_time(text, None, now).map_err(|e| Error::bad_input(format!("{flag}: {e}")))
 }
 
 /// A closed range from two flags; the whole of time without them.
@@ -117,6 +121,16 @@ mod tests {
         assert_eq!(range(Some("-1h"), Some("2026-05-24 12"), NOON).unwrap(), (NOON - 3_600_000_000_000, NOON));
         assert_eq!(range(Some("1779624000"), None, 0).unwrap().0, NOON);
         assert!(range(Some("2026-05-25"), Some("2026-05-24"), NOON).unwrap_err().to_string().contains("after --end"));
+        assert_eq!(range(Some("1779624000000000005"), None, 0).unwrap().0, NOON + 5);
+        for (text, looks) in
+            [("1779624000000", "Unix milliseconds (2026"), ("1779624000000000", "Unix microseconds (2026")]
+        {
+            for (start, end) in [(Some(text), None), (None, Some(text))] {
+                let e = range(start, end, NOON).unwrap_err();
+                assert_eq!(e.exit_code(), 2);
+                assert!(e.to_string().contains(looks), "{e}");
+            }
+        }
         let e = range(Some("yesterday"), None, NOON).unwrap_err();
         assert_eq!(e.exit_code(), 2);
         assert!(e.to_string().contains("--start"), "{e}");

@@ -11,6 +11,7 @@
 
 #![deny(unsafe_code)]
 
+mod allocator;
 mod app;
 mod args;
 mod blocking;
@@ -59,6 +60,7 @@ use demo::{Demo, DemoArgs, Feed};
 use nanotdb_core::clock::SystemClock;
 use nanotdb_core::config::EngineConfig;
 use nanotdb_core::engine::{Engine, EngineOptions};
+use nanotdb_core::model::counted;
 use nanotdb_core::plugin::listing::table;
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::storage::vfs::{RealVfs, Vfs, foreign_owner};
@@ -75,6 +77,7 @@ use workers::Workers;
 /// Runs the server with the process's arguments until SIGTERM or SIGINT. Exit codes: 0, or what
 /// [`nanotdb_core::Error::exit_code`] says, or 1.
 pub fn run() -> ExitCode {
+    allocator::give_back();
     let args = Args::parse_from(flags::with_two_dashes(&Args::command(), std::env::args_os()));
     match start(&args) {
         Ok(()) => ExitCode::SUCCESS,
@@ -209,8 +212,8 @@ fn export_web_assets(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
         write().with_context(|| format!("writing {}", path.display()))?;
     }
     println!(
-        "wrote {} files to {}; to serve them, set in engine.toml: [web] web_root = {:?}",
-        files.len(),
+        "wrote {} to {}; to serve them, set in engine.toml: [web] web_root = {:?}",
+        counted(files.len() as u64, "file"),
         directory.display(),
         std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned())
     );

@@ -105,7 +105,7 @@ impl ValueMemory for Memory {
 }
 
 /// Bytes that the process may use: those of its control group, or the machine's.
-fn available() -> u64 {
+pub(crate) fn available() -> u64 {
     let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| mem_total(&text)).unwrap_or(MOST * 4);
     group_limit().map_or(machine, |group| group.min(machine))
 }

@@ -273,3 +273,46 @@ fn digits_of_averages() {
         assert_eq!(server.get(&path(wrong)).status, 400, "{wrong}");
     }
 }
+
+/// A window that is not over ends when it is asked for, and not in the future.
+#[test]
+fn the_window_that_is_not_over_ends_now_through_every_door() {
+    let server = Server::start();
+    let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as i64;
+    assert_eq!(server.post("/api/v1/import", b"demo/m 1\ndemo/m 2\n").status, 200);
+    // Windows of a thousand days end within a year or two of the present, and never just now.
+    let before = now();
+    let path = "/api/v1/query_range?query=demo/m&start=-1h&aggregate=count&window=1000d";
+    let answer = server.get(path).json();
+    let row = &answer["data"]["result"][0]["values"][0];
+    assert_eq!(row[1], "2", "{answer}");
+    let by_http = (row[0].as_f64().unwrap() * 1e9) as i64;
+    let root = server.dir.path().to_str().unwrap();
+    let query = ["query", "--root", root, "--db", "demo", "--metric", "^m$", "--start", "-1h", "--aggregate", "count"];
+    let text = nanocli(&[&query[..], &["--window", "1000d", "--format", "csv"]].concat());
+    let fields: Vec<&str> = text.lines().nth(1).unwrap_or_default().split(',').collect();
+    let [_, _, by_command_line, "2"] = fields[..] else { panic!("{text}") };
+    let after = now();
+    // A float of seconds holds microseconds.
+    for end in [by_http, by_command_line.parse().unwrap()] {
+        assert!((before - 1_000..=after + 1_000).contains(&end), "{end} is not from {before} to {after}");
+    }
+}
+
+/// Lines that name no database go to the same one.
+#[test]
+fn samples_of_no_database_go_to_the_same_one_through_every_door() {
+    const TEXT: &[u8] = b"load1 0.25 1715000000000\n";
+    let server = Server::start();
+    assert_eq!(server.post("/api/v1/import?format=prometheus", TEXT).status, 200);
+    assert_eq!(server.post("/api/v1/import/prometheus", b"load2 0.25 1715000000000\n").status, 204);
+    assert_eq!(server.get("/api/v1/databases").json()["data"]["result"], json!(["prometheus"]));
+    let directory = tempfile::tempdir().unwrap();
+    let (root, file) = (directory.path().join("root"), directory.path().join("metrics.txt"));
+    std::fs::write(&file, TEXT).unwrap();
+    let (root, file) = (root.to_str().unwrap(), file.to_str().unwrap());
+    nanocli(&["import", "--root", root, "--in", file, "--format", "prometheus"]);
+    let listed: Value = serde_json::from_str(&nanocli(&["db", "list", "--root", root, "--json"])).unwrap();
+    assert_eq!(listed["databases"].as_array().map(Vec::len), Some(1), "{listed}");
+    assert_eq!(listed["databases"][0]["name"], "prometheus");
+}

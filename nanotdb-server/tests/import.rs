@@ -177,7 +177,10 @@ fn trouble_of_the_machine_is_503_and_says_what_was_stored() {
     let lines: Vec<_> =
         data["errors"].as_array().unwrap().iter().map(|error| error["line"].as_u64().unwrap()).collect();
     assert_eq!(lines, [2, 3]);
-    assert!(json["error"].as_str().unwrap().starts_with("1 of 4 lines are not stored now"), "{json}");
+    assert!(
+        json["error"].as_str().unwrap().starts_with("1 sample could not be stored now and should come again: "),
+        "{json}"
+    );
     // Alone it is the same, and so it is in a batch that another one follows.
     let alone = server.post("/api/v1/import", b"blocked/a 1\n");
     assert_eq!((alone.status, alone.json()["data"]["imported"].as_u64()), (503, Some(0)));

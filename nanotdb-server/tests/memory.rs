@@ -38,6 +38,72 @@ fn a_json_body_takes_no_more_memory_than_its_lines() {
     assert!(most < 100 << 20, "{most} bytes");
 }
 
+/// Memory of the process that is not of files, now.
+fn anonymous(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+}
+
+/// All kinds of large requests at once, and a thousand series that go on coming: what a server in a control group of 64 MiB, whose
+/// budget is 16 MiB, must live through. (It sets the environment by itself there.)
+#[test]
+fn large_requests_of_all_kinds_at_once_fit_beside_a_thousand_series() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = "[limits]\nmax_request_memory = \"16MiB\"\n[stats]\nenabled = false\n";
+    std::fs::write(directory.path().join("engine.toml"), config).unwrap();
+    let environment =
+        [("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_TRIM_THRESHOLD_", "131072"), ("MALLOC_ARENA_MAX", "2")];
+    let server = Server::start_with(directory, &[], &environment);
+    fill(&server, 600_000);
+    let range = format!("/api/v1/query_range?query=demo/m&start={T}&end={}", T + 600_000);
+    let json = format!("{{\"lines\":\"{}\"}}", "many/m 1\\n".repeat(800_000));
+    let lines: String = (0..500_000).map(|i| format!("more/b{} {i} {}\n", i % 100, T * 1_000_000_000 + i)).collect();
+    let series = vec![json!({"db": "demo", "metric": "m"}); 1_000];
+    let ranges = json!([{"start_ms": T * 1_000, "end_ms": (T + 600_000) * 1_000, "buckets": 2_000}]);
+    let batch = json!({"ranges": ranges, "series": series}).to_string();
+    let media = [("Content-Type", "application/json")];
+    let requests: [(&str, &str, &str); 5] = [
+        ("GET", &range, ""),
+        ("GET", &format!("{range}&aggregate=p50,p99,median&window=100000h"), ""),
+        ("POST", "/api/v1/import", &json),
+        ("POST", "/api/v1/import?format=line_protocol", &lines),
+        ("POST", "/api/v1/ui/batch", &batch),
+    ];
+    let left = std::sync::atomic::AtomicUsize::new(requests.len());
+    std::thread::scope(|scope| {
+        for (method, path, body) in requests {
+            let (server, left) = (&server, &left);
+            scope.spawn(move || {
+                let _one_less = Less(left);
+                for _ in 0..2 {
+                    let answer = server.connect().send(method, path, &media, body.as_bytes());
+                    // What finds no share in time is to come again.
+                    assert!([200, 400, 503].contains(&answer.status), "{path}: {}", answer.text());
+                }
+            });
+        }
+        let (mut most, mut rounds) = (0, 0);
+        while left.load(std::sync::atomic::Ordering::SeqCst) > 0 {
+            let lines: String = (0..1_000).map(|i| format!("live/m{i:04} {rounds}.5\n")).collect();
+            let answer = server.post("/api/v1/import", lines.as_bytes());
+            assert_eq!(answer.status, 200, "round {rounds}: {}", answer.text());
+            most = most.max(anonymous(&server));
+            rounds += 1;
+        }
+        assert!(most < 56 << 20, "{most} bytes, after {rounds} rounds");
+    });
+}
+
+/// Counts down when it is dropped, also by an assertion that fails.
+struct Less<'a>(&'a std::sync::atomic::AtomicUsize);
+
+impl Drop for Less<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
 fn fill(server: &Server, samples: i64) {
     for from in (0..samples).step_by(100_000) {
         let line = |i: i64| format!("demo/m {} {}\n", (i * 7_919) % 10_007, (T + i) * 1_000_000_000);

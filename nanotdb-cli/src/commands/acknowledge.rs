@@ -64,6 +64,7 @@ fn acknowledge(engine: &Engine, root: &std::path::Path, database: Option<&str>) 
     if let Some(name) = database {
         root::require_database(engine, root, name)?;
     }
+    output::warn_all(&root::unusable(engine, database));
     let mut warnings = engine.warnings();
     warnings.retain(|warning| database.is_none_or(|wanted| wanted == warning.database));
     engine.acknowledge(database)?;

@@ -90,11 +90,13 @@ fn list(args: &List) -> anyhow::Result<ExitCode> {
         }
         None => engine.database_names(true),
     };
+    let unusable = root::unusable(&engine, db.as_deref());
+    output::warn_all(&unusable);
     let mut found: Vec<(String, ArchiveReport)> = Vec::new();
     for name in names {
         found.extend(archive::list(&engine, &name)?.into_iter().map(|archive| (name.clone(), archive)));
     }
-    let mut is_sound = true;
+    let mut is_sound = unusable.is_empty();
     for problem in found.iter().filter_map(|(_, archive)| archive.problem.as_ref()) {
         eprintln!("nanocli: {problem}");
         is_sound = false;

@@ -1,16 +1,13 @@
 //! `nanocli csv`: samples from comma-separated values.
 
-use super::import::{Source, Summary, unreadable};
+use super::import::{Source, load, unreadable};
 use crate::cli::RootArg;
 use crate::csv_format::{Column, CsvFormat, TimeFormat};
-use crate::{output, root, text};
-use anyhow::Context;
+use crate::root;
 use nanotdb_core::Error;
-use nanotdb_core::maintenance::import::{ImportReport, import};
 use nanotdb_core::model::name::check_database_name;
 use nanotdb_core::plugin::IngestOptions;
 use std::process::ExitCode;
-use std::time::Instant;
 
 /// Load samples from comma-separated values.
 ///
@@ -111,29 +108,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let source = Source::open(&args.input)?;
     let engine = root::open_for_writing(&args.root.root)?;
     let options = IngestOptions { database: Some(args.db.clone()), ..IngestOptions::default() };
-    let progress = source.progress;
-    let mut input = source.reader;
-    let mut report = ImportReport::default();
-    let started = Instant::now();
-    let imported = import(&engine, &format, &options, &mut *input, &mut report, &mut |so_far| {
-        progress.set_message(text::counted(so_far.accepted, "sample"));
-    });
-    let closed = engine.close();
-    progress.finish_and_clear();
-    let summary = Summary { input: &args.input, format: &format, report: &report, elapsed: started.elapsed() };
-    if imported.is_ok() && args.json {
-        output::print_json(&summary.json())?;
-    } else {
-        eprint!("{}", summary.rejections());
-        if imported.is_ok() {
-            output::print_text(&summary.text())?;
-        }
-    }
-    imported
-        .map_err(|e| stopped(&args.input, e))
-        .with_context(|| format!("import stopped; stored before that: {}", text::counted(report.accepted, "sample")))?;
-    closed?;
-    Ok(super::exit(report.rejected == 0))
+    load(&engine, &format, &options, source, &args.input, args.json, |error| stopped(&args.input, error))
 }
 
 /// Names the file and the line, as the list of rejections does.

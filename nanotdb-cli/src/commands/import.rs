@@ -5,7 +5,8 @@ use crate::{output, root, text};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use nanotdb_core::Error;
-use nanotdb_core::maintenance::import::{DEFAULT_DATABASE, DEFAULT_FORMAT, ImportReport, UNREADABLE, import};
+use nanotdb_core::engine::Engine;
+use nanotdb_core::maintenance::import::{DEFAULT_FORMAT, ImportReport, UNREADABLE, import};
 use nanotdb_core::model::time::TimeUnit;
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::plugin::{IngestFormat, IngestOptions};
@@ -33,9 +34,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", default_value = DEFAULT_FORMAT)]
     format: String,
 
-    /// Database for formats whose lines do not name one
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_DATABASE)]
-    db: String,
+    /// Database for formats whose lines do not name one; without it the format's own: prometheus for Prometheus text
+    #[arg(long, value_name = "NAME")]
+    db: Option<String>,
 
     /// Unit of times that are bare numbers: s, ms, us or ns. Without it they are nanoseconds in line protocol, and
     /// refused when that would be before 1980
@@ -64,23 +65,34 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let source = Source::open(&args.input)?;
     let engine = root::open_for_writing(&args.root.root)?;
     let options = IngestOptions {
-        database: Some(args.db.clone()),
+        database: args.db.clone(),
         max_line_bytes: usize::try_from(engine.config().limits.max_line_bytes).unwrap_or(usize::MAX),
         timestamp_unit: args.timestamp_unit,
         arrival: Some(engine.clock().now()),
     };
-    let progress = source.progress;
-    let mut input = source.reader;
+    load(&engine, format, &options, source, &args.input, args.json, |error| unreadable(&args.input, error).into())
+}
+
+/// Stores what a source gives, closes the engine, and prints what became of it. `failed` says what an error of the input is called.
+pub(super) fn load(
+    engine: &Engine,
+    format: &dyn IngestFormat,
+    options: &IngestOptions,
+    source: Source,
+    input: &str,
+    json: bool,
+    failed: impl FnOnce(Error) -> anyhow::Error,
+) -> anyhow::Result<ExitCode> {
+    let Source { mut reader, progress } = source;
     let mut report = ImportReport::default();
     let started = Instant::now();
-    let imported = import(&engine, format, &options, &mut *input, &mut report, &mut |so_far| {
+    let imported = import(engine, format, options, &mut *reader, &mut report, &mut |so_far| {
         progress.set_message(text::counted(so_far.accepted, "sample"));
     });
     let closed = engine.close();
-    let elapsed = started.elapsed();
     progress.finish_and_clear();
-    let summary = Summary { input: &args.input, format, report: &report, elapsed };
-    if imported.is_ok() && args.json {
+    let summary = Summary { input, format, report: &report, elapsed: started.elapsed() };
+    if imported.is_ok() && json {
         output::print_json(&summary.json())?;
     } else {
         eprint!("{}", summary.rejections());
@@ -89,7 +101,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     imported
-        .map_err(|e| unreadable(&args.input, e))
+        .map_err(failed)
         .with_context(|| format!("import stopped; stored before that: {}", text::counted(report.accepted, "sample")))?;
     closed?;
     Ok(super::exit(report.rejected == 0))
@@ -105,8 +117,8 @@ pub(super) fn unreadable(input: &str, error: Error) -> Error {
 
 /// Where the bytes come from, with a progress bar when somebody watches.
 pub(super) struct Source {
-    pub(super) reader: Box<dyn Read>,
-    pub(super) progress: ProgressBar,
+    reader: Box<dyn Read>,
+    progress: ProgressBar,
 }
 
 impl Source {
@@ -145,11 +157,11 @@ fn progress_bar(total: Option<u64>) -> ProgressBar {
     }
 }
 
-pub(super) struct Summary<'a> {
-    pub(super) input: &'a str,
-    pub(super) format: &'a dyn IngestFormat,
-    pub(super) report: &'a ImportReport,
-    pub(super) elapsed: Duration,
+struct Summary<'a> {
+    input: &'a str,
+    format: &'a dyn IngestFormat,
+    report: &'a ImportReport,
+    elapsed: Duration,
 }
 
 impl Summary<'_> {
@@ -158,7 +170,7 @@ impl Summary<'_> {
         if seconds > 0.0 { (self.report.accepted as f64 / seconds) as u64 } else { 0 }
     }
 
-    pub(super) fn text(&self) -> String {
+    fn text(&self) -> String {
         format!(
             "{} accepted, {} rejected, {:.2} s, {} samples/s\n",
             text::counted(self.report.accepted, "sample"),
@@ -168,7 +180,7 @@ impl Summary<'_> {
         )
     }
 
-    pub(super) fn rejections(&self) -> String {
+    fn rejections(&self) -> String {
         let mut out = String::new();
         for rejection in &self.report.rejections {
             out.push_str(&format!("{}:{}: {}\n", self.input, rejection.line, rejection.reason));
@@ -180,7 +192,7 @@ impl Summary<'_> {
         out
     }
 
-    pub(super) fn json(&self) -> serde_json::Value {
+    fn json(&self) -> serde_json::Value {
         let errors: Vec<_> =
             self.report.rejections.iter().map(|r| serde_json::json!({ "line": r.line, "error": r.reason })).collect();
         serde_json::json!({

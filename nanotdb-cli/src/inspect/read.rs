@@ -103,7 +103,8 @@ impl DatabaseFiles<'_> {
         for wal in &wals {
             let damaged = wal.damaged.iter().filter(|d| !d.torn).count();
             if damaged > 0 {
-                problems.push(format!("{}: {damaged} damaged ranges; see inspect wal --verbose", wal.file));
+                let found = text::counted(damaged as u64, "damaged range");
+                problems.push(format!("{}: {found}; see inspect wal --verbose", wal.file));
             }
         }
         let raw = files.iter().flat_map(|f| f.frames.iter().map(|frame| &frame.span));

@@ -284,8 +284,7 @@ fn span(span: Option<&Span>) -> (String, String) {
 fn state(problems: usize) -> String {
     match problems {
         0 => "ok".into(),
-        1 => "1 problem".into(),
-        n => format!("{n} problems"),
+        n => text::counted(n as u64, "problem"),
     }
 }
 

@@ -23,4 +23,5 @@ mod rollup;
 #[path = "../samples/mod.rs"]
 mod samples;
 mod snapshot;
+mod unavailable;
 mod usage;

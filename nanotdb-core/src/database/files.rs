@@ -15,7 +15,7 @@
 use super::names::{ids_of_metric_file, ids_of_raw_file};
 use super::state::{RawKind, State};
 use super::{Database, ScanReport, part_of};
-use crate::model::MetricId;
+use crate::model::{MetricId, counted};
 use crate::plugin::Partition;
 use crate::storage::RawFile;
 use crate::storage::vfs::{OpenMode, Vfs};
@@ -432,8 +432,9 @@ impl Database {
             if lost > 0 {
                 let files = files.join(", ");
                 texts.push(format!(
-                    "{}: {files}: missing, or shorter than it was; at least {lost} samples of partition {part} with it",
-                    self.directory.display()
+                    "{}: {files}: missing, or shorter than it was; at least {} of partition {part} with it",
+                    self.directory.display(),
+                    counted(lost, "sample")
                 ));
             }
         }

@@ -106,6 +106,10 @@ impl Database {
             }
             snapshot = self.snapshot_again(partition, &ids, from, to)?;
         }
+        // Nobody replaces what is not there.
+        if let Some(reason) = self.failure().or_else(|| self.find_gone().map(|error| error.to_string())) {
+            return Err(Error::Unavailable { database: self.name().to_owned(), reason });
+        }
         let source = std::io::Error::other("files change faster than they can be opened; try again");
         Err(Error::Io { op: "read", path: self.directory().to_owned(), source })
     }

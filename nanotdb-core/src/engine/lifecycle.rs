@@ -21,6 +21,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+/// Target of the log line of a database that cannot be opened, for programs that say it themselves ([`Engine::health`]).
+pub const UNAVAILABLE: &str = "nanotdb_core::engine::unavailable";
+
 impl Engine {
     /// [`Engine::open`] on another file system or clock.
     pub fn open_with(root: &Path, config: EngineConfig, options: EngineOptions) -> Result<Engine> {
@@ -93,7 +96,7 @@ impl Engine {
                     databases.insert(name, Arc::new(database));
                 }
                 Err(error) => {
-                    tracing::error!(database = name, %error, "the database could not be opened; the others are served");
+                    tracing::error!(target: UNAVAILABLE, database = name, %error, "the database could not be opened; the others are served");
                     if error.is_passing() {
                         passing.insert(name.clone());
                     }

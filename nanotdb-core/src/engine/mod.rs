@@ -30,6 +30,7 @@ pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, S
 pub use backfill::{BackfillProgress, BackfillStep};
 pub use build::{BuildOptions, BuildProgress, BuildReport};
 pub use describe::DatabaseDescription;
+pub use lifecycle::UNAVAILABLE;
 pub use maintenance::{DatabaseMaintenance, MaintenancePlan, MaintenanceReport};
 pub use metric_files::Selection;
 pub(crate) use on_disk::{check_directory, databases_on_disk, directory_on_disk};

@@ -4,7 +4,7 @@ use super::verify::{Expected, Problem, VerifyReport, check_files};
 use crate::database::journal::Journal;
 use crate::database::part_of;
 use crate::engine::Engine;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, counted};
 use crate::plugin::Partition;
 use crate::plugin::registry::registry;
 use crate::storage::archive::{Archive, ArchivedFile, ArchivedFiles};
@@ -224,9 +224,10 @@ fn check_retention(engine: &Engine, database: &str, partition: &ArchivedPartitio
     }
     let days = now.saturating_sub(range.end) / DAY;
     Err(Error::bad_input(format!(
-        "partition {} ended {days} days ago, and with retention_days = {} the next sweep would archive it again; set \
+        "partition {} ended {} ago, and with retention_days = {} the next sweep would archive it again; set \
          retention_days to {} or more, or retention_action = \"keep\", in {}/manifest.toml before it is restored",
         partition.partition,
+        counted(days.unsigned_abs(), "day"),
         known.manifest().retention.retention_days,
         days.saturating_add(2),
         known.directory().display(),

@@ -8,8 +8,6 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 
 /// The format when none is named.
 pub const DEFAULT_FORMAT: &str = "line_protocol";
-/// The database of samples whose lines name none, when nobody says another.
-pub const DEFAULT_DATABASE: &str = "default";
 
 /// How the error begins when the input fails.
 pub const UNREADABLE: &str = "the input cannot be read";

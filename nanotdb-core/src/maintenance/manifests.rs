@@ -4,6 +4,7 @@ use crate::config::{Checked, EngineConfig, Manifest, RetentionAction, RollupJob}
 use crate::database::MANIFEST_FILE;
 use crate::engine::databases_on_disk;
 use crate::maintenance::inspect;
+use crate::model::counted;
 use crate::plugin::registry::registry;
 use crate::rollup;
 use crate::storage::vfs::Vfs;
@@ -151,7 +152,7 @@ fn contradictions(
         note("rollups.enabled", "true, but there are no [[rollups.jobs]]".to_owned(), false);
     }
     if !rollups.enabled && !rollups.jobs.is_empty() {
-        let what = format!("false, so that none of the {} jobs runs", rollups.jobs.len());
+        let what = format!("false, so that none of {} runs", counted(rollups.jobs.len() as u64, "job"));
         note("rollups.enabled", what, false);
     }
     let retention = &manifest.retention;
@@ -161,8 +162,8 @@ fn contradictions(
         let grace = job.grace.or(rollups.default_grace).unwrap_or_default();
         if retention.retention_action != RetentionAction::Keep && interval.saturating_add(grace) > kept {
             let what = format!(
-                "a bucket and its grace are longer than the {} days that samples are kept: they are gone before it ends",
-                retention.retention_days
+                "a bucket and its grace are longer than the {} that samples are kept: they are gone before it ends",
+                counted(u64::from(retention.retention_days), "day")
             );
             note(&format!("rollups.jobs[{at}].interval"), what, true);
         }

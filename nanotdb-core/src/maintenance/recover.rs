@@ -26,7 +26,7 @@ use crate::database::{Database, MANIFEST_FILE};
 use crate::engine::{Engine, EngineOptions, check_directory, databases_on_disk};
 use crate::format::catalog;
 use crate::format::page::{MAX_ROWS, NARROW_ROW};
-use crate::model::{MetricId, Timestamp, Value, ValueType};
+use crate::model::{MetricId, Timestamp, Value, ValueType, counted};
 use crate::plugin::Partitioner;
 use crate::plugin::registry::registry;
 use crate::storage::copy::copy_between;
@@ -233,7 +233,7 @@ impl Found {
             report.lost.push(Damage::of(&path, None, what));
         }
         if !unnamed.is_empty() {
-            let what = format!("names of {} metrics: they are {} now", unnamed.len(), unnamed.join(", "));
+            let what = format!("names of {}: {} now", counted(unnamed.len() as u64, "metric"), unnamed.join(", "));
             report.lost.push(Damage::of(&path, None, what));
         }
         overlay.replace(path, catalog::encode(entries.iter().map(|e| (e.name.as_str(), e.id, e.value_type))));

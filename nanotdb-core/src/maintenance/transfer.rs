@@ -1,7 +1,7 @@
 //! Import and export of files, for programs that embed the engine.
 
 use super::export::{self, ExportError, ExportReport, ExportRequest};
-use super::import::{self, DEFAULT_DATABASE, DEFAULT_FORMAT, ImportReport};
+use super::import::{self, DEFAULT_FORMAT, ImportReport};
 use crate::engine::Engine;
 use crate::model::Timestamp;
 use crate::plugin::IngestOptions;
@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 const WRITE_BUFFER: usize = 256 << 10;
 
 impl Engine {
-    /// Stores the samples of a file in the ingest format of that name; without a name, of line protocol. Lines that
-    /// name no database go to `default`. The file is read as it is: decompress it first.
+    /// Stores the samples of a file in the ingest format of that name; without a name, of line protocol. Samples
+    /// of a format whose lines name no database go where the format says (Prometheus text to `prometheus`). The file is read as it is: decompress it first.
     ///
     /// A bad line never keeps the good ones out; the report counts both. After an error, samples before it are stored.
     pub fn import_file(&self, path: &Path, format: Option<&str>) -> Result<ImportReport> {
@@ -26,7 +26,7 @@ impl Engine {
             _ => Error::io("open", path, e),
         })?;
         let options = IngestOptions {
-            database: Some(DEFAULT_DATABASE.to_owned()),
+            database: None,
             max_line_bytes: usize::try_from(self.config().limits.max_line_bytes).unwrap_or(usize::MAX),
             timestamp_unit: None,
             arrival: Some(self.clock().now()),

@@ -28,6 +28,11 @@ pub struct Sample {
     pub value: Value,
 }
 
+/// `1 line`, `2 lines`: how messages count.
+pub fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Text as an error message shows it: quoted, with control characters escaped, and cut when long.
 pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 60;

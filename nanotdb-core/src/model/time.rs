@@ -10,7 +10,7 @@ pub use civil::{civil_from_days, days_from_civil, days_in_month};
 pub use digits::{fraction_nanoseconds, nineteen_digits, parse_integer};
 pub use format::{format_rfc3339, format_timestamp, write_unix_seconds};
 pub use parse::{parse_before, parse_date, parse_date_and_time, parse_rfc3339, parse_time};
-pub use unix::{BARE_SINCE, looks_like, parse_bare};
+pub use unix::{BARE_SINCE, looks_like, mistaken_bound, parse_bare};
 
 use super::quoted;
 use crate::{Error, Result};

@@ -13,7 +13,8 @@ pub struct IngestError(pub String);
 /// What the sender said beside the bytes.
 #[derive(Debug, Clone, Default)]
 pub struct IngestOptions {
-    /// Database for formats whose lines do not name one (`?db=`).
+    /// Database for formats whose lines do not name one (`?db=`, `--db`). Without it they have one of their own, as Prometheus text has
+    /// `prometheus`, or reject the lines: the same through every door.
     pub database: Option<String>,
     /// Longest accepted line in bytes; longer ones are rejected, not truncated. Zero means 65,536.
     pub max_line_bytes: usize,

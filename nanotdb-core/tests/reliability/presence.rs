@@ -49,6 +49,24 @@ fn r24_what_goes_away_under_the_engine_is_refused_within_a_round() {
     }
 }
 
+/// Before it was noticed, and afterwards.
+#[test]
+fn r24_a_query_of_files_that_went_away_says_so() {
+    let bench = Bench::new(FsyncPolicy::Always, 1_000);
+    let engine = bench.open();
+    send(&engine, &[("home", "a", int(1), T)]);
+    engine.flush().unwrap();
+    bench.vfs.remove_tree(&bench.path("home")).unwrap();
+    for noticed in [false, true] {
+        let answer = engine.query_range("home", "a", i64::MIN, i64::MAX, 1, |_| ControlFlow::Continue(())).map(drop);
+        assert!(
+            matches!(&answer, Err(Error::Unavailable { reason, .. }) if reason.contains("went away")),
+            "{noticed}: {answer:?}"
+        );
+        engine.tick();
+    }
+}
+
 #[test]
 fn r24_another_directory_in_its_place_is_another_database() {
     let bench = Bench::new(FsyncPolicy::Always, 1_000);

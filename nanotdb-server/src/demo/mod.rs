@@ -11,6 +11,7 @@ use plan::{PLAN_FILE, Plan};
 
 use anyhow::{Context, Result};
 use nanotdb_core::clock::{Clock, SystemClock};
+use nanotdb_core::model::counted;
 use nanotdb_core::storage::DirectoryLock;
 use nanotdb_core::storage::lock::LOCK_FILE;
 use nanotdb_core::storage::vfs::{RealVfs, Vfs};
@@ -117,7 +118,7 @@ impl Demo {
             Directory::Kept(_) => "kept",
         };
         eprintln!("NanoTDB demo: open {url} in a browser. Ctrl-C stops it.");
-        let days = if self.plan.days == 1 { "1 day".to_owned() } else { format!("{} days", self.plan.days) };
+        let days = counted(self.plan.days.unsigned_abs(), "day");
         eprintln!("{days} of a made-up host, 83 metrics every 10 s; data and log in {root}, {fate}.");
     }
 

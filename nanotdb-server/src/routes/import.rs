@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::USER_AGENT;
 use nanotdb_core::engine::{Batch, BatchOutcome, Submitted};
+use nanotdb_core::model::counted;
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::plugin::{CheckedParser, IngestFailure, IngestFormat, IngestOptions};
 use std::sync::{Mutex, PoisonError};
@@ -340,9 +341,6 @@ impl<'a> Import<'a> {
             Format::Sniffed => registry().ingest_format("line_protocol")?,
         };
         self.prometheus = matches!(self.format, Format::Sniffed) && format.name() == "prometheus";
-        if format.name() == "prometheus" && self.options.database.is_none() {
-            self.options.database = Some("prometheus".to_owned());
-        }
         Ok(format)
     }
 
@@ -391,14 +389,15 @@ impl<'a> Import<'a> {
             Ok(()) if totals.failed > 0 => {
                 // What else was refused will be so again; what failed is to come again, so that this is what the status says.
                 let reason = totals.failure.as_deref().unwrap_or_default();
-                let all = totals.rejected + totals.accepted;
-                let message = format!("{} of {all} lines are not stored now, send them again: {reason}", totals.failed);
+                let failed = counted(totals.failed, "sample");
+                let message = format!("{failed} could not be stored now and should come again: {reason}");
                 Err(self.with_totals(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, message)))
             }
             Ok(()) if totals.rejected > 0 => {
                 let first = totals.rejections.first();
-                let mut message =
-                    format!("{} of {} lines rejected", totals.rejected, totals.rejected + totals.accepted);
+                // A line that declares a type is no sample.
+                let (lines, samples) = (counted(totals.rejected, "line"), counted(totals.accepted, "sample"));
+                let mut message = format!("{lines} rejected, {samples} stored");
                 if let Some(first) = first {
                     message.push_str(&format!("; first: line {}: {}", first.line, first.reason));
                 }

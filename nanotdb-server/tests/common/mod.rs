@@ -30,6 +30,11 @@ impl Server {
     }
 
     pub fn start_in(dir: tempfile::TempDir, more: &[&str]) -> Self {
+        Self::start_with(dir, more, &[])
+    }
+
+    /// Starts with more arguments and environment.
+    pub fn start_with(dir: tempfile::TempDir, more: &[&str], environment: &[(&str, &str)]) -> Self {
         let port_file = dir.path().join("port");
         let _ = std::fs::remove_file(&port_file);
         let mut child = Command::new(BINARY)
@@ -38,6 +43,7 @@ impl Server {
             .arg("--port-file")
             .arg(&port_file)
             .args(more)
+            .envs(environment.iter().copied())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();

@@ -3,7 +3,7 @@
 use super::Builder;
 use crate::database::{Database, OpenPartition, ScanReport};
 use crate::format::metric::Rows;
-use crate::model::{MetricId, ValueType};
+use crate::model::{MetricId, ValueType, counted};
 use crate::query::scan::{ScanSink, ScanSlice, scan_open};
 use crate::storage::{BlockReader, MetricCache, MetricFile};
 use crate::{Error, Result};
@@ -48,7 +48,10 @@ impl<'a> Rewritten<'a> {
         let found: u64 = counts.iter().sum();
         if found != total {
             let directory = database.directory().to_owned();
-            let reason = format!("{total} samples are in its files, {found} of them of metrics that the catalog knows");
+            let reason = format!(
+                "its files hold {}, {found} of them of metrics that the catalog knows",
+                counted(total, "sample")
+            );
             return Err(Error::Corrupt { file: directory, offset: 0, reason });
         }
         let with_rows = metrics.iter().zip(counts).filter(|(_, count)| *count > 0);

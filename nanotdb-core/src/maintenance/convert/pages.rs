@@ -3,7 +3,7 @@
 use super::narrow::{Types, convert_bits};
 use crate::database::{Database, OpenPartition, RawKind};
 use crate::format::{frame, page};
-use crate::model::{MetricId, Timestamp, Value, ValueType};
+use crate::model::{MetricId, Timestamp, Value, ValueType, counted};
 use crate::plugin::Codec;
 use crate::query::scan::{ScanReport, ScanSink, ScanSlice, scan_open};
 use crate::storage::raw_file::FrameReader;
@@ -62,7 +62,7 @@ impl PageWriter<'_> {
                         out.page(&rows.collect::<Vec<_>>())?;
                     }
                     Err(e @ (Error::Corrupt { .. } | Error::Incompatible { .. })) => {
-                        warnings.push(format!("{e}; {} rows are left out", entry.header.rows));
+                        warnings.push(format!("{e}; left out: {}", counted(u64::from(entry.header.rows), "row")));
                     }
                     Err(e) => return Err(e),
                 }

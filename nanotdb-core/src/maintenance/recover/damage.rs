@@ -9,7 +9,7 @@ use crate::format::frame::{FrameHeader, MAX_HEADER_LEN};
 use crate::format::metric::salvage::Salvage;
 use crate::format::metric::{FOOTER_LEN, HEADER_LEN, Series, Tail};
 use crate::maintenance::inspect;
-use crate::model::{MetricId, Timestamp};
+use crate::model::{MetricId, Timestamp, counted};
 use crate::plugin::Partition;
 use crate::storage::metric_file::MetricFile;
 use crate::storage::raw_file::FrameReader;
@@ -200,7 +200,7 @@ impl Look<'_> {
         } else {
             self.report.lost.extend(damages);
         }
-        let what = format!("{reason}; found frame by frame: {} samples", file.rows());
+        let what = format!("{reason}; found frame by frame: {}", counted(file.rows(), "sample"));
         self.report.harmless.push(Damage::of(path, Some((offset, offset)), what));
         self.extras.push(Extra::File { file: Box::new(file), cache });
         Ok(())

@@ -5,6 +5,7 @@ use crate::Result;
 use crate::error::Error;
 use crate::format::events::{self, CATALOG_FILE, EventName, EventNames, EventType, encode_catalog};
 use crate::maintenance::target::put;
+use crate::model::counted;
 use crate::storage::copy::copy_between;
 use crate::storage::events::{KnownEvents, Piece, partition_of, pieces, read_file};
 use crate::storage::keep_damaged;
@@ -97,7 +98,7 @@ impl Copied<'_> {
         let of_log = known.names.len();
         fill(&mut known.names);
         put(self.vfs, &self.to.join(CATALOG_FILE), &encode_catalog(&known.names))?;
-        let what = format!("{what}: kept as {kept}; {of_log} names could be read");
+        let what = format!("{what}: kept as {kept}; {} could be read", counted(of_log as u64, "name"));
         self.report.lost.push(Damage::of(&path, None, what));
         Ok(())
     }

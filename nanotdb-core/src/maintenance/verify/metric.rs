@@ -3,7 +3,7 @@
 use super::{Problem, VerifyReport};
 use crate::database::{Digest, owner_of};
 use crate::format::metric::{Block, MAX_SOURCES_LEN, Rows, Series, Source, check_records};
-use crate::model::{Column, MetricId, ValueType, Values};
+use crate::model::{Column, MetricId, ValueType, Values, counted};
 use crate::plugin::{BlockStatistics, Partition};
 use crate::storage::vfs::Vfs;
 use crate::storage::{BlockReader, MetricCache, MetricFile};
@@ -40,8 +40,8 @@ impl Built {
                     format!("samples of metric id {id} differ from those in the raw file that it was built from")
                 }
                 std::cmp::Ordering::Greater => format!(
-                    "{} samples of metric id {id}, and {} in the part of the raw file that it was built from",
-                    built.rows(),
+                    "{} of metric id {id}, and {} in the part of the raw file that it was built from",
+                    counted(built.rows(), "sample"),
                     raw.rows()
                 ),
             };

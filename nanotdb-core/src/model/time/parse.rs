@@ -9,7 +9,7 @@ const ACCEPTED: &str = "RFC3339 (2024-05-06T12:53:20Z), YYYY-MM-DD [HH[:MM[:SS[.
                         (up to 11 digits are seconds, more are nanoseconds, unless a unit is given), now, -5m, now-5m";
 const OUT_OF_RANGE: &str = "outside of what timestamps reach (1677-09-21 to 2262-04-11)";
 /// A bare number of at most this many digits is seconds when no unit is given.
-const MAX_SECONDS_DIGITS: usize = 11;
+pub(super) const MAX_SECONDS_DIGITS: usize = 11;
 
 /// Parses a time.
 ///

@@ -1,6 +1,6 @@
 //! Bare numbers that senders give as the time of a sample.
 
-use super::parse::{is_number, number};
+use super::parse::{MAX_SECONDS_DIGITS, is_number, number};
 use super::{DAY, SECOND, TimeUnit, days_from_civil, days_in_month, format_rfc3339, parse_integer};
 use crate::model::{Parsed, Timestamp};
 
@@ -39,6 +39,15 @@ fn too_early(text: &str) -> String {
     format!(
         "timestamp {text} is before 1980 as Unix nanoseconds (1715000000000000000); {looks}timestamp_unit=ns takes it as it is"
     )
+}
+
+/// What a bare number that bounds a query looks like, when it is nanoseconds by its length and yet of 1970: nobody who sends it means
+/// the empty answer that there would be. As [`looks_like`].
+pub fn mistaken_bound(text: &str) -> Option<(String, Option<TimeUnit>)> {
+    let text = text.trim_ascii();
+    let whole = text.split('.').next().unwrap_or_default();
+    let nanos: i128 = whole.parse().ok().filter(|_| is_number(text) && whole.len() > MAX_SECONDS_DIGITS)?;
+    looks_like(text).filter(|_| (0..i128::from(BARE_SINCE)).contains(&nanos))
 }
 
 /// What a bare number that is not nanoseconds looks like, with the time that it would be, and its unit when it is a Unix time.
@@ -102,6 +111,32 @@ mod tests {
         for text in ["0", "5", "-1", "-1715000000", "315532799999999999"] {
             assert!(refused(text).contains("timestamp_unit=ns takes it"), "{text}: {}", refused(text));
             assert!(!refused(text).contains("looks like"), "{text}: {}", refused(text));
+        }
+    }
+
+    #[test]
+    fn a_bound_of_another_unit_is_not_taken_for_the_year_1970() {
+        for (text, looks) in [
+            ("1796040341000", "Unix milliseconds (2026-11-30T12:05:41Z)"),
+            (" 1796040341000.5", "Unix milliseconds (2026-11-30T12:05:41.0005Z)"),
+            ("1796040341000000", "Unix microseconds (2026-11-30T12:05:41Z)"),
+            ("315532800000", "Unix milliseconds (1980-01-01T00:00:00Z)"),
+            ("202303110915", "a date written YYYYMMDDHHMM (2023-03-11 09:15)"),
+        ] {
+            assert_eq!(mistaken_bound(text).map(|(looks, _)| looks).as_deref(), Some(looks), "{text}");
+        }
+        for text in [
+            "1796040341000000000",
+            "315532800000000000",
+            "1796040341",
+            "0",
+            "99999999999",
+            "-1796040341000",
+            "2026-11-30 12:00:00",
+            "-5m",
+            "",
+        ] {
+            assert_eq!(mistaken_bound(text), None, "{text}");
         }
     }
 

@@ -11,6 +11,7 @@ use crate::respond::ApiError;
 use http::StatusCode;
 use nanotdb_core::Error;
 use nanotdb_core::engine::{BuildOptions, Compaction, Selection};
+use nanotdb_core::model::counted;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
@@ -222,8 +223,7 @@ impl Totals {
     fn text(&self) -> String {
         let mut text = match self.partitions {
             0 => "nothing to do".to_owned(),
-            1 => "1 partition".to_owned(),
-            n => format!("{n} partitions"),
+            n => counted(n, "partition"),
         };
         if self.partitions > 0 {
             text.push_str(&format!(", {} -> {}", megabytes(self.before), megabytes(self.after)));

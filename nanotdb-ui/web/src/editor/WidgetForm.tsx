@@ -5,10 +5,10 @@ import { Button } from "../components/Button";
 import { Dialog } from "../components/Dialog";
 import { MetricTree } from "../components/MetricTree";
 import { looksLikeCounter } from "../scale/units";
+import { settings } from "../state/server-settings";
 import { AUTO } from "../time/range";
 import { Widget } from "../widgets/Widget";
 import { layoutOf, WIDGET_TYPES, type WidgetConfig, type WidgetSeries } from "../widgets/config";
-import { aggregates } from "./aggregates";
 import { SelectField, TextField } from "./Field";
 import { pointerOf } from "./pointer";
 
@@ -147,7 +147,7 @@ function SeriesFields({ index, series, chart, path, errors, onChange }: SeriesPr
         <div class="row fields">
           <TextField label="Database" placeholder="default" path={`${path}/db`} errors={errors} value={series.db} onChange={(v) => set("db", v)} />
           {chart && (
-            <SelectField label="Value" path={`${path}/aggregate`} errors={errors} value={series.aggregate ?? ""} options={[["", "average and band"], ...aggregates.value.map((a): [string, string] => [a, a])]} onChange={(v) => set("aggregate", v)} />
+            <SelectField label="Value" path={`${path}/aggregate`} errors={errors} value={series.aggregate ?? ""} options={[["", "average and band"], ...settings.aggregates.map(({ name }): [string, string] => [name, name])]} onChange={(v) => set("aggregate", v)} />
           )}
         </div>
         <label class="check">

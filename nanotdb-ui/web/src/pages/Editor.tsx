@@ -3,7 +3,6 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Button } from "../components/Button";
 import { Link } from "../components/Link";
-import { needAggregates } from "../editor/aggregates";
 import { Backups } from "../editor/Backups";
 import { Canvas } from "../editor/Canvas";
 import { Conflict } from "../editor/Conflict";
@@ -63,7 +62,6 @@ export default function Editor() {
   }, [chosen.value]);
   useEffect(() => {
     void editor.open();
-    void needAggregates();
     void needCatalog().then(openStream);
   }, []);
   const config = editor.edited.value;

@@ -11,7 +11,7 @@ const DEFAULTS: SettingsAnswer = {
   api_base_url: "",
   default_db: null,
   read_only: false,
-  aggregates: ["avg", "min", "max", "sum", "count", "median", "p50", "p95", "p99", "trimmed_avg"].map((name) => ({ name, unit: name === "count" ? "count" : "value" })),
+  aggregates: ["avg", "min", "max", "count"].map((name) => ({ name, unit: name === "count" ? "count" : "value" })),
 };
 
 function read(): SettingsAnswer {
