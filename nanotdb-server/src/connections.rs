@@ -36,9 +36,11 @@ enum Doing {
     Receiving,
     /// An answer waits for its reader.
     Sending,
+    /// A request was answered before all of it had come: what is still sent is read and dropped, then it ends.
+    Over,
 }
 
-const ALL: [Doing; 5] = [Doing::Nothing, Doing::Idle, Doing::Working, Doing::Receiving, Doing::Sending];
+const ALL: [Doing; 6] = [Doing::Nothing, Doing::Idle, Doing::Working, Doing::Receiving, Doing::Sending, Doing::Over];
 const TIME_BITS: u32 = 56;
 
 /// One connection, and the request on it.
@@ -51,6 +53,8 @@ pub(crate) struct Connection {
     /// Microseconds that the request on it was behind when its present wait began; negative with bytes to its credit.
     behind: AtomicI64,
     place: Mutex<Option<Place>>,
+    /// Whether the body of the request was left unread.
+    is_unread: AtomicBool,
     /// Whether the request has to end because others need its place.
     is_out: AtomicBool,
     waker: Mutex<Option<Waker>>,
@@ -106,6 +110,7 @@ impl Connections {
             state: AtomicU64::new(packed(Doing::Nothing, now)),
             behind: AtomicI64::new(0),
             place: Mutex::default(),
+            is_unread: AtomicBool::new(false),
             is_out: AtomicBool::new(false),
             waker: Mutex::default(),
             closing: Notify::new(),
@@ -192,18 +197,19 @@ impl Connections {
     }
 }
 
-/// Lets the connection go that is missed least: one that never asked anything, then one that is idle, of these the oldest; then the slowest, when
-/// it is slow enough. Where it is one that has only just come, it goes when `young_too`. Whether there was one.
+/// Lets the connection go that is missed least: one whose request is answered, one that never asked anything, then one that is idle, of these the
+/// oldest; then the slowest, when it is slow enough. Where it is one that has only just come, it goes when `young_too`. Whether there was one.
 fn give_way(all: &[Arc<Connection>], now: u64, young_too: bool, is_meant: impl Fn(&Connection) -> bool) -> bool {
     let mut best: Option<(u8, u64, &Arc<Connection>)> = None;
     for connection in all.iter().filter(|connection| is_meant(connection) && !connection.is_out.load(Relaxed)) {
         let (doing, since) = connection.state();
         let (rank, key) = match doing {
-            Doing::Nothing => (0, since),
-            Doing::Idle => (1, since),
+            Doing::Over => (0, since),
+            Doing::Nothing => (1, since),
+            Doing::Idle => (2, since),
             Doing::Working => continue,
             Doing::Receiving | Doing::Sending => match connection.behind(now) {
-                Some(behind) if behind >= MOST_BEHIND => (2, u64::MAX.saturating_sub(behind.unsigned_abs())),
+                Some(behind) if behind >= MOST_BEHIND => (3, u64::MAX.saturating_sub(behind.unsigned_abs())),
                 _ => continue,
             },
         };
@@ -212,7 +218,7 @@ fn give_way(all: &[Arc<Connection>], now: u64, young_too: bool, is_meant: impl F
         }
     }
     // The oldest of those that asked nothing: when it is young, they all are.
-    let found = best.filter(|(rank, since, _)| young_too || *rank > 0 || now.saturating_sub(*since) >= YOUNG);
+    let found = best.filter(|(rank, since, _)| young_too || *rank != 1 || now.saturating_sub(*since) >= YOUNG);
     found.is_some_and(|(_, _, connection)| {
         connection.end();
         true
@@ -272,6 +278,7 @@ impl Connection {
 
     /// A request has come.
     pub(crate) fn begin(&self, at: Instant) {
+        self.is_unread.store(false, Relaxed);
         self.set(Doing::Working, at);
     }
 
@@ -290,7 +297,16 @@ impl Connection {
     pub(crate) fn finish(&self, at: Instant) {
         self.leave();
         self.stay();
-        self.set(Doing::Idle, at);
+        let doing = if self.is_unread.swap(false, Relaxed) { Doing::Over } else { Doing::Idle };
+        self.set(doing, at);
+    }
+
+    /// The body of its request will not be read.
+    pub(crate) fn leave_unread(&self) {
+        match self.state() {
+            (Doing::Idle, since) => self.state.store(packed(Doing::Over, since), Relaxed),
+            _ => self.is_unread.store(true, Relaxed),
+        }
     }
 
     /// The request waits for its body, whose client is `behind` already.
@@ -412,6 +428,33 @@ mod tests {
 
     fn is_out(connection: &Connection) -> bool {
         connection.is_out.load(Relaxed)
+    }
+
+    /// Before its request was counted as over, or after it.
+    #[test]
+    fn who_was_answered_too_early_gives_way_before_who_is_new() {
+        for is_early in [false, true] {
+            let connections = connections(8, 3, 0);
+            let at = |millis| connections.began + Duration::from_millis(millis);
+            let open = || connections.open(HOME).unwrap();
+            let (silent, refused, next) = (open(), open(), open());
+            silent.set(Doing::Nothing, at(1));
+            next.begin(at(3));
+            refused.begin(at(2));
+            if is_early {
+                refused.leave_unread();
+            }
+            refused.finish(at(4));
+            if !is_early {
+                refused.leave_unread();
+            }
+            let _newest = open();
+            assert!(is_out(&refused) && !is_out(&silent) && !is_out(&next), "{is_early}");
+            // What comes next on a connection is another request.
+            refused.begin(at(5));
+            refused.finish(at(6));
+            assert_eq!(refused.state().0, Doing::Idle);
+        }
     }
 
     #[test]

@@ -66,6 +66,7 @@ impl Drop for RequestBody {
     fn drop(&mut self) {
         if !self.is_over && !self.inner.is_end_stream() {
             self.ending.set_unread();
+            self.connection.leave_unread();
         }
     }
 }

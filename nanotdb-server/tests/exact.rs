@@ -66,7 +66,7 @@ fn r26_numbers_come_back_over_http_as_they_were_sent() {
 /// Who asks for narrow metrics gets rounded decimals, is told so at the start, and can see how many.
 #[test]
 fn rounding_that_was_asked_for_is_told_and_counted() {
-    let server = Server::with_config("[values]\nwidth = \"32\"\n[logging]\noutput = \"server.log\"\n");
+    let server = Server::with_config("[values]\nwidth = \"32\"\n[[logging.logger]]\noutput = \"server.log\"\n");
     let log = std::fs::read_to_string(server.dir.path().join("server.log")).unwrap();
     let warning = "width = \"32\": decimals that float32 does not give back are rounded";
     assert!(log.lines().any(|line| line.contains("WARN") && line.contains(warning)), "{log}");

@@ -12,11 +12,16 @@ use std::io::Write;
 const T: i64 = 1_715_000_000;
 const CONFIG: &str = "[limits]\nmax_request_memory = \"8MiB\"\nmax_query_time = \"10m\"\n[stats]\nenabled = false\n";
 
+/// A number of bytes of the process's state.
+fn bytes_of(server: &Server, field: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+}
+
 /// The most that the server had in memory so far.
 fn most_resident(server: &Server) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+    bytes_of(server, "VmHWM:")
 }
 
 /// A document of 20 MB in 20 KB: kept whole and parsed at once, it took more than 200 MB.
@@ -36,13 +41,6 @@ fn a_json_body_takes_no_more_memory_than_its_lines() {
     assert_eq!(answer.json()["data"]["imported"], lines, "{}", answer.text());
     let most = most_resident(&server);
     assert!(most < 100 << 20, "{most} bytes");
-}
-
-/// Memory of the process that is not of files, now.
-fn anonymous(server: &Server) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
 }
 
 /// All kinds of large requests at once, and a thousand series that go on coming: what a server in a control group of 64 MiB, whose
@@ -88,7 +86,7 @@ fn large_requests_of_all_kinds_at_once_fit_beside_a_thousand_series() {
             let lines: String = (0..1_000).map(|i| format!("live/m{i:04} {rounds}.5\n")).collect();
             let answer = server.post("/api/v1/import", lines.as_bytes());
             assert_eq!(answer.status, 200, "round {rounds}: {}", answer.text());
-            most = most.max(anonymous(&server));
+            most = most.max(bytes_of(&server, "RssAnon:"));
             rounds += 1;
         }
         assert!(most < 56 << 20, "{most} bytes, after {rounds} rounds");
