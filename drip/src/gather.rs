@@ -7,7 +7,7 @@
 use crate::collector::{CollectError, Collector, Cycle, Samples};
 use crate::config::Configured;
 use crate::stats::Stats;
-use crate::trouble::Troubles;
+use crate::trouble::{Troubles, counted};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -293,7 +293,9 @@ impl Slot {
         };
         let problems = job.samples.problems().iter().map(|p| format!("{}: {}", p.about, p.reason)).collect();
         let notes = job.samples.absent_notes().iter().map(|(about, reason)| format!("{about}: {reason}"));
-        let more = Some(job.samples.left_out()).filter(|n| *n > 0).map(|n| format!("{n} metrics: {TOO_MANY_SERIES}"));
+        let more = Some(job.samples.left_out())
+            .filter(|n| *n > 0)
+            .map(|n| format!("{}: {TOO_MANY_SERIES}", counted(n, "metric")));
         let absent = notes.chain(more).collect();
         Finding { name: self.name, samples: job.samples.count(), error, problems, absent, hangs }
     }

@@ -2,7 +2,7 @@
 
 use crate::spool::{Amount, Batch, CycleText, Lost, Spool};
 use crate::stats::Stats;
-use crate::trouble::log;
+use crate::trouble::{counted, log};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use tokio::sync::mpsc;
@@ -177,11 +177,12 @@ impl Inbox {
             [(no_room, "there was no room for them"), (too_old, "they were too old")]
         {
             if cycles > 0 {
-                parts.push(format!("{cycles} cycles ({samples} samples) were dropped because {why}"));
+                let (cycles, samples) = (counted(cycles, "cycle"), counted(samples, "sample"));
+                parts.push(format!("{cycles} ({samples}) were dropped because {why}"));
             }
         }
         if damaged_bytes > 0 {
-            parts.push(format!("{damaged_bytes} damaged bytes were skipped"));
+            parts.push(format!("{} skipped", counted(damaged_bytes, "damaged byte")));
         }
         (!parts.is_empty()).then(|| parts.join("; "))
     }

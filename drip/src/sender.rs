@@ -11,7 +11,7 @@ use crate::schedule::now_ns;
 use crate::spool::CycleText;
 use crate::stats::{HOST, MARKER, Stats};
 use crate::systemd;
-use crate::trouble::log;
+use crate::trouble::{counted, log};
 use bytes::Bytes;
 use hyper::Method;
 use std::path::PathBuf;
@@ -127,7 +127,7 @@ impl Sender {
         }
         let lost = self.inbox.close().await;
         if lost > 0 {
-            log(format_args!("{lost} samples are lost: they could neither be sent nor spooled"));
+            log(format_args!("lost, since they could neither be sent nor spooled: {}", counted(lost, "sample")));
         }
         self.refused.map_or(Ok(()), Err)
     }
@@ -267,7 +267,10 @@ impl Sender {
                     Ok((first, second)) => parts.extend([second, first]),
                     Err(samples) => {
                         self.stats.dropped.add(samples);
-                        log(format_args!("{samples} samples are dropped: the server refuses them: {reason}"));
+                        log(format_args!(
+                            "dropped, since the server refuses them: {}: {reason}",
+                            counted(samples, "sample")
+                        ));
                     }
                 },
             }
@@ -373,16 +376,12 @@ impl Sender {
         match self.away.take() {
             Some(away) => {
                 let gone = Duration::from_secs(away.since.elapsed().as_secs());
-                log(format_args!("{server} answers again after {gone:?}; sent late: {}{rest}", cycles(sent)));
+                log(format_args!("{server} answers again after {gone:?}; sent late: {}{rest}", counted(sent, "cycle")));
             }
-            None => log(format_args!("sent {} of an earlier run{rest}", cycles(sent))),
+            None => log(format_args!("sent {} of an earlier run{rest}", counted(sent, "cycle"))),
         }
         systemd::status(&format!("sending to {server}"));
     }
-}
-
-fn cycles(count: u64) -> String {
-    if count == 1 { "1 cycle".to_owned() } else { format!("{count} cycles") }
 }
 
 /// Two halves of what was refused as a whole. A single cycle is cut only if it is too large; the error is how many

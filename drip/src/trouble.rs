@@ -48,6 +48,11 @@ impl Troubles {
     }
 }
 
+/// `1 sample`, `2 samples`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// One line on standard error.
 pub(crate) fn log(message: std::fmt::Arguments<'_>) {
     eprintln!("drip: {message}");

@@ -88,7 +88,10 @@ impl DatabaseFiles<'_> {
         let (partition, codec) = match manifest {
             Ok(manifest) => (manifest.retention.partition, manifest.page.codec),
             Err(e) => {
-                problems.push(e.to_string());
+                // It may be why the database could not be opened.
+                if !problems.contains(&e.to_string()) {
+                    problems.push(e.to_string());
+                }
                 ("?".to_owned(), "?".to_owned())
             }
         };
