@@ -313,7 +313,7 @@ fn lines_that_the_server_rejects_do_not_hold_up_the_others() {
     assert!(drip.stop().success());
     assert_whole(&server);
     assert_eq!(server.samples("metrics/sys.load1").len(), 1);
-    assert_eq!(log.matches("the server rejects samples: 1 of ").count(), 1, "{log}");
+    assert_eq!(log.matches("the server rejects samples: 1 line rejected, ").count(), 1, "{log}");
     let cycles = server.cycles().len() as f64;
     let rejected = server.samples("metrics/drip.rejected").last().unwrap().1;
     // One of each cycle, as far as a cycle can know what became of those before it.
