@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 
 /// Longest time that is read on, and most bytes, once all is answered.
 const LINGER: Duration = Duration::from_secs(5);
-const MOST_UNREAD: usize = 64 << 20;
+const MOST_UNREAD: usize = 256 << 20;
 /// Reads at a time: others have their turn on this thread.
 const READS: usize = 16;
 
