@@ -138,9 +138,9 @@ mod tests {
         assert_eq!(answer(200, r#"{"status":"success","data":{"imported":5}}"#), taken(0, None));
         assert_eq!(answer(204, ""), taken(0, None));
         assert!(matches!(answer(200, "<html>log in"), Verdict::Later(_)));
-        let partial = r#"{"status":"error","errorType":"bad_data","error":"3 of 4 lines rejected; first: line 2: x",
+        let partial = r#"{"status":"error","errorType":"bad_data","error":"3 lines rejected, 1 sample stored; first: line 2: x",
             "data":{"imported":1,"rejected":3,"errors":[{"line":2,"error":"x"}]}}"#;
-        assert_eq!(answer(400, partial), taken(3, Some("3 of 4 lines rejected; first: line 2: x")));
+        assert_eq!(answer(400, partial), taken(3, Some("3 lines rejected, 1 sample stored; first: line 2: x")));
         let unusable = r#"{"status":"error","errorType":"bad_data","error":"unknown ingest format"}"#;
         assert_eq!(
             answer(400, unusable),
