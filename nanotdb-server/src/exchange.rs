@@ -66,7 +66,7 @@ impl Exchange {
         body.ok_or_else(ApiError::internal)
     }
 
-    /// Which endpoint answers, for the server's metrics (an index into [`crate::telemetry::ENDPOINTS`]).
+    /// Where the request is counted, as [`crate::telemetry`] says.
     pub(crate) fn set_endpoint(&self, index: u8) {
         self.endpoint.store(index, Ordering::Relaxed);
     }

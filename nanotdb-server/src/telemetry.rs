@@ -1,33 +1,39 @@
 //! The server's own numbers: requests, connections, and the process.
 
 use crate::limits::RequestLimit;
+use crate::routes::table::{ENDPOINTS, Endpoint};
 use nanotdb_core::clock::Clock;
 use nanotdb_core::stats::{Metric, Recorder, Source, Unit};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-/// Endpoints by index: path, and what they are called. Index 0 takes what no route took.
-pub(crate) const ENDPOINTS: [(&str, &str); 18] = [
-    ("", "other"),
-    ("/api/v1/import", "import"),
-    ("/api/v1/import/prometheus", "import_prometheus"),
-    ("/api/v1/query", "query"),
-    ("/api/v1/query_range", "query_range"),
-    ("/api/v1/aggregates", "aggregates"),
-    ("/api/v1/databases", "databases"),
-    ("/api/v1/metrics", "metrics"),
-    ("/api/v1/rollup/backfill", "rollup_backfill"),
-    ("/health", "health"),
-    ("/metrics", "exposition"),
-    ("/", "page"),
-    ("/api/v1/ui/batch", "ui_batch"),
-    ("/api/v1/ui/stream", "ui_stream"),
-    ("/api/v1/ui/catalog", "ui_catalog"),
-    ("/api/v1/ui/engine", "ui_engine"),
-    ("/api/v1/ui/jobs", "ui_jobs"),
-    ("/api/dashboard-config", "dashboard_config"),
-];
+/// Where what no endpoint and no page took is counted.
+const OTHER: u8 = 0;
+/// Where the pages are.
+pub(crate) const PAGE: u8 = 1;
+
+/// What is counted by itself: [`OTHER`], [`PAGE`], and what the table of endpoints names.
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let mut names = vec!["other", "page"];
+    for endpoint in ENDPOINTS {
+        if !names.contains(&endpoint.counted_as) {
+            names.push(endpoint.counted_as);
+        }
+    }
+    names
+});
+
+/// For each endpoint of the table, its place among [`NAMES`].
+static SLOTS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let place = |endpoint: &Endpoint| NAMES.iter().position(|name| *name == endpoint.counted_as);
+    ENDPOINTS.iter().map(|endpoint| place(endpoint).and_then(|at| u8::try_from(at).ok()).unwrap_or(OTHER)).collect()
+});
+
+/// Where the endpoint with this index in the table is counted.
+pub(crate) fn slot_of(endpoint: usize) -> u8 {
+    SLOTS.get(endpoint).copied().unwrap_or(OTHER)
+}
 
 /// Statuses that the server answers with; the last slot takes any other.
 const STATUSES: [(u16, &str); 17] = [
@@ -77,7 +83,7 @@ struct EndpointMetrics {
 /// Counters since start. All relaxed: they are read for display only.
 #[derive(Debug)]
 pub(crate) struct Telemetry {
-    endpoints: [EndpointMetrics; ENDPOINTS.len()],
+    endpoints: Vec<EndpointMetrics>,
     received: AtomicU64,
     sent: AtomicU64,
     connections: AtomicI64,
@@ -90,7 +96,7 @@ impl Telemetry {
     /// Starts counting. `requests` knows how many there are at the moment.
     pub(crate) fn new(requests: RequestLimit) -> Self {
         Self {
-            endpoints: Default::default(),
+            endpoints: NAMES.iter().map(|_| EndpointMetrics::default()).collect(),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             connections: AtomicI64::new(0),
@@ -128,7 +134,7 @@ impl Telemetry {
 
 impl Source for Telemetry {
     fn collect(&self, out: &mut dyn Recorder) {
-        for ((_, endpoint), metrics) in ENDPOINTS.iter().zip(&self.endpoints) {
+        for (endpoint, metrics) in NAMES.iter().zip(&self.endpoints) {
             let mut total = 0;
             for ((_, status), counter) in STATUSES.iter().zip(&metrics.by_status) {
                 let count = counter.load(Relaxed);
@@ -255,8 +261,9 @@ mod tests {
     fn requests_and_connections_are_counted() {
         let requests = RequestLimit::new(5);
         let telemetry = Arc::new(Telemetry::new(requests.clone()));
-        telemetry.request(1, 200, Duration::from_millis(250), 17, 15);
-        telemetry.request(1, 418, Duration::from_millis(250), 0, 3);
+        let import = usize::from(slot_of(0));
+        telemetry.request(import, 200, Duration::from_millis(250), 17, 15);
+        telemetry.request(import, 418, Duration::from_millis(250), 0, 3);
         let guard = telemetry.connection();
         let slot = requests.enter(true).unwrap();
         assert_lines(

@@ -1,13 +1,29 @@
-//! The one table of all endpoints: it routes the requests of the web interface, and it makes the API tester and the table in
-//! docs/HTTP_API.md.
+//! The one table of all endpoints: it routes every request, names what is counted, and makes the API tester and the table in
+//! docs/HTTP_API.md. A new endpoint is one row.
 
+use super::{catalog, health, import, metrics_text, query, query_range, rollup, ui};
+use crate::app::App;
 use crate::exchange::Exchange;
 use crate::respond::{ApiError, compressed, json};
 use bytes::Bytes;
 use http::StatusCode;
 use nanotdb_core::config::nearest;
 use serde::Serialize;
+use std::future::{Future, ready};
+use std::pin::Pin;
+use std::sync::Arc;
 use warp::reply::Response;
+
+/// An answer on its way.
+pub(super) type Answer = Pin<Box<dyn Future<Output = Result<Response, ApiError>> + Send>>;
+
+/// Answers a request.
+pub(super) type Handle = fn(Arc<App>, Arc<Exchange>) -> Answer;
+
+/// An answer that is there at once.
+pub(super) fn now(answer: Result<Response, ApiError>) -> Answer {
+    Box::pin(ready(answer))
+}
 
 /// A parameter.
 #[derive(Debug, Serialize)]
@@ -80,6 +96,15 @@ pub(crate) struct Endpoint {
     /// Whether parameters that are not in `params` are ignored, as clients of other protocols and probes expect.
     #[serde(skip)]
     lenient: bool,
+    /// Whether POST does the same, with the parameters as a form.
+    #[serde(skip)]
+    by_form: bool,
+    /// Under which name the server's own metrics count it.
+    #[serde(skip)]
+    pub(crate) counted_as: &'static str,
+    /// What answers.
+    #[serde(skip)]
+    pub(super) handle: Handle,
 }
 
 const DB: Param = Param::query("db", "database", "demo", "database; without it the series is written database/metric");
@@ -109,9 +134,16 @@ const DASHBOARD: Body = Body {
     explain: "the dashboard document",
 };
 
-const fn get(id: &'static str, group: &'static str, path: &'static str, summary: &'static str) -> Endpoint {
-    let (method, changes, params, body, answer, lenient) = ("GET", false, &[], None, "JSON", false);
-    Endpoint { id, group, method, path, summary, changes, params, body, answer, lenient }
+const fn get(
+    id: &'static str,
+    group: &'static str,
+    path: &'static str,
+    summary: &'static str,
+    handle: Handle,
+) -> Endpoint {
+    let (method, changes, params, body, answer) = ("GET", false, &[], None, "JSON");
+    let (lenient, by_form, counted_as) = (false, false, id);
+    Endpoint { id, group, method, path, summary, changes, params, body, answer, lenient, by_form, counted_as, handle }
 }
 
 const fn post(
@@ -120,8 +152,9 @@ const fn post(
     path: &'static str,
     summary: &'static str,
     body: Body,
+    handle: Handle,
 ) -> Endpoint {
-    Endpoint { method: "POST", changes: true, body: Some(body), ..get(id, group, path, summary) }
+    Endpoint { method: "POST", changes: true, body: Some(body), ..get(id, group, path, summary, handle) }
 }
 
 /// All endpoints, in the order of the documentation.
@@ -144,6 +177,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
                 example: "demo/room.temp 21.5",
                 explain: "one line per sample: database/metric value [timestamp]",
             },
+            |app, x| Box::pin(async move { import::import(&app, &x).await }),
         )
     },
     Endpoint {
@@ -165,6 +199,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
                 example: "node_load1{host=\"pi\"} 0.25",
                 explain: "Prometheus text exposition",
             },
+            |app, x| Box::pin(async move { import::import_prometheus(&app, &x).await }),
         )
     },
     Endpoint {
@@ -175,7 +210,10 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
             UNIT,
         ],
         answer: "vector",
-        ..get("query", "Query", "/api/v1/query", "the newest value, now or at a time")
+        by_form: true,
+        ..get("query", "Query", "/api/v1/query", "the newest value, now or at a time", |app, x| {
+            Box::pin(async move { query::query(&app, &x).await })
+        })
     },
     Endpoint {
         params: &[
@@ -189,16 +227,21 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
             UNIT,
         ],
         answer: "matrix",
-        ..get("query_range", "Query", "/api/v1/query_range", "samples or aggregates of a range")
+        by_form: true,
+        ..get("query_range", "Query", "/api/v1/query_range", "samples or aggregates of a range", |app, x| {
+            Box::pin(async move { query_range::query_range(&app, &x).await })
+        })
     },
-    get("aggregates", "Catalog", "/api/v1/aggregates", "names of the aggregates"),
+    get("aggregates", "Catalog", "/api/v1/aggregates", "names of the aggregates", |_, x| now(catalog::aggregates(&x))),
     Endpoint {
         params: &[
             Param::query("include_internal", "bool", "true", "with the database of the engine's own metrics")
                 .standard("false"),
             Param::query("details", "bool", "true", "with the state of each, and the reason").standard("false"),
         ],
-        ..get("databases", "Catalog", "/api/v1/databases", "names of the databases")
+        ..get("databases", "Catalog", "/api/v1/databases", "names of the databases", |app, x| {
+            now(catalog::databases(&app, &x))
+        })
     },
     Endpoint {
         params: &[
@@ -207,7 +250,9 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
             Param::query("lineage", "text", "rollups", "with what rollups make of each metric").of(&["rollups"]),
             Param::query("max_hops", "number", "1", "rollups of rollups that are followed, 1 to 5").standard("1"),
         ],
-        ..get("metrics", "Catalog", "/api/v1/metrics", "metrics of a database")
+        ..get("metrics", "Catalog", "/api/v1/metrics", "metrics of a database", |app, x| {
+            now(catalog::metrics(&app, &x))
+        })
     },
     post(
         "rollup_backfill",
@@ -219,12 +264,20 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
             example: r#"{"source_db":"demo"}"#,
             explain: "source_db, source_dbs, or {} for all",
         },
+        |app, x| Box::pin(async move { rollup::backfill(&app, &x).await }),
     ),
-    Endpoint { lenient: true, ..get("health", "Operation", "/health", "whether everything can be written") },
+    Endpoint {
+        lenient: true,
+        ..get("health", "Operation", "/health", "whether everything can be written", |app, _| {
+            now(Ok(health::health(&app)))
+        })
+    },
     Endpoint {
         answer: "Prometheus text",
         lenient: true,
-        ..get("exposition", "Operation", "/metrics", "the server's numbers about itself")
+        ..get("exposition", "Operation", "/metrics", "the server's numbers about itself", |app, x| {
+            now(Ok(metrics_text::metrics_text(&app, &x)))
+        })
     },
     Endpoint {
         changes: false,
@@ -239,6 +292,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
                 example: r#"{"ranges":[{"start_ms":1777593600000,"end_ms":1777597200000,"buckets":600}],"series":[{"db":"demo","metric":"room.temp"}]}"#,
                 explain: "ranges of time with the columns of the screen, and series; each series names its range by index",
             },
+            |app, x| Box::pin(async move { ui::batch::batch(&app, &x).await }),
         )
     },
     Endpoint {
@@ -249,24 +303,46 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
                 .standard("1000"),
         ],
         answer: "server-sent events",
-        ..get("ui_stream", "Web interface", "/api/v1/ui/stream", "new points, state and progress as they come")
+        ..get(
+            "ui_stream",
+            "Web interface",
+            "/api/v1/ui/stream",
+            "new points, state and progress as they come",
+            |app, x| Box::pin(async move { ui::stream::stream(&app, &x).await }),
+        )
     },
     Endpoint {
         params: &[
             Param::query("internal", "bool", "true", "with the database of the engine's own metrics").standard("false")
         ],
-        ..get("ui_catalog", "Web interface", "/api/v1/ui/catalog", "databases and metrics with their newest values")
+        ..get(
+            "ui_catalog",
+            "Web interface",
+            "/api/v1/ui/catalog",
+            "databases and metrics with their newest values",
+            |app, x| Box::pin(async move { ui::catalog::catalog(&app, &x).await }),
+        )
     },
-    get("ui_settings", "Web interface", "/api/v1/ui/settings", "settings of the pages"),
-    get("ui_endpoints", "Web interface", "/api/v1/ui/endpoints", "this table as JSON"),
-    get("ui_engine", "Web interface", "/api/v1/ui/engine", "process, settings, times, counters, databases"),
+    get("ui_settings", "Web interface", "/api/v1/ui/settings", "settings of the pages", |app, x| {
+        now(ui::catalog::settings(&app, &x))
+    }),
+    get("ui_endpoints", "Web interface", "/api/v1/ui/endpoints", "this table as JSON", |_, x| now(endpoints(&x))),
+    get(
+        "ui_engine",
+        "Web interface",
+        "/api/v1/ui/engine",
+        "process, settings, times, counters, databases",
+        |app, x| Box::pin(async move { ui::engine::engine(&app, &x).await }),
+    ),
     Endpoint {
         params: &[UI_DB],
+        counted_as: "ui_engine",
         ..get(
             "ui_engine_database",
             "Web interface",
             "/api/v1/ui/engine/{db}",
             "manifest, partitions, open pages and log of a database",
+            |app, x| Box::pin(async move { ui::engine::database(&app, &x, argument(&x)).await }),
         )
     },
     post(
@@ -279,63 +355,96 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
             example: r#"{"db":null}"#,
             explain: "db is a database, or null for all",
         },
+        |app, x| Box::pin(async move { ui::warnings::acknowledge(&app, &x).await }),
     ),
-    get("ui_jobs", "Web interface", "/api/v1/ui/jobs", "actions that run or ran"),
-    post(
-        "ui_job_start",
-        "Web interface",
-        "/api/v1/ui/jobs",
-        "builds metric files, or compacts raw files",
-        Body {
-            content_type: "application/json",
-            example: r#"{"kind":"build_metric","db":"demo","partition":null}"#,
-            explain: "kind is build_metric or compact; partition null means all sealed ones",
-        },
-    ),
+    get("ui_jobs", "Web interface", "/api/v1/ui/jobs", "actions that run or ran", |app, x| {
+        now(ui::jobs::list(&app, &x))
+    }),
+    Endpoint {
+        counted_as: "ui_jobs",
+        ..post(
+            "ui_job_start",
+            "Web interface",
+            "/api/v1/ui/jobs",
+            "builds metric files, or compacts raw files",
+            Body {
+                content_type: "application/json",
+                example: r#"{"kind":"build_metric","db":"demo","partition":null}"#,
+                explain: "kind is build_metric or compact; partition null means all sealed ones",
+            },
+            |app, x| Box::pin(async move { ui::jobs::start(&app, &x).await }),
+        )
+    },
     Endpoint {
         params: &[Param::path("id", "number", "1", "id of the job")],
-        ..get("ui_job", "Web interface", "/api/v1/ui/jobs/{id}", "one of them")
+        counted_as: "ui_jobs",
+        ..get("ui_job", "Web interface", "/api/v1/ui/jobs/{id}", "one of them", |app, x| {
+            now(ui::jobs::one(&app, &x, argument(&x)))
+        })
     },
     Endpoint {
         method: "DELETE",
         changes: true,
         params: &[Param::path("id", "number", "1", "id of the job")],
-        ..get("ui_job_stop", "Web interface", "/api/v1/ui/jobs/{id}", "asks it to stop")
+        counted_as: "ui_jobs",
+        ..get("ui_job_stop", "Web interface", "/api/v1/ui/jobs/{id}", "asks it to stop", |app, x| {
+            now(ui::jobs::stop(&app, &x, argument(&x)))
+        })
     },
     Endpoint {
         answer: "the document",
-        ..get("dashboard", "Dashboard", "/api/dashboard-config", "the dashboard document")
+        counted_as: "dashboard_config",
+        ..get("dashboard", "Dashboard", "/api/dashboard-config", "the dashboard document", |app, x| {
+            Box::pin(async move { ui::dashboard::get(&app, &x).await })
+        })
     },
     Endpoint {
         method: "PUT",
         params: &[IF_MATCH],
+        counted_as: "dashboard_config",
         ..post(
             "dashboard_save",
             "Dashboard",
             "/api/dashboard-config",
             "saves it; the one before becomes a backup",
             DASHBOARD,
+            |app, x| Box::pin(async move { ui::dashboard::put(&app, &x).await }),
         )
     },
     Endpoint {
         changes: false,
         params: &[ANSWER],
+        counted_as: "dashboard_config",
         ..post(
             "dashboard_validate",
             "Dashboard",
             "/api/dashboard-config/validate",
             "checks it without saving",
             DASHBOARD,
+            |app, x| Box::pin(async move { ui::dashboard::validate(&app, &x).await }),
         )
     },
-    get("dashboard_backups", "Dashboard", "/api/dashboard-config/backups", "the backups, newest first"),
+    Endpoint {
+        counted_as: "dashboard_config",
+        ..get(
+            "dashboard_backups",
+            "Dashboard",
+            "/api/dashboard-config/backups",
+            "the backups, newest first",
+            |app, x| Box::pin(async move { ui::dashboard::backups(&app, &x).await }),
+        )
+    },
     Endpoint {
         params: &[BACKUP],
         answer: "the document",
-        ..get("dashboard_backup", "Dashboard", "/api/dashboard-config/backups/{name}", "one of them")
+        counted_as: "dashboard_config",
+        ..get("dashboard_backup", "Dashboard", "/api/dashboard-config/backups/{name}", "one of them", |app, x| {
+            Box::pin(async move { ui::dashboard::backup(&app, &x, argument(&x)).await })
+        })
     },
     Endpoint {
         params: &[IF_MATCH],
+        counted_as: "dashboard_config",
         ..post(
             "dashboard_restore",
             "Dashboard",
@@ -346,6 +455,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
                 example: r#"{"name":"dashboard-20260501T000000.000Z.json"}"#,
                 explain: "name of a backup",
             },
+            |app, x| Box::pin(async move { ui::dashboard::restore(&app, &x).await }),
         )
     },
 ];
@@ -367,60 +477,49 @@ impl Endpoint {
     }
 }
 
-/// The first endpoint at a path, whose parameters those of other methods have too.
-pub(crate) fn at(path: &str) -> Option<&'static Endpoint> {
-    ENDPOINTS.iter().find(|endpoint| endpoint.path == path)
+/// What takes a request.
+pub(super) enum Found {
+    /// This one, with its index.
+    Endpoint(usize, &'static Endpoint),
+    /// The path is there with other methods, as they stand in `Allow`.
+    OtherMethods(&'static str),
+    /// Nothing is at the path.
+    Nothing,
 }
 
-/// An endpoint that takes a request.
-pub(crate) struct Found<'p> {
-    /// Which one.
-    pub(crate) endpoint: &'static Endpoint,
-    /// What stands in the path where the pattern has braces.
-    pub(crate) argument: Option<&'p str>,
-}
-
-impl Found<'_> {
-    /// Under which name of the server's metrics it is counted.
-    pub(crate) fn counted_as(&self) -> &'static str {
-        let path = self.endpoint.path;
-        let of = ["/api/v1/ui/engine", "/api/v1/ui/jobs", "/api/dashboard-config"];
-        of.into_iter().find(|family| path.starts_with(family)).unwrap_or(path)
-    }
-}
-
-/// The endpoint for a path and a method; 404 or 405.
-pub(crate) fn find<'p>(path: &'p str, method: &str) -> Result<Found<'p>, ApiError> {
+/// The endpoint for a path and a method. HEAD is GET whose body hyper leaves out.
+pub(super) fn find(path: &str, method: &str) -> Found {
     let method = if method == "HEAD" { "GET" } else { method };
-    let mut allowed = Vec::new();
-    for endpoint in ENDPOINTS {
-        let Some(argument) = matches(endpoint.path, path) else { continue };
-        if endpoint.method == method {
-            return Ok(Found { endpoint, argument });
-        }
-        allowed.push(endpoint.method);
+    let there = || ENDPOINTS.iter().enumerate().filter(|(_, endpoint)| matches(endpoint.path, path).is_some());
+    let takes = |endpoint: &Endpoint| endpoint.method == method || endpoint.by_form && method == "POST";
+    if let Some((at, endpoint)) = there().find(|(_, endpoint)| takes(endpoint)) {
+        return Found::Endpoint(at, endpoint);
     }
-    if allowed.is_empty() {
-        let message = format!("there is nothing at {path}; see /api/v1/ui/endpoints for what there is");
-        return Err(ApiError::new(StatusCode::NOT_FOUND, message));
+    let mut methods: Vec<&str> = there().map(|(_, endpoint)| endpoint.method).collect();
+    methods.extend(there().filter(|(_, endpoint)| endpoint.by_form).map(|_| "POST"));
+    match methods.as_slice() {
+        [] => Found::Nothing,
+        ["GET"] => Found::OtherMethods(ONLY_GET),
+        ["POST"] => Found::OtherMethods("POST"),
+        ["GET", "POST"] => Found::OtherMethods("GET, HEAD, POST"),
+        ["GET", "PUT"] => Found::OtherMethods("GET, HEAD, PUT"),
+        _ => Found::OtherMethods("GET, HEAD, DELETE"),
     }
-    let allow = match allowed.as_slice() {
-        ["GET"] => "GET, HEAD",
-        ["POST"] => "POST",
-        ["GET", "POST"] => "GET, HEAD, POST",
-        ["GET", "PUT"] => "GET, HEAD, PUT",
-        _ => "GET, HEAD, DELETE",
-    };
-    let mut error =
-        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} {path}: the method must be {allow}"));
-    error.allow = Some(allow);
-    Err(error)
+}
+
+/// `Allow` of what can be read alone.
+pub(super) const ONLY_GET: &str = "GET, HEAD";
+
+/// 405 that names the methods there are.
+pub(super) fn other_methods(exchange: &Exchange, allow: &'static str) -> ApiError {
+    let (method, path) = (&exchange.method, exchange.uri.path());
+    let message = format!("{method} {path}: the method must be {allow}");
+    ApiError { allow: Some(allow), ..ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message) }
 }
 
 /// Whether what answers here changes something.
-pub(crate) fn changes(path: &str, method: &str) -> bool {
-    let takes = |endpoint: &&Endpoint| endpoint.method == method && matches(endpoint.path, path).is_some();
-    ENDPOINTS.iter().find(takes).is_some_and(|endpoint| endpoint.changes)
+pub(super) fn changes(path: &str, method: &str) -> bool {
+    matches!(find(path, method), Found::Endpoint(_, endpoint) if endpoint.changes)
 }
 
 /// Whether a path is of a pattern, and the text for its braces.
@@ -432,6 +531,12 @@ fn matches<'p>(pattern: &str, path: &'p str) -> Option<Option<&'p str>> {
             (!argument.is_empty() && !argument.contains('/')).then_some(Some(argument))
         }
     }
+}
+
+/// What stands in the path where the pattern of its endpoint has braces.
+fn argument(exchange: &Exchange) -> &str {
+    let pattern = exchange.row().map_or("", |endpoint| endpoint.path);
+    matches(pattern, exchange.uri.path()).flatten().unwrap_or_default()
 }
 
 /// `GET /api/v1/ui/endpoints`
@@ -482,7 +587,8 @@ mod tests {
 
     #[test]
     fn unknown_parameters_are_told_the_known_ones() {
-        let refused = |path: &str, name: &str| at(path).unwrap().check_parameter(name).map_err(|e| e.message);
+        let at = |path: &str| ENDPOINTS.iter().find(|endpoint| endpoint.path == path).unwrap();
+        let refused = |path: &str, name: &str| at(path).check_parameter(name).map_err(|e| e.message);
         let known = "known are query, db, start, end, step, aggregate, window, timestamp_unit";
         let range = "/api/v1/query_range";
         assert_eq!(refused(range, "setp"), Err(format!("unknown parameter \"setp\": did you mean step? {known}")));
@@ -502,14 +608,33 @@ mod tests {
 
     #[test]
     fn paths_and_methods_are_found() {
-        assert_eq!(find("/api/v1/ui/engine/pi0", "GET").map(|f| f.argument).ok(), Some(Some("pi0")));
-        assert_eq!(find("/api/v1/ui/engine", "HEAD").map(|f| f.endpoint.id).ok(), Some("ui_engine"));
-        assert_eq!(find("/api/dashboard-config", "PUT").map(|f| f.endpoint.id).ok(), Some("dashboard_save"));
-        let refused = |path, method| find(path, method).map(|_| ()).unwrap_err();
-        assert_eq!(refused("/api/v1/ui/engine/a/b", "GET").status, StatusCode::NOT_FOUND);
-        assert_eq!(refused("/api/v1/ui/engine/", "GET").status, StatusCode::NOT_FOUND);
-        assert_eq!(refused("/api/dashboard-config", "POST").allow, Some("GET, HEAD, PUT"));
-        assert_eq!(refused("/api/v1/ui/jobs/7", "PUT").allow, Some("GET, HEAD, DELETE"));
-        assert_eq!(refused("/api/v1/ui/jobs", "DELETE").allow, Some("GET, HEAD, POST"));
+        let id = |path, method| match find(path, method) {
+            Found::Endpoint(at, endpoint) => {
+                assert_eq!(ENDPOINTS[at].id, endpoint.id);
+                endpoint.id
+            }
+            Found::OtherMethods(allow) => allow,
+            Found::Nothing => "nothing",
+        };
+        for (path, method, expected) in [
+            ("/api/v1/ui/engine/pi0", "GET", "ui_engine_database"),
+            ("/api/v1/ui/engine", "HEAD", "ui_engine"),
+            ("/api/dashboard-config", "PUT", "dashboard_save"),
+            ("/api/v1/query", "POST", "query"),
+            ("/api/v1/query_range", "DELETE", "GET, HEAD, POST"),
+            ("/api/v1/import", "GET", "POST"),
+            ("/health", "POST", "GET, HEAD"),
+            ("/api/v1/ui/engine/a/b", "GET", "nothing"),
+            ("/api/v1/ui/engine/", "GET", "nothing"),
+            ("/api/v1/import/", "POST", "nothing"),
+            ("/api/dashboard-config", "POST", "GET, HEAD, PUT"),
+            ("/api/v1/ui/jobs/7", "PUT", "GET, HEAD, DELETE"),
+            ("/api/v1/ui/jobs", "DELETE", "GET, HEAD, POST"),
+        ] {
+            assert_eq!(id(path, method), expected, "{method} {path}");
+        }
+        assert_eq!(matches("/api/v1/ui/engine/{db}", "/api/v1/ui/engine/pi0"), Some(Some("pi0")));
+        assert!(changes("/api/v1/import", "POST") && changes("/api/v1/ui/jobs/7", "DELETE"));
+        assert!(!changes("/api/v1/query", "POST") && !changes("/api/v1/ui/batch", "POST"));
     }
 }

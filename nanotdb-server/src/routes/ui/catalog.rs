@@ -120,7 +120,7 @@ pub(crate) fn names(app: &App, internal: bool, health: &[(String, String)]) -> V
 }
 
 /// `GET /api/v1/ui/catalog`
-pub(super) async fn catalog(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+pub(in crate::routes) async fn catalog(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
     let internal = Params::of_query(exchange)?.flag("internal")?;
     let shared = Arc::clone(app);
     let catalog = blocking(move || Catalog::read(&shared, internal)).await?;
@@ -200,7 +200,7 @@ impl<'a> Settings<'a> {
 }
 
 /// `GET /api/v1/ui/settings`
-pub(super) fn settings(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
+pub(in crate::routes) fn settings(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
     document(exchange, StatusCode::OK, &Settings::of(app))
 }
 

@@ -104,7 +104,7 @@ fn set_etag(response: &mut Response, etag: &str) -> Result<(), ApiError> {
 }
 
 /// `GET /api/dashboard-config`
-pub(super) async fn get(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+pub(in crate::routes) async fn get(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
     let shared = Arc::clone(app);
     let read = blocking(move || shared.dashboard.read(&shared.engine)).await?;
     let (bytes, etag) = read.map_err(|error| failed(&error, app.dashboard.path()))?;
@@ -120,7 +120,7 @@ pub(super) async fn get(app: &Arc<App>, exchange: &Exchange) -> Result<Response,
 }
 
 /// `PUT /api/dashboard-config`
-pub(super) async fn put(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+pub(in crate::routes) async fn put(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
     check_change(app, exchange)?;
     check_json(exchange)?;
     let bytes = read_small(exchange, MAX_DOCUMENT).await?;
@@ -152,7 +152,7 @@ async fn save(app: &Arc<App>, exchange: &Exchange, bytes: Vec<u8>) -> Result<Res
 }
 
 /// `POST /api/dashboard-config/validate`
-pub(super) async fn validate(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
+pub(in crate::routes) async fn validate(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
     check_json(exchange)?;
     let params = Params::of_query(exchange)?;
     let status = match params.get("answer") {
@@ -168,7 +168,7 @@ pub(super) async fn validate(app: &App, exchange: &Exchange) -> Result<Response,
 }
 
 /// `GET /api/dashboard-config/backups`
-pub(super) async fn backups(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+pub(in crate::routes) async fn backups(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     struct Backups {
         backups: Vec<Backup>,
@@ -189,13 +189,13 @@ async fn read_backup(app: &Arc<App>, name: &str) -> Result<Vec<u8>, ApiError> {
 }
 
 /// `GET /api/dashboard-config/backups/{name}`
-pub(super) async fn backup(app: &Arc<App>, exchange: &Exchange, name: &str) -> Result<Response, ApiError> {
+pub(in crate::routes) async fn backup(app: &Arc<App>, exchange: &Exchange, name: &str) -> Result<Response, ApiError> {
     let bytes = read_backup(app, name).await?;
     Ok(not_stored(compressed(exchange, json(StatusCode::OK, Bytes::new()), bytes)))
 }
 
 /// `POST /api/dashboard-config/restore`
-pub(super) async fn restore(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+pub(in crate::routes) async fn restore(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Request {

@@ -204,7 +204,7 @@ impl Recorder for Numbers {
 }
 
 /// `GET /api/v1/ui/engine`
-pub(super) async fn engine(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+pub(in crate::routes) async fn engine(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
     let shared = Arc::clone(app);
     let found = blocking(move || EngineDocument::read(&shared)).await?;
     document(exchange, StatusCode::OK, &found)
@@ -328,7 +328,7 @@ struct TailEntry {
 }
 
 /// `GET /api/v1/ui/engine/{db}`
-pub(super) async fn database(app: &Arc<App>, exchange: &Exchange, name: &str) -> Result<Response, ApiError> {
+pub(in crate::routes) async fn database(app: &Arc<App>, exchange: &Exchange, name: &str) -> Result<Response, ApiError> {
     let (shared, wanted) = (Arc::clone(app), name.to_owned());
     let found = blocking(move || DatabaseDocument::read(&shared, wanted)).await??;
     document(exchange, StatusCode::OK, &found)

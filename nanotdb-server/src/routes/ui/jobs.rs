@@ -324,7 +324,7 @@ fn tell(app: &App, entry: &Entry, progress: f64, message: String) {
 }
 
 /// `POST /api/v1/ui/jobs`
-pub(super) async fn start(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+pub(in crate::routes) async fn start(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
     check_change(app, exchange)?;
     check_json(exchange)?;
     let body = read_small(exchange, MAX_REQUEST).await?;
@@ -354,7 +354,7 @@ pub(super) async fn start(app: &Arc<App>, exchange: &Exchange) -> Result<Respons
 }
 
 /// `GET /api/v1/ui/jobs`
-pub(super) fn list(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
+pub(in crate::routes) fn list(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     struct Listing {
         jobs: Vec<Job>,
@@ -364,13 +364,13 @@ pub(super) fn list(app: &App, exchange: &Exchange) -> Result<Response, ApiError>
 }
 
 /// `GET /api/v1/ui/jobs/{id}`
-pub(super) fn one(app: &App, exchange: &Exchange, id: &str) -> Result<Response, ApiError> {
+pub(in crate::routes) fn one(app: &App, exchange: &Exchange, id: &str) -> Result<Response, ApiError> {
     let job = app.jobs.find(id)?.lock().clone();
     document(exchange, StatusCode::OK, &job)
 }
 
 /// `DELETE /api/v1/ui/jobs/{id}`
-pub(super) fn stop(app: &App, exchange: &Exchange, id: &str) -> Result<Response, ApiError> {
+pub(in crate::routes) fn stop(app: &App, exchange: &Exchange, id: &str) -> Result<Response, ApiError> {
     check_change(app, exchange)?;
     let entry = app.jobs.find(id)?;
     entry.stop.store(true, Ordering::Relaxed);

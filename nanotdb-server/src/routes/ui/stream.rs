@@ -56,7 +56,7 @@ struct Feed {
 }
 
 /// Answers with a stream.
-pub(super) async fn stream(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+pub(in crate::routes) async fn stream(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
     let params = Params::of_query(exchange)?;
     let mut series = Vec::new();
     for text in params.all("s") {

@@ -52,7 +52,7 @@ struct Acknowledged {
 }
 
 /// `POST /api/v1/ui/acknowledge`
-pub(super) async fn acknowledge(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+pub(in crate::routes) async fn acknowledge(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
     check_change(app, exchange)?;
     check_json(exchange)?;
     let body = read_small(exchange, MAX_REQUEST).await?;

@@ -37,7 +37,7 @@ const LEAST_CELLS: usize = 1 << 12;
 const CELL_BYTES: usize = 56;
 
 /// Answers a batch.
-pub(super) async fn batch(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+pub(in crate::routes) async fn batch(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
     check_json(exchange)?;
     let body = read_small(exchange, MAX_REQUEST).await?;
     let batch = Batch::parse(&body, app.limits.max_series_per_query)?;
