@@ -1,7 +1,6 @@
-//! Request bodies as streams: counted as sent and as decoded, with a timeout for every piece.
+//! Request bodies as streams: counted as sent and as decoded.
 
 use crate::exchange::Exchange;
-use crate::limits::BODY_TIMEOUT;
 use crate::respond::ApiError;
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
@@ -56,7 +55,6 @@ pub(crate) struct BodyReader<B> {
     body: B,
     limits: BodyLimits,
     received: u64,
-    timeout: Duration,
 }
 
 impl<B> BodyReader<B>
@@ -66,22 +64,16 @@ where
 {
     /// Reads `body` within `limits`.
     pub(crate) fn new(body: B, limits: BodyLimits) -> Self {
-        Self { body, limits, received: 0, timeout: BODY_TIMEOUT }
+        Self { body, limits, received: 0 }
     }
 
     /// The next piece as sent; `None` at the end.
     pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, ApiError> {
         loop {
-            let frame = match tokio::time::timeout(self.timeout, self.body.frame()).await {
-                Ok(Some(Ok(frame))) => frame,
-                Ok(None) => return Ok(None),
-                Ok(Some(Err(error))) => return Err(error.into()),
-                Err(_) => {
-                    return Err(ApiError::new(
-                        StatusCode::REQUEST_TIMEOUT,
-                        format!("no byte of the request body came for {} s", self.timeout.as_secs()),
-                    ));
-                }
+            let frame = match self.body.frame().await {
+                Some(Ok(frame)) => frame,
+                None => return Ok(None),
+                Some(Err(error)) => return Err(error.into()),
             };
             let Ok(data) = frame.into_data() else { continue };
             self.received = self.received.saturating_add(data.len() as u64);

@@ -166,7 +166,7 @@ fn serve_location(location: &Location, address: Address<'_>, demo: Option<&Demo>
     let engine = open_engine(&location.root, EngineOptions { vfs, clock: clock.clone(), background: true }, config)?;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let workers = Workers::start(cores.max(2)).context("starting threads")?;
-    room_for_threads(cores.max(2).saturating_mul(2)).context("starting threads")?;
+    room_for_threads(cores.max(2)).context("starting threads")?;
     let result = runtime.block_on(serve_root(listener, address, demo, (engine, clock), Arc::new(workers), signal));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result

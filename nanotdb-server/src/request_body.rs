@@ -1,7 +1,7 @@
 //! The body of a request as it comes off the wire: whoever sends it slowly lends its place to others meanwhile, and must keep to a least rate.
 
 use crate::connections::Connection;
-use crate::limits::Place;
+use crate::limits::{BODY_TIMEOUT, Place};
 use crate::respond::ApiError;
 use crate::stall::Ending;
 use bytes::Bytes;
@@ -28,12 +28,17 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// How long a body of which `received` bytes came may be waited for in all, and which limit says so.
-    fn allowed(self, received: u64) -> (Duration, &'static str) {
+    /// How long a body of which `received` bytes came may be waited for, now that `waited` has passed in former waits, and which
+    /// limit says so (`None`: the longest time without a byte).
+    fn patience(self, received: u64, waited: Duration) -> (Duration, Option<&'static str>) {
         let by_rate = self.earned(received).map(|earned| earned.saturating_add(TO_BEGIN_WITH));
-        match by_rate.filter(|by_rate| *by_rate < self.longest) {
+        let (allowed, key) = match by_rate.filter(|by_rate| *by_rate < self.longest) {
             Some(by_rate) => (by_rate, "limits.min_body_rate"),
             None => (self.longest, "limits.max_body_time"),
+        };
+        match allowed.saturating_sub(waited) {
+            left if left < BODY_TIMEOUT => (left, Some(key)),
+            _ => (BODY_TIMEOUT, None),
         }
     }
 
@@ -97,20 +102,17 @@ impl RequestBody {
         if let Some(refusal) = self.connection.out(context.waker()) {
             return Poll::Ready(Some(Err(refusal)));
         }
-        let (allowed, key) = self.pace.allowed(self.received);
-        let until = tokio::time::Instant::from_std(began + allowed.saturating_sub(self.waited));
+        let (patience, key) = self.pace.patience(self.received, self.waited);
+        let until = tokio::time::Instant::from_std(began + patience);
+        // Set anew only when it rings: what comes meanwhile gives more time, never less.
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-        if timer.deadline() != until {
+        while timer.as_mut().poll(context).is_ready() {
+            if timer.deadline() >= until {
+                return Poll::Ready(Some(Err(too_slow(self.received, self.waited.saturating_add(patience), key))));
+            }
             timer.as_mut().reset(until);
         }
-        match timer.as_mut().poll(context) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(()) => {
-                let message =
-                    format!("the request body came too slowly ({} bytes in {allowed:?}): {key}", self.received);
-                Poll::Ready(Some(Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, message))))
-            }
-        }
+        Poll::Pending
     }
 
     /// Goes on after a wait, with a place.
@@ -123,6 +125,15 @@ impl RequestBody {
         self.place = Some(Box::pin(self.connection.requests().clone().enter_again()));
         Err(polled)
     }
+}
+
+#[cold]
+fn too_slow(received: u64, waited: Duration, key: Option<&'static str>) -> ApiError {
+    let message = match key {
+        Some(key) => format!("the request body came too slowly ({received} bytes in {waited:?}): {key}"),
+        None => format!("no byte of the request body came for {} s", BODY_TIMEOUT.as_secs()),
+    };
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, message)
 }
 
 impl Body for RequestBody {
@@ -175,11 +186,16 @@ mod tests {
     #[test]
     fn a_body_has_a_time_to_begin_with_then_its_rate_and_an_end() {
         let pace = Pace { rate: 1_000, longest: Duration::from_secs(100) };
-        assert_eq!(pace.allowed(0), (Duration::from_secs(30), "limits.min_body_rate"));
-        assert_eq!(pace.allowed(20_000), (Duration::from_secs(50), "limits.min_body_rate"));
-        assert_eq!(pace.allowed(70_000), (Duration::from_secs(100), "limits.max_body_time"));
-        assert_eq!(pace.allowed(u64::MAX), (Duration::from_secs(100), "limits.max_body_time"));
+        let left = |pace: Pace, received, waited| pace.patience(received, Duration::from_secs(waited));
+        let seconds = Duration::from_secs;
+        assert_eq!(left(pace, 0, 0), (BODY_TIMEOUT, None));
+        assert_eq!(left(pace, 0, 5), (seconds(25), Some("limits.min_body_rate")));
+        assert_eq!(left(pace, 20_000, 5), (BODY_TIMEOUT, None));
+        assert_eq!(left(pace, 20_000, 45), (seconds(5), Some("limits.min_body_rate")));
+        assert_eq!(left(pace, 70_000, 90), (seconds(10), Some("limits.max_body_time")));
+        assert_eq!(left(pace, u64::MAX, 101), (Duration::ZERO, Some("limits.max_body_time")));
         let none = Pace { rate: 0, ..pace };
-        assert_eq!(none.allowed(0), (Duration::from_secs(100), "limits.max_body_time"));
+        assert_eq!(left(none, 0, 60), (BODY_TIMEOUT, None));
+        assert_eq!(left(none, 0, 99), (seconds(1), Some("limits.max_body_time")));
     }
 }

@@ -29,21 +29,25 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     /// An error of this status.
+    #[cold]
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), data: None, allow: None }
     }
 
     /// 400.
+    #[cold]
     pub(crate) fn bad(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
     /// 400 for a parameter: its name, the value as sent, and what is accepted.
+    #[cold]
     pub(crate) fn parameter(name: &str, value: &str, accepted: impl std::fmt::Display) -> Self {
         Self::bad(format!("parameter {name} = {value:?}: {accepted}"))
     }
 
     /// 413 or 400, naming the key that sets the limit.
+    #[cold]
     pub(crate) fn limit(status: StatusCode, key: &str, limit: u64, detail: &str) -> Self {
         Self::new(status, format!("limit {key} = {limit} reached: {detail}"))
     }
@@ -66,6 +70,7 @@ impl ApiError {
     }
 
     /// 500 after a panic; what happened is in the log.
+    #[cold]
     pub(crate) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the server's log has the details")
     }
