@@ -2,7 +2,7 @@
 
 use crate::storage::vfs::is_out_of_files;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `Result` with the engine's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -125,8 +125,15 @@ impl std::error::Error for Error {}
 
 impl Error {
     /// Wraps an I/O error with what was attempted on which path. "No space" becomes [`Error::Full`].
-    pub fn io(op: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
-        let path = path.into();
+    pub fn io(op: &'static str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::of_io(op, path.as_ref(), source)
+    }
+
+    /// Once for all the places that may meet one, instead of inside each of them.
+    #[cold]
+    #[inline(never)]
+    fn of_io(op: &'static str, path: &Path, source: std::io::Error) -> Self {
+        let path = path.to_owned();
         match source.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Error::Full { file: path },
             _ => Error::Io { op, path, source },
@@ -134,6 +141,7 @@ impl Error {
     }
 
     /// A wrong argument or malformed input.
+    #[cold]
     pub fn bad_input(message: impl Into<String>) -> Self {
         Error::BadInput(message.into())
     }

@@ -17,6 +17,7 @@ pub mod error;
 pub mod format;
 pub mod maintenance;
 pub mod model;
+mod order;
 pub mod plugin;
 pub mod query;
 pub mod rollup;

@@ -1,6 +1,7 @@
 //! Parsed samples on their way into databases, reusable without allocation.
 
 use crate::model::{MetricId, Number, Timestamp, ValueType, name};
+use crate::order;
 use crate::plugin::SampleSink;
 use std::collections::HashMap;
 
@@ -59,7 +60,7 @@ impl BatchOutcome {
 
     /// Rejections by line.
     pub(crate) fn sort_rejections(&mut self) {
-        self.rejections.sort_by_key(|r| r.line);
+        order::sort_by_key(&mut self.rejections, |r| r.line);
     }
 
     /// Adds a later outcome to this one.

@@ -5,6 +5,7 @@ use super::{Database, MetricFiles, OpenPartition, OpenRaw, ScanReport, Snapshot}
 use crate::Result;
 use crate::format::page::Envelope;
 use crate::model::Timestamp;
+use crate::order;
 use crate::plugin::Partition;
 use crate::plugin::registry::registry;
 use crate::storage::MetricFile;
@@ -86,7 +87,7 @@ impl Database {
             frozen.chain(state.pages.iter().map(|(partition, page)| describe(partition, page))).collect()
         };
         pages.retain(|(_, page)| page.points > 0);
-        pages.sort_by_key(|(partition, _)| *partition);
+        order::sort_by_key(&mut pages, |(partition, _)| *partition);
         let named = |(partition, page)| PageDescription { partition: self.name_of(partition), ..page };
         pages.into_iter().map(named).collect()
     }

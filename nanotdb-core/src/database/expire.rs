@@ -4,6 +4,7 @@ use super::journal::{Journal, remove_all};
 use super::{Database, Last, State};
 use crate::config::RetentionAction;
 use crate::model::Timestamp;
+use crate::order;
 use crate::plugin::Partition;
 use crate::storage::Archive;
 use crate::storage::archive::entry_name;
@@ -57,7 +58,7 @@ impl Database {
     pub(crate) fn expired(&self, cutoff: Timestamp) -> Vec<Partition> {
         let state = self.read_state();
         let mut expired: Vec<_> = state.partitions().filter(|p| ends_before(*p, cutoff)).collect();
-        expired.sort_by_key(|p| (p.end, p.start));
+        order::sort_by_key(&mut expired, |p| (p.end, p.start));
         expired.dedup();
         expired
     }

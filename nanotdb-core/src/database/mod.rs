@@ -42,6 +42,7 @@ pub(crate) use layout::MANIFEST_FILE;
 pub(crate) use logs::Logs;
 pub(crate) use open::{Wals, read_wals};
 
+use crate::order;
 pub use batch::{Batch, BatchOutcome, Rejection};
 pub use compact::{CompactedFile, Compaction};
 pub use coverage::Covered;
@@ -180,7 +181,7 @@ impl Database {
             .filter(|(_, m)| !m.is_former)
             .map(|(id, m)| MetricInfo { name: m.name.to_string(), id, value_type: m.value_type })
             .collect();
-        metrics.sort_by(|a, b| a.name.cmp(&b.name));
+        order::sort_by(&mut metrics, |a, b| a.name.cmp(&b.name));
         metrics
     }
 

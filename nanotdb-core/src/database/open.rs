@@ -18,6 +18,7 @@ use super::{Database, Environment};
 use crate::config::Manifest;
 use crate::engine::check_directory;
 use crate::model::Timestamp;
+use crate::order;
 use crate::plugin::registry::registry;
 use crate::plugin::{Partition, Partitioner, part_name};
 use crate::storage::vfs::{OpenMode, Vfs};
@@ -386,7 +387,7 @@ impl Parts {
         let mut newest = None;
         let mut indexed = Vec::new();
         let mut by_end: Vec<_> = self.state.files.iter_mut().collect();
-        by_end.sort_by_key(|(partition, _)| std::cmp::Reverse(partition.end));
+        order::sort_by_key(&mut by_end, |(partition, _)| std::cmp::Reverse(partition.end));
         for (partition, files) in by_end {
             if newest.is_some_and(|newest| newest >= partition.end) {
                 break;

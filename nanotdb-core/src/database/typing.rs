@@ -16,8 +16,8 @@ pub(super) enum Fit {
     Refused,
 }
 
-/// How `value_type` takes `number`.
-#[inline]
+/// How `value_type` takes `number`. Asked for every row: a call costs more than the answer.
+#[inline(always)]
 pub(super) fn fit(value_type: ValueType, number: Number, values: &ValuesSection) -> Fit {
     match value_type {
         ValueType::Int32 => match number.as_integer().map(i32::try_from) {

@@ -130,6 +130,7 @@ impl Writer {
     }
 
     /// The metric, for a change by the current batch; its former state is remembered once.
+    #[inline(always)]
     pub(super) fn touch(&mut self, id: MetricId) -> Option<&mut WriterMetric> {
         let epoch = self.epoch;
         let metric = self.metrics.get_mut(usize::from(id))?.as_mut()?;

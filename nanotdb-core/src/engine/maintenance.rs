@@ -12,6 +12,7 @@ use super::{BuildOptions, BuildReport, Engine, Inner};
 use crate::config::{FsyncPolicy, RawIngestAction};
 use crate::database::{Database, Removed};
 use crate::model::Timestamp;
+use crate::order;
 use crate::plugin::{Partition, caught};
 use crate::rollup::SourceReport;
 use crate::{Error, Result};
@@ -319,7 +320,7 @@ impl Inner {
         let order = self.runner().in_order().to_vec();
         let place = |database: &Database| order.iter().position(|name| name == database.name());
         let mut databases: Vec<_> = databases.iter().filter(|database| database.failure().is_none()).collect();
-        databases.sort_by_key(|database| place(database));
+        order::sort_by_key(&mut databases, |database| place(database));
         report.errors.extend(self.runner().problems());
         for database in databases {
             let upkeep = self.upkeep_of(database);

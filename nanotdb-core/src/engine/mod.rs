@@ -44,6 +44,7 @@ pub use write::Submitted;
 use crate::clock::{Clock, SystemClock};
 use crate::config::EngineConfig;
 use crate::database::{Database, Environment};
+use crate::order;
 use crate::storage::DirectoryLock;
 use crate::storage::vfs::{RealVfs, Vfs};
 use crate::{Error, Result};
@@ -199,7 +200,7 @@ impl Inner {
     fn all_databases(&self) -> Vec<Arc<Database>> {
         let databases = self.databases.read().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> = databases.values().cloned().collect();
-        all.sort_by(|a, b| a.name().cmp(b.name()));
+        order::sort_by(&mut all, |a, b| a.name().cmp(b.name()));
         all
     }
 

@@ -3,6 +3,7 @@
 use super::replace;
 use crate::database::wal_name;
 use crate::model::name::check_database_name;
+use crate::order;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +50,9 @@ pub(crate) fn check_directory(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
 fn directories(vfs: &dyn Vfs, root: &Path) -> Result<BTreeSet<(String, u64)>> {
     let entries = vfs.read_dir(root).map_err(|e| Error::io("list", root, e))?.into_iter();
     let is_wanted = |name: &str| is_name(name) || replace::stands_for(name).is_some();
-    Ok(entries.filter(|entry| entry.is_dir && is_wanted(&entry.name)).map(|entry| (entry.name, entry.id)).collect())
+    let mut found = BTreeSet::new();
+    found.extend(entries.filter(|entry| entry.is_dir && is_wanted(&entry.name)).map(|entry| (entry.name, entry.id)));
+    Ok(found)
 }
 
 fn is_name(name: &str) -> bool {
@@ -67,7 +70,7 @@ fn look(vfs: &dyn Vfs, root: &Path, directories: &BTreeSet<(String, u64)>) -> Re
     // Better the new one, which is complete, than the old one.
     let mut beside: Vec<_> =
         directories.iter().filter_map(|(name, _)| Some((replace::stands_for(name)?, name))).collect();
-    beside.sort();
+    order::sort_by(&mut beside, Ord::cmp);
     for ((_, database), directory) in beside {
         if directories.range((database.to_owned(), 0)..).next().is_none_or(|(name, _)| name != database) {
             found.entry(database.to_owned()).or_insert_with(|| root.join(directory));
@@ -84,8 +87,8 @@ fn holds_database(vfs: &dyn Vfs, directory: &Path, name: &str) -> Result<bool> {
             || file == wal
             || (["data-", "raw-", "metric-"].iter().any(|kind| file.starts_with(kind)) && file.ends_with(".dat"))
     };
-    match vfs.read_dir(directory) {
-        Ok(files) => Ok(files.iter().any(|file| is_ours(&file.name))),
+    match vfs.names(directory) {
+        Ok(files) => Ok(files.iter().any(|file| is_ours(file))),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(Error::io("list", directory, e)),
         // Nobody can tell what one holds that cannot be listed: it counts, and whoever opens it hears why it cannot be.
         Err(_) => Ok(true),

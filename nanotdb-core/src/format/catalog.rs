@@ -5,6 +5,7 @@
 
 use super::DecodeError;
 use crate::model::{MetricId, ValueType, name};
+use crate::order;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
@@ -89,7 +90,7 @@ pub fn encode<'a>(entries: impl Iterator<Item = (&'a str, MetricId, ValueType)>)
     let mut metrics: Vec<_> = entries
         .map(|(name, id, value_type)| Entry { name: name.to_owned(), id, value_type: value_type.code(), then: None })
         .collect();
-    metrics.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+    order::sort_by(&mut metrics, |a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
     let next = metrics.iter().skip(1).map(Some).chain([None]);
     let same_name =
         |(entry, next): (&Entry, Option<&Entry>)| next.filter(|next| next.name == entry.name).map(|next| next.id);

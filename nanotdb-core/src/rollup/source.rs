@@ -9,6 +9,7 @@ use super::report::{LateSamples, SourceReport};
 use crate::clock::Clock;
 use crate::database::{Database, FlushMark};
 use crate::model::{MetricId, Timestamp, ValueType};
+use crate::order;
 use crate::plugin::Partition;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
@@ -303,7 +304,7 @@ impl Source {
                 return Ok(());
             }
         }
-        candidates.sort_by_key(|(_, from, _)| *from);
+        order::sort_by_key(&mut candidates, |(_, from, _)| *from);
         let mut rest = candidates.as_slice();
         while let (Some((_, first, _)), Some(destination)) = (rest.first(), &destination) {
             let near = first.saturating_add(job.interval.saturating_mul(BUCKETS_TOGETHER));

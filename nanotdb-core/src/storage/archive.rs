@@ -6,6 +6,7 @@
 use super::copy::copy_range_to;
 use super::vfs::{DirEntry, OpenMode, Vfs, VfsFile, VfsLock};
 use crate::model::Timestamp;
+use crate::order;
 use crate::{Error, Result};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -391,7 +392,7 @@ impl Vfs for ArchivedFiles<'_> {
             Some(DirEntry { name: name.to_owned(), is_dir: false, len: file.len, id: file.offset })
         });
         let mut entries: Vec<_> = inside.collect();
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        order::sort_by(&mut entries, |a, b| a.name.cmp(&b.name));
         Ok(entries)
     }
 

@@ -3,6 +3,7 @@
 use crate::format::metric::v3::Chunk;
 use crate::format::metric::{HEADER_LEN, Layout};
 use crate::model::Timestamp;
+use crate::order;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -180,7 +181,7 @@ impl Inner {
         let files = self.files.iter().map(|(path, f)| (f.used, f.bytes, Some(path.clone()), (0, 0)));
         let entries = self.entries.iter().map(|(key, e)| (e.used, e.value.bytes() + OVERHEAD, None, *key));
         let mut all: Vec<_> = files.chain(entries).collect();
-        all.sort_by_key(|(used, ..)| *used);
+        order::sort_by_key(&mut all, |(used, ..)| *used);
         for (_, bytes, path, key) in all {
             if self.bytes <= target {
                 break;

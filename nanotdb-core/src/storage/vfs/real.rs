@@ -1,6 +1,7 @@
 //! The operating system's file system.
 
 use super::{DirEntry, OpenMode, Vfs, VfsFile, VfsLock, is_out_of_files, owner};
+use crate::order;
 use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -145,7 +146,9 @@ impl Vfs for RealVfs {
             };
             // Follows symbolic links. Only what vanished meanwhile is left out: a file that a device in trouble says nothing
             // of is there all the same, and a database without it would look whole.
-            match fs::metadata(entry.path()) {
+            // Without links, which are rare, the kernel need not walk the whole path again.
+            let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+            match if is_link { fs::metadata(entry.path()) } else { entry.metadata() } {
                 // A pipe or a device is no file of a database: to open one may wait for ever.
                 Ok(metadata) if metadata.is_file() || metadata.is_dir() => entries.push(entry_of(name, &metadata)),
                 Ok(_) => {}
@@ -153,8 +156,14 @@ impl Vfs for RealVfs {
                 Err(e) => return Err(e),
             }
         }
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        order::sort_by(&mut entries, |a, b| a.name.cmp(&b.name));
         Ok(entries)
+    }
+
+    fn names(&self, path: &Path) -> io::Result<Vec<String>> {
+        fs::read_dir(path)?
+            .filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose())
+            .collect()
     }
 
     fn entry(&self, path: &Path) -> io::Result<Option<DirEntry>> {

@@ -7,6 +7,7 @@ use super::super::write::{FileWriter, MAX_ROWS, check_sorted, count};
 use super::super::{Encoder, HEADER_LEN, SeriesRows};
 use super::{FRAME_MAGIC, TIME_ENCODING, TIME_MAGIC};
 use crate::model::{MetricId, Timestamp, ValueType};
+use crate::order;
 use crate::plugin::{Codec, CodecError};
 
 /// Where the timestamps of some rows are.
@@ -128,7 +129,7 @@ impl Encoder for Writer {
     fn begin(&mut self, _: &mut Vec<u8>) -> Result<(), CodecError> {
         self.phase = Phase::Writing;
         // Stable: parts of a series stay in order.
-        self.places.sort_by_key(|place| place.id);
+        order::sort_by_key(&mut self.places, |place| place.id);
         Ok(())
     }
 
