@@ -22,6 +22,8 @@ pub enum NumberError {
     NotFinite,
     /// A decimal beyond the largest float64.
     TooLarge,
+    /// A decimal that is not 0, and that float64 has no number for but 0.
+    TooSmall,
     /// An integer beyond 64 bits.
     TooLargeForInteger,
     /// The suffix `i` on a number with a fraction.
@@ -38,6 +40,11 @@ impl NumberError {
             }
             Self::NotFinite => format!("value {field} is not finite; only finite numbers are stored"),
             Self::TooLarge => format!("value {field} is beyond the range of float64 (1.797e308)"),
+            Self::TooSmall => {
+                format!(
+                    "value {field} is not 0, but nearer to it than any float64 (4.9e-324); write 0 if that is meant"
+                )
+            }
             Self::TooLargeForInteger => format!(
                 "value {field} is beyond a 64-bit integer (-9223372036854775808 to 9223372036854775807); write it with a point (18446744073709551615.0) to store the float64 next to it"
             ),
@@ -235,6 +242,9 @@ impl<'a> Literal<'a> {
         let double = fast_float2::parse::<f64, _>(self.unsigned).map_err(|_| NumberError::Syntax)?;
         if !double.is_finite() {
             return Err(NumberError::TooLarge);
+        }
+        if double == 0.0 && self.whole.iter().chain(self.fraction.unwrap_or_default()).any(|digit| *digit != b'0') {
+            return Err(NumberError::TooSmall);
         }
         let single = round_to_single(double, self.unsigned).abs();
         Ok(if self.negative { (-double, -single) } else { (double, single) })

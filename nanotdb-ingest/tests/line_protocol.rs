@@ -99,7 +99,8 @@ fn numbers_of_every_notation() {
         ("1e-3", 0.001),
         ("1E3", 1000.0),
         ("1e+3", 1000.0),
-        ("1e-400", 0.0),
+        ("0.000e-400", 0.0),
+        ("5e-324", 5e-324),
         ("100000000000000000000.0", 1e20),
     ] {
         assert_eq!(events(format!("a/b {text}")), [float(1, "a/b", value, value as f32, None)], "{text}");
@@ -205,6 +206,8 @@ fn reasons_name_what_was_found_and_what_is_accepted() {
         ("a/b -Inf", "\"-Inf\"", "finite"),
         ("a/b infinity", "\"infinity\"", "finite"),
         ("a/b 1e999", "\"1e999\"", "float64"),
+        ("a/b 1e-400", "\"1e-400\"", "not 0"),
+        ("a/b -0.0000001e-320", "\"-0.0000001e-320\"", "not 0"),
         ("a/b 9223372036854775808", "\"9223372036854775808\"", "64-bit"),
         ("a/b -9223372036854775809i", "\"-9223372036854775809i\"", "64-bit"),
         ("a/b 1e19i", "\"1e19i\"", "64-bit"),

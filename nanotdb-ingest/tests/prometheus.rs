@@ -107,6 +107,22 @@ fn exemplars_and_the_end_mark_of_openmetrics_are_skipped() {
     assert_eq!(parse(&Prometheus, text.as_bytes()).unwrap(), expected);
 }
 
+/// Numbers of this format are float64, unsigned counters of 64 bits too.
+#[test]
+fn integers_are_the_float64_next_to_them() {
+    for (text, value) in [
+        ("18446744073709551615", 18_446_744_073_709_551_616.0),
+        ("9223372036854775809", 9_223_372_036_854_775_808.0),
+        ("9007199254740993", 9_007_199_254_740_992.0),
+    ] {
+        assert_eq!(
+            parse(&Prometheus, format!("up {text}").as_bytes()).unwrap(),
+            [float(1, "up", value, None)],
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn reasons_name_what_was_found_and_what_is_accepted() {
     for (line, found, accepted) in [
@@ -124,6 +140,7 @@ fn reasons_name_what_was_found_and_what_is_accepted() {
         ("up NaN", "\"NaN\"", "finite"),
         ("up -Inf", "\"-Inf\"", "finite"),
         ("up 5i", "\"5i\"", "decimal"),
+        ("up 1e-400", "\"1e-400\"", "not 0"),
         ("up 1 2 3", "\"3\"", "timestamp"),
     ] {
         let reason = reason(line);

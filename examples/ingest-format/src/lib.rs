@@ -153,8 +153,9 @@ fn number(text: &[u8]) -> Option<Number> {
     }
     // Read once per width, because a float64 rounded again is not always the nearest float32.
     let (double, single): (f64, f32) = (parse(text)?, parse(text)?);
-    // `inf`, `nan` and `1e999` are numbers to the standard library.
-    double.is_finite().then(|| Number::decimal(double, single))
+    // `inf`, `nan`, `1e999` and `1e-999`, which it takes for 0, are numbers to the standard library.
+    let is_written_zero = text.iter().take_while(|b| !b"eE".contains(b)).all(|b| !(b'1'..=b'9').contains(b));
+    (double.is_finite() && (double != 0.0 || is_written_zero)).then(|| Number::decimal(double, single))
 }
 
 fn parse<T: std::str::FromStr>(text: &[u8]) -> Option<T> {

@@ -49,8 +49,8 @@ Examples:
 empty write-ahead logs. A 64-bit metric gets 32 bits when every value of it fits; any other is left out and \
 listed with its first value that does not fit. --lossy rounds floats; integers beyond 32 bits and floats \
 beyond float32 have no form there. --to nanotdb writes metric files v3 with columns. Both keep samples, ids, \
-manifests, checkpoints of rollups and dashboard.json; engine.toml is left for the new server to write. A database whose partitions the original has no name for is \
-left out and named.
+manifests, checkpoints of rollups and dashboard.json; engine.toml is left for the new server to write. Partitions that the original has \
+no name for are cut into days.
 
 Exit code 1 when a metric was left out or something could not be read.";
 

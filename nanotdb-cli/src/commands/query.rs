@@ -5,11 +5,11 @@ use crate::cli::{RangeArgs, RootArg};
 use crate::{output, root, text};
 use clap::ValueEnum;
 use nanotdb_core::Error;
-use nanotdb_core::engine::{self, Engine, MetricInfo, ScanSlice, Slices, Stride, Windows};
+use nanotdb_core::engine::{self, Engine, MetricInfo, ScanSlice, Slices, Stride, WindowRow, WindowRows, Windows};
 use nanotdb_core::model::Timestamp;
 use nanotdb_core::plugin::Aggregator;
 use nanotdb_core::plugin::registry::registry;
-use nanotdb_core::query::aggregate_value;
+use nanotdb_core::query::result_value;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -228,19 +228,19 @@ impl<W: Write> Query<'_, W> {
         let mut written = Ok(());
         let out = &mut self.out;
         let mut values = Vec::with_capacity(aggregators.len());
-        let mut emit = |_: usize, end: Timestamp, row: &[Option<f64>]| {
-            let shown = |(aggregator, value): (&&'static dyn Aggregator, &Option<f64>)| {
-                value.map(|value| aggregate_value(*aggregator, metric.value_type, value))
+        let emit = |_: usize, end: Timestamp, row: WindowRow<'_>| {
+            let shown = |(at, (aggregator, value)): (usize, (&&'static dyn Aggregator, &Option<f64>))| {
+                value.map(|value| result_value(*aggregator, metric.value_type, value, row.integer(at)))
             };
             values.clear();
-            values.extend(aggregators.iter().zip(row).map(shown));
+            values.extend(aggregators.iter().zip(row.values).enumerate().map(shown));
             written = out.row(end, &values);
             if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         let windows = Windows { width: window, aggregators };
         let name = [metric.name.as_str()];
-        let report =
-            self.engine.aggregate(self.database, &name, self.from, self.to, windows, self.metric_files, &mut emit)?;
+        let (from, to, mut sink) = (self.from, self.to, WindowRows(emit));
+        let report = self.engine.aggregate(self.database, &name, from, to, windows, self.metric_files, &mut sink)?;
         written?;
         self.note(report.warnings);
         Ok(())

@@ -60,6 +60,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             "event_files": report.event_files,
             "events": report.events,
             "problems": problems,
+            "notes": report.notes,
         }))?;
     } else {
         let found = match problems.len() {
@@ -79,6 +80,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             0 => String::new(),
             n => format!(", {}", text::counted(n, "archive")),
         };
+        let notes: String = report.notes.iter().map(|note| format!("{note}\n")).collect();
         // Nothing is served of them yet, and nothing of them is removed: whoever looks should know that they are there.
         let events = match (report.event_files, report.events) {
             (0, 0) => String::new(),
@@ -89,7 +91,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             ),
         };
         output::print_text(&format!(
-            "{}{}, {}, {}, {}, {}{metric_files}{archives}{events}: {found}\n",
+            "{}{notes}{}, {}, {}, {}, {}{metric_files}{archives}{events}: {found}\n",
             render::problems(&problems),
             text::counted(report.databases, "database"),
             text::counted(report.files, "file"),

@@ -75,7 +75,8 @@ fn the_originals_case_gives_what_the_original_exported() {
     let text = std::fs::read_to_string(golden().join("rollup/rollup-export.lp")).unwrap();
     for ((series, time), value) in text.lines().map(parse) {
         let ours = found.remove(&(series.clone(), time.clone())).unwrap();
-        assert!((ours - value).abs() <= value.abs() * f64::from(f32::EPSILON), "{series} {time}: {ours} {value}");
+        // Both are rounded to float32, and the original computes with float32 values, half of this from their decimals.
+        assert!((ours - value).abs() <= value.abs() * 1.5 * f64::from(f32::EPSILON), "{series} {time}: {ours} {value}");
     }
     assert!(found.keys().all(|(_, time)| time == "2026-05-24 09:00:00.000000000"), "{found:?}");
 }

@@ -14,8 +14,9 @@
 
 use super::names::{ids_of_metric_file, ids_of_raw_file};
 use super::state::{RawKind, State};
+use super::warnings::Warning;
 use super::{Database, ScanReport, part_of};
-use crate::model::{MetricId, counted};
+use crate::model::{MetricId, Timestamp, counted};
 use crate::plugin::Partition;
 use crate::storage::RawFile;
 use crate::storage::vfs::{OpenMode, Vfs};
@@ -259,6 +260,20 @@ pub(super) struct Survey {
     incomplete: Vec<(String, Vec<String>)>,
 }
 
+impl Survey {
+    /// What is said, once, of partitions of which nothing is left. The list of files lies in the directory of the database.
+    fn removed_texts(&self, list: &Path) -> Vec<String> {
+        let directory = list.parent().unwrap_or(list).display();
+        let text = |part: &String| {
+            format!(
+                "{directory}: all files of partition {part} are gone: removed by hand, or by a removal that was cut short; that \
+                 is accepted"
+            )
+        };
+        self.removed.iter().map(text).collect()
+    }
+}
+
 impl FileList {
     /// Compares the list with the files that are there.
     pub(super) fn compare(&self, state: &State) -> Survey {
@@ -277,14 +292,20 @@ impl FileList {
         survey
     }
 
+    /// The same as warnings, which stay to be seen.
+    pub(super) fn removed(&self, survey: &Survey, since: Timestamp) -> Vec<Warning> {
+        let texts = survey.removed_texts(&self.path).into_iter();
+        texts.map(|text| Warning { since, lost: false, text }).collect()
+    }
+
     /// Accepts that partitions are gone as a whole: by hand, or by a removal that a crash interrupted. Durably, before anything
     /// is written: a file that later comes in their place is none of theirs cut short.
     pub(super) fn accept_removed(&self, vfs: &dyn Vfs, database: &str, survey: &Survey) {
         if survey.removed.is_empty() {
             return;
         }
-        for part in &survey.removed {
-            tracing::warn!(database, partition = part, "the files of a partition are gone; that is accepted");
+        for text in survey.removed_texts(&self.path) {
+            tracing::warn!(database, "{text}");
         }
         let is_gone = |name: &&String| survey.removed.iter().any(|removed| part_of(name) == Some(removed.as_str()));
         let gone: Vec<String> = self.lock().files.keys().filter(is_gone).cloned().collect();
@@ -415,6 +436,11 @@ impl Database {
     pub(crate) fn missing_now(&self) -> Result<Vec<String>> {
         let survey = self.files.compare(&self.read_state());
         self.missing_files(&survey)
+    }
+
+    /// What was removed of it as a whole, and no start has accepted yet: no damage.
+    pub(crate) fn removed_now(&self) -> Vec<String> {
+        self.files.compare(&self.read_state()).removed_texts(&self.files.path)
     }
 
     fn missing_files(&self, survey: &Survey) -> Result<Vec<String>> {

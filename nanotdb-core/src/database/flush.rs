@@ -29,8 +29,8 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 /// Records per batch when the WAL is written anew.
 const REWRITE_BATCH: usize = 4_096;
 
-/// Names, ids and types that catalog.json is to hold.
-pub(super) type Names = Vec<(Arc<str>, MetricId, ValueType)>;
+/// Names, ids and types that catalog.json is to hold, and whether they are a program's float32.
+pub(super) type Names = Vec<(Arc<str>, MetricId, ValueType, bool)>;
 
 /// What a flush has frozen and not finished. Its pages are [`State::frozen`].
 #[derive(Default)]
@@ -337,7 +337,9 @@ impl Database {
 
     /// Makes catalog.json hold these metrics. They are in the WAL as well until then.
     pub(super) fn save_catalog(&self, names: &Names) -> Result<()> {
-        let bytes = catalog::encode(names.iter().map(|(name, id, value_type)| (&**name, *id, *value_type)));
+        let bytes = catalog::encode_marked(
+            names.iter().map(|(name, id, value_type, typed)| (&**name, *id, *value_type, *typed)),
+        );
         let path = self.directory.join(CATALOG_FILE);
         self.environment.vfs.replace(&path, &bytes).map_err(|e| Error::io("write", &path, e))
     }
@@ -388,7 +390,7 @@ pub(crate) fn next_wal_name(database: &str) -> String {
 
 /// All metrics, as catalog.json is to hold them.
 pub(super) fn names(state: &State) -> Names {
-    state.iter_metrics().map(|(id, m)| (Arc::clone(&m.name), id, m.value_type)).collect()
+    state.iter_metrics().map(|(id, m)| (Arc::clone(&m.name), id, m.value_type, m.typed)).collect()
 }
 
 /// The WAL that holds exactly the rows of the open pages. Names are in catalog.json.

@@ -37,7 +37,7 @@ impl Database {
         let (former, value_type): (Vec<_>, _) = {
             let state = self.read_state();
             let ids = state.former.get(&wanted).into_iter().flatten().rev();
-            let former = ids.filter_map(|id| Some((*id, state.metric(*id)?.value_type, state.metric(*id)?.last)));
+            let former = ids.filter_map(|id| state.metric(*id).map(|m| (*id, (m.value_type, m.typed), m.last)));
             (former.collect(), state.type_of(wanted))
         };
         for (id, former, last) in former {

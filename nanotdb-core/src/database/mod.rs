@@ -62,7 +62,7 @@ pub use state::{Last, MetricEntry, MetricSlot, PartitionFile, PartitionFiles, Ra
 pub use writer::Receipt;
 
 use crate::clock::Clock;
-use crate::config::{EngineConfig, Manifest};
+use crate::config::{EngineConfig, Manifest, ValueWidth};
 use crate::model::{MetricId, ValueType};
 use crate::plugin::Partitioner;
 use crate::stats::Counters;
@@ -205,6 +205,27 @@ impl Database {
         }
         let typed = |ids: Vec<MetricId>| ids.into_iter().map(|id| (id, state.type_of(id))).collect();
         Some(groups.into_iter().zip(metrics).map(|(ids, id)| typed(ids.unwrap_or_else(|| vec![*id]))).collect())
+    }
+
+    /// Whether any partition has a metric file.
+    pub(crate) fn has_metric_files(&self) -> bool {
+        !self.read_state().metric_files.is_empty()
+    }
+
+    /// Whether metrics may have 64 bits here.
+    pub(crate) fn takes_64_bits(&self) -> bool {
+        self.environment.config.values.width != ValueWidth::Bits32
+    }
+
+    /// Of each metric, whether its float32 values are a program's and mean themselves, and not the decimals of a text.
+    pub(crate) fn are_typed(&self, metrics: &[MetricId]) -> Vec<bool> {
+        let state = self.read_state();
+        metrics.iter().map(|id| state.metric(*id).is_some_and(|metric| metric.typed)).collect()
+    }
+
+    /// The same of one.
+    pub(crate) fn is_typed(&self, id: MetricId) -> bool {
+        self.read_state().metric(id).is_some_and(|metric| metric.typed)
     }
 
     /// One metric.

@@ -37,6 +37,7 @@ pub(super) fn read_catalog(vfs: &dyn Vfs, directory: &Path, state: &mut State) -
         |e: crate::format::DecodeError| Error::Corrupt { file: path.clone(), offset: e.offset, reason: e.reason };
     for entry in catalog::decode(&bytes).map_err(damaged)? {
         state.put_metric(entry.id, &entry.name, entry.value_type, Last::Unknown);
+        state.set_typed(entry.id, entry.typed);
     }
     Ok(true)
 }

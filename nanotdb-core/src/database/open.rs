@@ -48,6 +48,8 @@ pub(super) struct Parts {
     has_catalog: bool,
     /// What the log that was replayed last may lack.
     pub(super) log_gap: LogGap,
+    /// Why it is not known which rows of the log are in a file.
+    pub(super) unclear: Option<Error>,
     /// What was mended, or will be.
     pub(super) mended: Vec<Warning>,
 }
@@ -77,6 +79,9 @@ impl Database {
         let logs = logs.adopt(&*vfs, directory, name)?;
         let files = FileList::load(&*vfs, directory);
         let survey = files.compare(&parts.state);
+        // Told before it is accepted: a crash in between tells it again.
+        let warnings = Warnings::load(&*vfs, directory);
+        warnings.add(&*vfs, files.removed(&survey, parts.environment.clock.now()));
         files.accept_removed(&*vfs, name, &survey);
         parts.state.reserved = files.highest_id(&*vfs, &parts.state)?;
         parts.state.doubts.extend(logs.doubts());
@@ -114,8 +119,7 @@ impl Database {
             tracing::info!(database = name, rows, "replayed the WAL");
         }
         let is_new = parts.state.metrics.is_empty() && parts.state.files.is_empty();
-        // Told before it is mended: a crash in between tells it again.
-        let warnings = Warnings::load(&*vfs, directory);
+        // Told before it is mended, likewise.
         warnings.add(&*vfs, std::mem::take(&mut parts.mended));
         let durable = parts.make_durable(&wal, next.as_ref(), &durable_files);
         let generation = Generation {
@@ -128,7 +132,14 @@ impl Database {
         let wal = next.unwrap_or(wal);
         let commit = CommitLog::new(parts.environment.clone(), wal.handle(), wal_path);
         let writer = Writer::new(wal, metrics, disk_end);
+        let unclear = parts.unclear.take();
         let this = parts.finish(Some(Mutex::new(writer)), Some(commit), warnings, files);
+        if let Some(error) = unclear {
+            // What is written now would be written twice, or not at all, once the codec is back.
+            this.wal_size.set(this.lock_writer()?.wal.len());
+            this.poison(&error);
+            return Ok(this);
+        }
         let mended =
             durable.and_then(|()| this.mend(generation, &replay)).and_then(|()| this.tell_missing_files(&survey));
         this.wal_size.set(this.lock_writer()?.wal.len());
@@ -310,6 +321,7 @@ impl Parts {
             state,
             has_catalog,
             log_gap: LogGap::default(),
+            unclear: None,
             mended: Vec::new(),
         })
     }
@@ -430,8 +442,9 @@ impl Parts {
 
     fn writer_metrics(&self) -> Vec<Option<WriterMetric>> {
         let metrics = self.state.metrics.iter();
-        let mut metrics: Vec<_> =
-            metrics.map(|m| m.as_ref().map(|m| WriterMetric::new(m.value_type, m.last, m.is_former))).collect();
+        let mut metrics: Vec<_> = metrics
+            .map(|m| m.as_ref().map(|m| WriterMetric::new(m.value_type, m.typed, m.last, m.is_former)))
+            .collect();
         // The next id lies behind all that any file has.
         metrics.resize(metrics.len().max(usize::from(self.state.reserved).saturating_add(1)), None);
         metrics

@@ -65,7 +65,8 @@ impl<'a> Written<'a> {
     }
 }
 
-/// Number of leading rows of `page` that the last frames hold.
+/// Number of leading rows of `page` that the last frames hold. [`Error::Incompatible`] when nobody can say: a frame that is whole, and looks as
+/// if it did, is of a codec that fails or is not there.
 pub(super) fn rows_on_disk(
     page: &OpenPage,
     written: &Written<'_>,
@@ -113,7 +114,7 @@ fn matches(
                 let Some((file, path)) = file else { return Ok(None) };
                 let decoded = match reader.read(file, path, frame) {
                     Ok(decoded) => decoded,
-                    Err(Error::Corrupt { .. } | Error::Incompatible { .. }) => return Ok(None),
+                    Err(Error::Corrupt { .. }) => return Ok(None),
                     Err(e) => return Err(e),
                 };
                 (0..expected.ids.len()).all(|i| decoded.row(i, type_of) == row(expected, i))

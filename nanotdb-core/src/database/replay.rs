@@ -115,6 +115,7 @@ impl Parts {
                 // The catalog may be ahead: it is saved before the WAL is reset.
                 if known.is_none_or(|known| known == ValueType::Int32 && record.value_type == ValueType::Int64) {
                     state.put_metric(record.id, name, record.value_type, Last::Unknown);
+                    state.set_typed(record.id, record.typed);
                     new_names = true;
                 }
             }
@@ -193,6 +194,7 @@ impl Parts {
         Ok(())
     }
 
+    /// As many rows as are in the file already. Where nobody can say it, they stay, and the reason is kept: nothing may be written then.
     fn drop_rows_in(&mut self, partition: Partition, index: &RawFile) -> Result<usize> {
         let Some(page) = self.state.pages.get(&partition) else { return Ok(0) };
         if index.frames.is_empty() {
@@ -203,7 +205,14 @@ impl Parts {
         let written = Written { frames: &index.frames, file: Some((&*file, &index.path)), frozen: None };
         let now = self.environment.clock.monotonic();
         let type_of = |id| self.state.type_of(id);
-        let mut count = rows_on_disk(page, &written, &type_of)?;
+        let mut count = match rows_on_disk(page, &written, &type_of) {
+            Err(Error::Incompatible { file, reason }) => {
+                let why = "its last page may hold the samples that the log still has, which nobody can tell without the codec";
+                self.unclear = Some(Error::Incompatible { file, reason: format!("{reason}; {why}") });
+                return Ok(0);
+            }
+            count => count?,
+        };
         let mut rest = (count > 0).then(|| without_first(page, count, now));
         if count == 0
             && let Some(rows) = rows_in_frames(page, &index.frames, (&*file, &index.path), &type_of, self.log_gap)?

@@ -29,6 +29,8 @@ pub struct MetricEntry {
     pub name: Arc<str>,
     /// Type.
     pub value_type: ValueType,
+    /// Its float32 values are those of a program, and mean themselves; else they came as text, and mean its shortest decimals.
+    pub typed: bool,
     /// Newest sample.
     pub last: Last,
     /// How many batches have brought samples of it since the database was opened.
@@ -196,7 +198,7 @@ impl State {
             Some((name, known)) => (Arc::clone(name), Some(*known)),
             None => (Arc::from(name), None),
         };
-        let mut entry = MetricEntry { name, value_type, last, batches: 0, is_former: false };
+        let mut entry = MetricEntry { name, value_type, typed: false, last, batches: 0, is_former: false };
         if let Some(known) = known {
             let (current, former) = (known.max(id), known.min(id));
             let mut ids = self.former.remove(&known).unwrap_or_default();
@@ -214,6 +216,13 @@ impl State {
         }
         if let Some(slot) = self.metrics.get_mut(at) {
             *slot = Some(entry);
+        }
+    }
+
+    /// Notes whether the values of a metric are a program's float32.
+    pub fn set_typed(&mut self, id: MetricId, typed: bool) {
+        if let Some(metric) = self.metric_mut(id) {
+            metric.typed = typed && metric.value_type == ValueType::Float32;
         }
     }
 

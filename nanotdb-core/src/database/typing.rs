@@ -16,9 +16,9 @@ pub(super) enum Fit {
     Refused,
 }
 
-/// How `value_type` takes `number`. Asked for every row: a call costs more than the answer.
+/// How a metric takes `number`: its type, and whether it is a `typed` float32. Asked for every row: a call costs more than the answer.
 #[inline(always)]
-pub(super) fn fit(value_type: ValueType, number: Number, values: &ValuesSection) -> Fit {
+pub(super) fn fit((value_type, typed): (ValueType, bool), number: Number, values: &ValuesSection) -> Fit {
     match value_type {
         ValueType::Int32 => match number.as_integer().map(i32::try_from) {
             Some(Ok(v)) => Fit::Bits(Value::Int32(v).to_bits()),
@@ -31,7 +31,7 @@ pub(super) fn fit(value_type: ValueType, number: Number, values: &ValuesSection)
             None => mixed(number, values),
         },
         _ if number.kind == NumberKind::SuffixedInteger => Fit::Refused,
-        ValueType::Float32 if number.fits_float32() => Fit::Bits(Value::Float32(number.as_f32()).to_bits()),
+        ValueType::Float32 if number.fits_float32(typed) => Fit::Bits(Value::Float32(number.as_f32()).to_bits()),
         ValueType::Float32 => too_long(number, values),
         ValueType::Float64 if number.fits_float64() => Fit::Bits(Value::Float64(number.as_f64()).to_bits()),
         ValueType::Float64 => Fit::Refused,
@@ -136,12 +136,17 @@ mod tests {
             (Float32, "1e39", NARROW, Fit::Refused),
             (Float32, "1e39", AUTO, Fit::Widen(Float64)),
         ] {
-            assert_eq!(fit(metric, text(number), &values), expected, "{metric} {number}");
+            assert_eq!(fit((metric, false), text(number), &values), expected, "{metric} {number}");
         }
         let computed = Number::computed(0.1);
-        assert_eq!(fit(ValueType::Float32, computed, &AUTO), Fit::Widen(ValueType::Float64));
-        let typed = Number::from(Value::Float32(0.1));
-        assert_eq!(fit(ValueType::Float32, typed, &AUTO), Fit::Bits(0.1_f32.to_bits().into()));
+        assert_eq!(fit((Float32, false), computed, &AUTO), Fit::Widen(Float64));
+        // A float32 of a program's is that very value, and a text its decimal: neither is taken for the other.
+        let (typed, half) = (Number::from(Value::Float32(0.1)), Number::from(Value::Float32(0.5)));
+        assert_eq!(fit((Float32, true), typed, &AUTO), Fit::Bits(0.1_f32.to_bits().into()));
+        assert_eq!(fit((Float32, false), typed, &AUTO), Fit::Widen(Float64));
+        assert_eq!(fit((Float32, true), text("0.1"), &AUTO), Fit::Widen(Float64));
+        assert_eq!(fit((Float32, false), half, &AUTO), Fit::Bits(0.5_f32.to_bits().into()));
+        assert_eq!(fit((Float32, true), text("0.5"), &AUTO), Fit::Bits(0.5_f32.to_bits().into()));
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Stage<'_> {
         wider: ValueType,
     ) -> Result<std::result::Result<MetricId, Refusal>> {
         let Some(metric) = writer.touch(id) else { return Ok(Ok(id)) };
-        let (former, last) = (metric.value_type, metric.last);
+        let (former, typed, last) = (metric.value_type, metric.typed, metric.last);
         if (former, wider) == (ValueType::Int32, ValueType::Int64) {
             metric.widen_in_place();
             writer.catalog_dirty = true;
@@ -69,7 +69,7 @@ impl Stage<'_> {
             return Ok(Err(Refusal::Type(why)));
         }
         let last = match last {
-            Last::At(timestamp, bits) => Last::At(timestamp, Value::became_bits(former, wider, bits)),
+            Last::At(timestamp, bits) => Last::At(timestamp, Value::became_bits((former, typed), wider, bits)),
             last => last,
         };
         let new = match self.create(writer, name, wider, last) {

@@ -29,6 +29,8 @@ pub(super) const MOST_PAGES: usize = 2;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WriterMetric {
     pub(super) value_type: ValueType,
+    /// A float32 of a program's: its values are no text.
+    pub(super) typed: bool,
     pub(super) last: Last,
     /// How many more batches of the WAL must carry its name and type.
     announce: u8,
@@ -54,13 +56,13 @@ const ANNOUNCEMENTS: u8 = 2;
 
 impl WriterMetric {
     /// A metric that catalog.json knows.
-    pub(super) fn new(value_type: ValueType, last: Last, is_former: bool) -> Self {
-        Self { value_type, last, announce: 0, held: Held::Unknown, is_former, epoch: 0 }
+    pub(super) fn new(value_type: ValueType, typed: bool, last: Last, is_former: bool) -> Self {
+        Self { value_type, typed, last, announce: 0, held: Held::Unknown, is_former, epoch: 0 }
     }
 
     /// A metric whose name and type catalog.json lacks.
     fn unannounced(value_type: ValueType, last: Last, epoch: u32) -> Self {
-        Self { value_type, last, announce: ANNOUNCEMENTS, held: Held::Unknown, is_former: false, epoch }
+        Self { value_type, typed: false, last, announce: ANNOUNCEMENTS, held: Held::Unknown, is_former: false, epoch }
     }
 
     /// Takes wider integers from now on, under the same id: its rows are sign-extended as they are.
@@ -316,7 +318,7 @@ impl Database {
                 continue;
             }
             let Some(metric) = writer.metrics.get_mut(usize::from(row.id)).and_then(Option::as_mut) else { continue };
-            let value_type = metric.value_type;
+            let (value_type, typed) = (metric.value_type, metric.typed);
             let name = if metric.announce > 0 && !writer.announced.contains(&row.id) {
                 metric.announce = metric.announce.saturating_sub(1);
                 if !is_own_batch {
@@ -327,7 +329,10 @@ impl Database {
                 None
             };
             is_own_batch = false;
-            encoder.record(row.id, row.timestamp, row.bits, value_type, name);
+            match name {
+                Some(name) if typed => encoder.typed_record(row.id, row.timestamp, row.bits, name),
+                name => encoder.record(row.id, row.timestamp, row.bits, value_type, name),
+            }
         }
         drop(state);
         encoder.finish();
@@ -365,6 +370,7 @@ impl Database {
         for (id, name) in writer.new_metrics.drain(..) {
             if let Some(metric) = writer.metrics.get(usize::from(id)).and_then(Option::as_ref) {
                 state.put_metric(id, &name, metric.value_type, Last::Never);
+                state.set_typed(id, metric.typed);
                 tracing::trace!(database = self.name, metric = %name, id, value_type = %metric.value_type, "new metric");
             }
         }
@@ -570,7 +576,7 @@ impl Stage<'_> {
         }
         let Some(metric) = writer.touch(id) else { return Ok(()) };
         let value_type = metric.value_type;
-        let (id, bits) = match fit(value_type, row.number, &self.values) {
+        let (id, bits) = match fit((value_type, metric.typed), row.number, &self.values) {
             Fit::Bits(bits) => {
                 metric.last = Last::At(timestamp, bits);
                 (id, bits)
@@ -626,7 +632,9 @@ impl Stage<'_> {
                     Some((_, declared)) => declared,
                     None => new_type(row.number, &self.values),
                 };
-                match fit(value_type, row.number, &self.values) {
+                let is_typed = series.declared.is_none() && row.number.is_typed_float32();
+                let is_typed = is_typed && value_type == ValueType::Float32;
+                match fit((value_type, is_typed), row.number, &self.values) {
                     Fit::Refused => {
                         return Ok(Err(Refusal::Type(refusal(value_type, row.number, &self.values))));
                     }
@@ -637,7 +645,12 @@ impl Stage<'_> {
                     Fit::Widen(_) | Fit::Bits(_) | Fit::Rounded(_) => {}
                 }
                 match self.create(writer, name, value_type, Last::Never) {
-                    Ok(id) => id,
+                    Ok(id) => {
+                        if let Some(metric) = writer.metrics.get_mut(usize::from(id)).and_then(Option::as_mut) {
+                            metric.typed = is_typed;
+                        }
+                        id
+                    }
                     Err(e @ Error::Limit { .. }) => return Ok(Err(Refusal::Limit(e.to_string()))),
                     Err(e) => return Err(e),
                 }

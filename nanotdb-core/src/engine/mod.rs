@@ -25,8 +25,9 @@ pub use crate::database::{
     PartitionDescription, Rejection, Removed,
 };
 pub use crate::model::name::INTERNAL_DATABASE;
-pub use crate::query::aggregate::{AggregateSink, Windows};
+pub use crate::query::aggregate::{AggregateSink, WindowRows, Windows};
 pub use crate::query::scan::{MetricFiles, ScanBlock, ScanCallback, ScanReport, ScanSink, ScanSlice, Slices, Stride};
+pub use crate::query::windows::WindowRow;
 pub use backfill::{BackfillProgress, BackfillStep};
 pub use build::{BuildOptions, BuildProgress, BuildReport};
 pub use describe::DatabaseDescription;

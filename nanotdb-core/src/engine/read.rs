@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::model::{MetricId, Sample, Timestamp};
 use crate::query::aggregate::{AggregateSink, Windows, aggregate};
 use crate::query::each::scan_each;
-use crate::query::scan::{self, Slices, Stride};
+use crate::query::scan::{self, Needs, Slices, Stride};
 use crate::{Error, Result};
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
@@ -276,6 +276,10 @@ impl ScanSink for Counting<'_> {
 
     fn takes_block(&self, metric: usize, start: Timestamp, end: Timestamp) -> bool {
         self.sink.takes_block(metric, start, end)
+    }
+
+    fn needs(&self, metric: usize) -> Needs {
+        self.sink.needs(metric)
     }
 
     fn block(&mut self, block: ScanBlock<'_>) -> Result<ControlFlow<()>> {

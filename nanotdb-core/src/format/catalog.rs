@@ -18,6 +18,8 @@ pub struct CatalogEntry {
     pub id: MetricId,
     /// Type.
     pub value_type: ValueType,
+    /// Its values are a program's float32, which mean themselves and no decimals.
+    pub typed: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -35,6 +37,14 @@ struct Entry {
     value_type: u8,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     then: Option<u16>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    typed: bool,
+}
+
+/// For serde, which hands a reference over.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(mark: &bool) -> bool {
+    !*mark
 }
 
 /// Decodes catalog.json. An empty file is a catalog without metrics: the original leaves one when it is killed early.
@@ -59,7 +69,10 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<CatalogEntry>, DecodeError> {
             return Err(wrong("the id is used twice"));
         }
         names.entry(entry.name.clone()).or_default().push((entry.id, value_type, entry.then));
-        entries.push(CatalogEntry { name: entry.name, id: entry.id, value_type });
+        if entry.typed && value_type != ValueType::Float32 {
+            return Err(DecodeError::new(0, format!("metric {:?}: only float32 is marked as typed", entry.name)));
+        }
+        entries.push(CatalogEntry { name: entry.name, id: entry.id, value_type, typed: entry.typed });
     }
     for (name, ids) in &mut names {
         ids.sort_unstable_by_key(|(id, ..)| *id);
@@ -85,11 +98,22 @@ fn goes_on(ids: &[Named]) -> bool {
     linked && ids.last().is_none_or(|(_, _, then)| then.is_none())
 }
 
-/// Encodes catalog.json: sorted by name, two spaces of indentation. Of several ids with one name, each went on with the next.
+/// [`encode_marked`] of metrics that are all text or of other types than float32.
 pub fn encode<'a>(entries: impl Iterator<Item = (&'a str, MetricId, ValueType)>) -> Vec<u8> {
-    let mut metrics: Vec<_> = entries
-        .map(|(name, id, value_type)| Entry { name: name.to_owned(), id, value_type: value_type.code(), then: None })
-        .collect();
+    encode_marked(entries.map(|(name, id, value_type)| (name, id, value_type, false)))
+}
+
+/// Encodes catalog.json: sorted by name, two spaces of indentation. Of several ids with one name, each went on with the next. The last item
+/// of an entry is [`CatalogEntry::typed`].
+pub fn encode_marked<'a>(entries: impl Iterator<Item = (&'a str, MetricId, ValueType, bool)>) -> Vec<u8> {
+    let entry = |(name, id, value_type, typed): (&str, MetricId, ValueType, bool)| Entry {
+        name: name.to_owned(),
+        id,
+        value_type: value_type.code(),
+        then: None,
+        typed: typed && value_type == ValueType::Float32,
+    };
+    let mut metrics: Vec<_> = entries.map(entry).collect();
     order::sort_by(&mut metrics, |a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
     let next = metrics.iter().skip(1).map(Some).chain([None]);
     let same_name =

@@ -5,6 +5,7 @@
 
 mod narrow;
 mod pages;
+mod recut;
 
 use super::target::check_target;
 use crate::config::{EngineConfig, Manifest, MetricFileFormat, RawIngestAction};
@@ -13,8 +14,8 @@ use crate::engine::{BuildOptions, Engine, EngineOptions, INTERNAL_DATABASE, Sele
 use crate::format::catalog;
 use crate::format::events::is_events_file;
 use crate::model::{Timestamp, Value, ValueType};
+use crate::plugin::Partition;
 use crate::plugin::registry::registry;
-use crate::plugin::{Partition, Partitioner};
 use crate::query::scan::ScanReport;
 use crate::storage::copy::copy_file;
 use crate::storage::metric_file::sources_path;
@@ -28,8 +29,6 @@ use std::time::Duration;
 
 /// Aggregates that rollups of the original know.
 const AGGREGATES_OF_THE_ORIGINAL: [&str; 5] = ["min", "max", "sum", "avg", "count"];
-/// Kinds of partitions that the original knows: day, month, year, forever.
-const KINDS_OF_THE_ORIGINAL: std::ops::RangeInclusive<u8> = 1..=4;
 
 /// What a root becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +90,15 @@ pub struct ConvertedDatabase {
     pub metric_bytes: u64,
 }
 
+impl ConvertedDatabase {
+    /// Adds a partition.
+    fn add(&mut self, written: Written) {
+        self.partitions = self.partitions.saturating_add(u64::from(written.rows > 0));
+        self.rows = self.rows.saturating_add(written.rows);
+        self.raw_bytes = self.raw_bytes.saturating_add(written.bytes);
+    }
+}
+
 /// A metric with a value that the target cannot hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loss {
@@ -127,9 +135,6 @@ pub fn convert(
 ) -> Result<ConvertReport> {
     let vfs = &*options.vfs;
     let source = Engine::open_read_only_with(request.root, config, options.clone())?;
-    if let Some((name, reason)) = source.health().into_iter().next() {
-        return Err(Error::Unavailable { database: name, reason });
-    }
     let mut report = ConvertReport::default();
     let names = wanted(&source, &request, &mut report)?;
     check_target(vfs, request.root, request.out)?;
@@ -146,51 +151,23 @@ pub fn convert(
     Ok(report)
 }
 
-fn kind_of(partitioner: &'static dyn Partitioner) -> (u8, String) {
-    (partitioner.kind_id(), partitioner.name().to_owned())
-}
-
-/// The databases that are converted. One that the target has no form for is named and left out, unless it was asked for or there is
-/// no other.
+/// The databases that are converted. One that cannot be opened is named and left out, unless it was asked for or there is no other.
 fn wanted(source: &Engine, request: &ConvertRequest<'_>, report: &mut ConvertReport) -> Result<Vec<String>> {
     let mut names = source.database_names(true);
     if let Some(one) = request.database {
         let known = source.known_database(one)?;
-        names = vec![known.name().to_owned()];
+        return Ok(vec![known.name().to_owned()]);
     }
-    if request.target == Target::Nanotdb {
-        return Ok(names);
+    let broken = source.health();
+    names.retain(|name| broken.iter().all(|(broken, _)| broken != name));
+    let others = names.iter().any(|name| name != INTERNAL_DATABASE);
+    if let Some((database, reason)) = broken.first().filter(|_| !others) {
+        return Err(Error::Unavailable { database: database.clone(), reason: reason.clone() });
     }
-    let mut refused = None;
-    let mut kept = Vec::new();
-    for name in names {
-        match check_partitions(&*source.known_database(&name)?) {
-            Ok(()) => kept.push(name),
-            Err(error) => {
-                report.warnings.push(format!("{error}; it is not converted"));
-                refused = Some(error);
-            }
-        }
+    for (name, reason) in broken {
+        report.warnings.push(format!("database {name:?} cannot be read and is not converted: {reason}"));
     }
-    match refused.filter(|_| kept.iter().all(|name| name == INTERNAL_DATABASE)) {
-        Some(error) => Err(error),
-        None => Ok(kept),
-    }
-}
-
-/// Refuses partitions that the original has no name for.
-fn check_partitions(database: &Database) -> Result<()> {
-    let of_files = database.partitions().into_iter().map(|(partition, _)| database.named(partition));
-    let of_files = of_files.map(|named| named.partitioner.map_or((0, named.part.to_string()), kind_of));
-    let configured = registry().partitioner(&database.manifest().retention.partition)?;
-    match of_files.chain([kind_of(configured)]).find(|(kind, _)| !KINDS_OF_THE_ORIGINAL.contains(kind)) {
-        None => Ok(()),
-        Some((_, other)) => Err(Error::bad_input(format!(
-            "database {:?} has partitions of kind {:?}; the original knows day, month, year and forever",
-            database.name(),
-            other
-        ))),
-    }
+    Ok(names)
 }
 
 struct Converter<'a> {
@@ -211,11 +188,22 @@ impl Converter<'_> {
         };
         let directory = self.request.out.join(name);
         self.vfs.create_dir_all(&directory).map_err(|e| Error::io("create", &directory, e))?;
-        let manifest = self.manifest(&database);
+        let recut = match self.request.target {
+            Target::Original => recut::unknown_kind(&database)?,
+            Target::Nanotdb => None,
+        };
+        let mut manifest = self.manifest(&database);
+        if let Some(kind) = &recut {
+            manifest.retention.partition = recut::DAY.to_owned();
+            let text = "the original does not know: it is cut into days";
+            self.report.notes.push(format!("{name}: it has partitions of kind {kind:?}, which {text}"));
+        }
         let metrics: Vec<_> = database.ids();
         let own = metrics.iter().filter(|m| !types.renamed.contains_key(&m.id));
-        let kept = own.filter_map(|m| Some((m.name.as_str(), m.id, types.types.get(&m.id)?.1)));
-        self.replace(&directory.join("catalog.json"), &catalog::encode(kept))?;
+        // The original knows no mark, and would keep none.
+        let is_typed = |id| self.request.target == Target::Nanotdb && types.typed.contains(&id);
+        let kept = own.filter_map(|m| Some((m.name.as_str(), m.id, types.types.get(&m.id)?.1, is_typed(m.id))));
+        self.replace(&directory.join("catalog.json"), &catalog::encode_marked(kept))?;
         self.replace(&directory.join("manifest.toml"), manifest.to_toml().as_bytes())?;
         self.other_files(&database, &directory)?;
 
@@ -229,12 +217,20 @@ impl Converter<'_> {
             narrowed: types.narrowed,
             ..ConvertedDatabase::default()
         };
-        for (partition, part) in database.partitions() {
-            progress(name, &part);
-            let written = self.partition(&database, partition, &part, &pages)?;
-            converted.partitions = converted.partitions.saturating_add(u64::from(written.rows > 0));
-            converted.rows = converted.rows.saturating_add(written.rows);
-            converted.raw_bytes = converted.raw_bytes.saturating_add(written.bytes);
+        if recut.is_some() {
+            let has_metric_files = database.has_metric_files();
+            for (part, written) in self.recut(&database, &pages, progress)? {
+                converted.add(written);
+                if has_metric_files && written.rows > 0 {
+                    let (database, raw_ingest_action) = (self.report.databases.len(), RawIngestAction::Keep);
+                    self.planned.push(Planned { database, part, raw_ingest_action });
+                }
+            }
+        } else {
+            for (partition, part) in database.partitions() {
+                progress(name, &part);
+                converted.add(self.partition(&database, partition, &part, &pages)?);
+            }
         }
         self.report.databases.push(converted);
         self.report.rounded.extend(types.rounded);

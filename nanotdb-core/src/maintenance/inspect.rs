@@ -169,7 +169,7 @@ pub fn wal_files(vfs: &dyn Vfs, directory: &Path, catalog: &[catalog::CatalogEnt
     let mut known = catalog.to_vec();
     for record in first.records.iter().filter(|record| record.new_metric) {
         if let Some(name) = record.name.clone() {
-            known.push(catalog::CatalogEntry { name, id: record.id, value_type: record.value_type });
+            known.push(catalog::CatalogEntry { name, id: record.id, value_type: record.value_type, typed: false });
         }
     }
     let next = wal_file(vfs, &next, &known)?;

@@ -236,7 +236,7 @@ impl Found {
             let what = format!("names of {}: {} now", counted(unnamed.len() as u64, "metric"), unnamed.join(", "));
             report.lost.push(Damage::of(&path, None, what));
         }
-        overlay.replace(path, catalog::encode(entries.iter().map(|e| (e.name.as_str(), e.id, e.value_type))));
+        overlay.replace(path, catalog::encode_marked(entries.iter().map(marked)));
         Ok(Self { name, directory, manifest: bytes, entries, unnamed })
     }
 }
@@ -296,8 +296,8 @@ impl Salvage<'_> {
         })?;
         writer.close()?;
         let written = writer.written;
-        let entries = found.entries.iter().map(|e| (e.name.as_str(), e.id, e.value_type));
-        put(self.vfs, &directory.join("catalog.json"), &catalog::encode(entries))?;
+        let entries = found.entries.iter().map(marked);
+        put(self.vfs, &directory.join("catalog.json"), &catalog::encode_marked(entries))?;
         put(self.vfs, &directory.join(MANIFEST_FILE), &found.manifest)?;
         self.other_files(database, &directory, &types)?;
         self.vfs.sync_dir(&directory).map_err(|e| Error::io("fsync", &directory, e))?;
@@ -355,7 +355,8 @@ impl Salvage<'_> {
                 if let Some((now, value_type)) = current.get(id)
                     && let Some(former) = types.get(id)
                 {
-                    (*id, *bits) = (*now, Value::became_bits(*former, *value_type, *bits));
+                    let former = (*former, database.is_typed(*id));
+                    (*id, *bits) = (*now, Value::became_bits(former, *value_type, *bits));
                 }
             }
             rows.sort_by_key(|(timestamp, ..)| *timestamp);
@@ -377,4 +378,9 @@ impl Salvage<'_> {
         let expected = Expected { types: &types, events: &events };
         archives::copy(self.overlay, from, (self.vfs, directory), expected, self.report)
     }
+}
+
+/// A metric as catalog.json takes it.
+fn marked(entry: &catalog::CatalogEntry) -> (&str, MetricId, ValueType, bool) {
+    (&entry.name, entry.id, entry.value_type, entry.typed)
 }

@@ -58,6 +58,8 @@ pub struct VerifyReport {
     pub events: u64,
     /// What is wrong; empty when all is well.
     pub problems: Vec<Problem>,
+    /// What is as it may be, and worth to be known: partitions that were removed by hand.
+    pub notes: Vec<String>,
 }
 
 /// Verifies a root, or one database of it. On the root of a running server, rows that are being written at this moment
@@ -99,6 +101,7 @@ fn check_database(vfs: &dyn Vfs, database: &Database, report: &mut VerifyReport)
     for what in database.doubts().into_iter().chain(database.missing_now()?) {
         report.problems.push(Problem { file: directory.to_owned(), offset: None, what });
     }
+    report.notes.extend(database.removed_now());
     let mut types: HashMap<MetricId, ValueType> = catalog.iter().map(|e| (e.id, e.value_type)).collect();
     for wal in inspect::wal_files(vfs, directory, &catalog)? {
         report.wal_records = report.wal_records.saturating_add(wal.summary.records);

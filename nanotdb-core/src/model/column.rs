@@ -1,6 +1,6 @@
 //! Columns of values, borrowed and owned, of one of the four types.
 
-use super::decimal::shortest;
+use super::decimal::Decimals;
 use super::{Value, ValueType};
 use std::ops::Range;
 
@@ -200,9 +200,9 @@ impl Column {
     }
 
     /// Appends values of a metric that has become of this column's type: see [`Value::became_bits`].
-    pub fn extend_became(&mut self, values: Values<'_>) {
+    pub fn extend_became(&mut self, values: Values<'_>, typed: bool) {
         match (self, values) {
-            (Self::Float64(to), Values::Float32(from)) => to.extend(from.iter().map(|v| shortest(*v))),
+            (Self::Float64(to), Values::Float32(from)) if !typed => Decimals::default().extend(from, to),
             (Self::Float64(to), Values::Int32(from)) => to.extend(from.iter().map(|v| f64::from(*v))),
             (Self::Float64(to), Values::Int64(from)) => to.extend(from.iter().map(|v| *v as f64)),
             (this, values) => {

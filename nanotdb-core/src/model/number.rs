@@ -103,17 +103,28 @@ impl Number {
         self.single
     }
 
-    /// Whether a float32 metric gives this number back as it was sent, also when it has become float64: the same decimal,
-    /// and where it was no text the same value.
+    /// Whether a float32 metric means this number by what it stores of it, in aggregates and when it has become float64 too. One of text means
+    /// the shortest decimal of each float32, a `typed` one the float32 itself.
     #[inline]
-    pub(crate) fn fits_float32(self) -> bool {
-        match (self.kind, self.width) {
-            (_, Width::ShortText) => true,
-            (NumberKind::Float, Width::Narrow) => self.single.is_finite(),
-            (NumberKind::Float, Width::Text) => self.is_decimal_of_single(),
-            (NumberKind::Float, _) => f64::from(self.single).to_bits() == self.bits && self.is_decimal_of_single(),
-            _ => self.fits_float64() && self.is_decimal_of_single(),
+    pub(crate) fn fits_float32(self, typed: bool) -> bool {
+        match (self.kind, self.width, typed) {
+            (_, Width::ShortText, false) => true,
+            (NumberKind::Float, Width::Text, false) => self.is_decimal_of_single(),
+            (NumberKind::Float, Width::Narrow, true) => self.single.is_finite(),
+            (NumberKind::Float, ..) => self.is_single() && (typed || self.is_decimal_of_single()),
+            _ => self.fits_float64() && if typed { self.is_single() } else { self.is_decimal_of_single() },
         }
+    }
+
+    /// Whether a float32 is exactly this number.
+    fn is_single(self) -> bool {
+        f64::from(self.single).to_bits() == self.as_f64().to_bits() && self.single.is_finite()
+    }
+
+    /// Whether it is a float32 of a program's: not text, but that very value.
+    #[inline]
+    pub(crate) fn is_typed_float32(self) -> bool {
+        self.kind == NumberKind::Float && self.width == Width::Narrow
     }
 
     fn is_decimal_of_single(self) -> bool {
@@ -137,14 +148,15 @@ impl Number {
             (Some(v), _) if i32::try_from(v).is_err() => ValueType::Int64,
             (Some(_), _) => ValueType::Int32,
             (None, Width::Wide) => ValueType::Float64,
-            (None, _) if self.fits_float32() => ValueType::Float32,
+            (None, _) if self.fits_float32(self.is_typed_float32()) => ValueType::Float32,
             (None, _) => ValueType::Float64,
         }
     }
 }
 
 impl From<Value> for Number {
-    /// Typed: an Int64 makes an int64 metric, a Float64 a float64 metric, and a Float32 is that value, whatever its text.
+    /// Typed: an Int64 makes an int64 metric, a Float64 a float64 metric, and a Float32 is that value, whatever its text: it makes
+    /// a metric that means its values so.
     fn from(value: Value) -> Self {
         match value {
             Value::Int32(v) => Self { width: Width::Narrow, ..Number::suffixed_integer(i64::from(v)) },
@@ -172,14 +184,21 @@ mod tests {
         assert_eq!(Number::integer(i64::from(i32::MAX) + 1).own_type(), ValueType::Int64);
         assert!(!Number::integer(9_007_199_254_740_993).fits_float64());
         assert!(Number::integer(9_007_199_254_740_992).fits_float64());
-        assert!(!Number::integer(16_777_217).fits_float32());
-        assert!(Number::integer(16_777_216).fits_float32());
-        assert!(!Number::integer(i64::MAX).fits_float32());
+        assert!(!Number::integer(16_777_217).fits_float32(false));
+        assert!(Number::integer(16_777_216).fits_float32(false));
+        assert!(!Number::integer(i64::MAX).fits_float32(false));
         // Its shortest decimal is 123456790, which it would be after the metric became float64.
-        assert!(!Number::integer(123_456_792).fits_float32());
-        assert!(!Number::float(123_456_792.0).fits_float32());
-        assert!(!Number::float(f64::from(21.3_f32)).fits_float32());
-        assert!(Number::float(21.5).fits_float32());
+        assert!(!Number::integer(123_456_792).fits_float32(false));
+        assert!(!Number::float(123_456_792.0).fits_float32(false));
+        assert!(!Number::float(f64::from(21.3_f32)).fits_float32(false));
+        assert!(Number::float(21.5).fits_float32(false));
+        // What a typed metric stores means itself: the text 21.6 is another number, 21.5 is the same.
+        assert!(!text("21.6").fits_float32(true) && text("21.5").fits_float32(true));
+        assert!(Number::from(Value::Float32(21.6)).fits_float32(true));
+        assert!(!Number::from(Value::Float32(21.6)).fits_float32(false), "21.600000381 is not 21.6");
+        assert!(Number::from(Value::Float32(21.5)).fits_float32(false));
+        assert!(Number::integer(123_456_792).fits_float32(true));
+        assert!(!Number::integer(123_456_793).fits_float32(true));
     }
 
     #[test]

@@ -132,12 +132,13 @@ impl Value {
     }
 
     /// Row bits of a metric that has become of another type ([`ValueType::may_become`]) as those of that type: a float32 is
-    /// the decimal that it was the text of.
+    /// the decimal that it was the text of, or itself in a `typed` metric.
     #[inline]
-    pub fn became_bits(former: ValueType, later: ValueType, bits: u64) -> u64 {
+    pub fn became_bits((former, typed): (ValueType, bool), later: ValueType, bits: u64) -> u64 {
         match (Value::from_bits(former, bits), later) {
             (Value::Int32(v), ValueType::Float64) => f64::from(v).to_bits(),
             (Value::Int64(v), ValueType::Float64) => (v as f64).to_bits(),
+            (Value::Float32(v), ValueType::Float64) if typed => f64::from(v).to_bits(),
             (Value::Float32(v), ValueType::Float64) => shortest(v).to_bits(),
             _ => bits,
         }

@@ -41,6 +41,18 @@ pub trait Aggregator: Send + Sync + 'static {
         false
     }
 
+    /// Whether [`AggregateState::push_block`] looks at sums. Those of a block are left out of account where nobody does, and a
+    /// block whose sum is not that of what its values mean can be taken all the same.
+    fn uses_sums(&self) -> bool {
+        true
+    }
+
+    /// Whether the result of integers is an integer of theirs, or their sum: [`AggregateState::finish_integer`] gives it exactly then,
+    /// and blocks are taken by their statistics only where these are exact.
+    fn keeps_integers(&self) -> bool {
+        false
+    }
+
     /// Whether the result of integers is an integer whatever they are (count).
     fn is_count(&self) -> bool {
         false
@@ -67,6 +79,18 @@ pub trait AggregateState: Send {
     /// Adds values in time order.
     fn push(&mut self, values: &[f64]);
 
+    /// Adds integers in time order, exactly. `false` when it has no use for them; then they come as floats.
+    fn push_integers(&mut self, values: &[i64]) -> bool {
+        let _ = values;
+        false
+    }
+
+    /// [`AggregateState::push_block`] of integers, whose statistics are exactly those that float64 says. Only called when
+    /// [`Aggregator::keeps_integers`].
+    fn push_integer_block(&mut self, block: &BlockStatistics) {
+        self.push_block(block);
+    }
+
     /// Adds a block by its statistics. Only called when [`Aggregator::uses_statistics`].
     fn push_block(&mut self, block: &BlockStatistics) {
         let _ = block;
@@ -77,6 +101,12 @@ pub trait AggregateState: Send {
 
     /// The result; `None` when nothing was added.
     fn finish(&mut self) -> Option<f64>;
+
+    /// The result as an integer, when nothing but integers was added and it is one of 64 bits. Asked before
+    /// [`AggregateState::finish`].
+    fn finish_integer(&self) -> Option<i64> {
+        None
+    }
 
     /// Back to empty, keeping allocations.
     fn reset(&mut self);

@@ -3,8 +3,8 @@
 use super::joined::Joins;
 use super::parallel::{Consumer, Proceed, in_order};
 use super::pieces::{Grain, Piece, cut};
-use super::scan::{MetricFiles, PieceScan, ScanBlock, ScanReport, ScanSink, ScanSlice};
-use super::windows::Windower;
+use super::scan::{MetricFiles, Needs, PieceScan, ScanBlock, ScanReport, ScanSink, ScanSlice};
+use super::windows::{WindowRow, Windower};
 use crate::database::Database;
 use crate::model::{MetricId, Timestamp};
 use crate::plugin::{Aggregator, ValueMemory};
@@ -26,6 +26,12 @@ pub trait AggregateSink {
     /// Takes index of the metric, end of the window, and one result per aggregate. `Break` ends the aggregation.
     fn row(&mut self, metric: usize, end: Timestamp, row: &[Option<f64>]) -> ControlFlow<()>;
 
+    /// The same with what is an integer as an integer, also where float64 does not have it. What is called; by itself it calls
+    /// [`AggregateSink::row`].
+    fn window(&mut self, metric: usize, end: Timestamp, row: WindowRow<'_>) -> ControlFlow<()> {
+        self.row(metric, end, row.values)
+    }
+
     /// Asked before each read from disk, whether or not it brings a window: where a deadline is looked at.
     fn proceed(&mut self) -> ControlFlow<()> {
         ControlFlow::Continue(())
@@ -44,6 +50,19 @@ pub const MAX_REQUEST_MEMORY: &str = "limits.max_request_memory";
 impl<F: FnMut(usize, Timestamp, &[Option<f64>]) -> ControlFlow<()>> AggregateSink for F {
     fn row(&mut self, metric: usize, end: Timestamp, row: &[Option<f64>]) -> ControlFlow<()> {
         self(metric, end, row)
+    }
+}
+
+/// A callback that takes [`AggregateSink::window`].
+pub struct WindowRows<F>(pub F);
+
+impl<F: FnMut(usize, Timestamp, WindowRow<'_>) -> ControlFlow<()>> AggregateSink for WindowRows<F> {
+    fn row(&mut self, metric: usize, end: Timestamp, row: &[Option<f64>]) -> ControlFlow<()> {
+        self.window(metric, end, WindowRow { values: row, integers: &[] })
+    }
+
+    fn window(&mut self, metric: usize, end: Timestamp, row: WindowRow<'_>) -> ControlFlow<()> {
+        (self.0)(metric, end, row)
     }
 }
 
@@ -71,6 +90,7 @@ pub fn aggregate(
         Some(joins) => scan.partitions(range, partitions, report, &mut joins.sink(aggregation)),
     };
     let mut report = ScanReport::default();
+    let typed = database.are_typed(metrics);
     let memory = sink.memory();
     // Windows begin and end in the same piece, so that results are the same however the range is cut.
     let grain = Grain { width: windows.width, most: usize::MAX };
@@ -80,7 +100,7 @@ pub fn aggregate(
         pieces = vec![Piece { range: (from, to), partitions: snapshot.partitions }];
     }
     if let [piece] = pieces.as_mut_slice() {
-        let mut aggregation = Aggregation::new(metrics.len(), end, windows, memory, sink);
+        let mut aggregation = Aggregation::new(&typed, end, windows, memory, sink);
         let partitions = std::mem::take(&mut piece.partitions);
         let _ = pass(piece.range, partitions, &mut report, &mut aggregation)?;
         aggregation.finish();
@@ -90,7 +110,7 @@ pub fn aggregate(
         let mut report = ScanReport::default();
         let mut results = Collector { results: Results::default(), proceed };
         if let Some(piece) = pieces.get(at) {
-            let mut aggregation = Aggregation::new(metrics.len(), end, windows, memory.clone(), &mut results);
+            let mut aggregation = Aggregation::new(&typed, end, windows, memory.clone(), &mut results);
             let _ = pass(piece.range, piece.partitions.clone(), &mut report, &mut aggregation)?;
             aggregation.finish();
         }
@@ -107,6 +127,9 @@ struct Results {
     windows: Vec<(usize, Timestamp)>,
     /// As many for each window as there are aggregates.
     values: Vec<Option<f64>>,
+    /// The same of windows that have integers, which are noted by their place in `windows`.
+    integers: Vec<Option<i64>>,
+    with_integers: Vec<usize>,
 }
 
 struct Collector<'p, 'f> {
@@ -116,8 +139,16 @@ struct Collector<'p, 'f> {
 
 impl AggregateSink for Collector<'_, '_> {
     fn row(&mut self, metric: usize, end: Timestamp, row: &[Option<f64>]) -> ControlFlow<()> {
+        self.window(metric, end, WindowRow { values: row, integers: &[] })
+    }
+
+    fn window(&mut self, metric: usize, end: Timestamp, row: WindowRow<'_>) -> ControlFlow<()> {
+        if row.integers.iter().any(Option::is_some) {
+            self.results.with_integers.push(self.results.windows.len());
+            self.results.integers.extend_from_slice(row.integers);
+        }
         self.results.windows.push((metric, end));
-        self.results.values.extend_from_slice(row);
+        self.results.values.extend_from_slice(row.values);
         ControlFlow::Continue(())
     }
 
@@ -140,8 +171,12 @@ impl Consumer<Result<(Results, ScanReport)>> for ResultConsumer<'_> {
     fn take(&mut self, result: Result<(Results, ScanReport)>) -> Result<ControlFlow<()>> {
         let (results, report) = result?;
         self.report.merge(report);
-        for ((metric, end), row) in results.windows.iter().zip(results.values.chunks_exact(self.width.max(1))) {
-            if self.sink.row(*metric, *end, row).is_break() {
+        let width = self.width.max(1);
+        let mut integers = results.with_integers.iter().zip(results.integers.chunks_exact(width)).peekable();
+        for (at, ((metric, end), values)) in results.windows.iter().zip(results.values.chunks_exact(width)).enumerate()
+        {
+            let integers = integers.next_if(|(of, _)| **of == at).map_or(&[][..], |(_, integers)| integers);
+            if self.sink.window(*metric, *end, WindowRow { values, integers }).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -158,23 +193,24 @@ struct Aggregation<'s> {
 }
 
 impl<'s> Aggregation<'s> {
-    /// For `metrics` metrics, with windows that end at `end` or before.
+    /// For metrics of which it is said whether they are a program's float32, with windows that end at `end` or before.
     fn new(
-        metrics: usize,
+        typed: &[bool],
         end: Timestamp,
         windows: Windows<'_>,
         memory: Option<Arc<dyn ValueMemory>>,
         sink: &'s mut dyn AggregateSink,
     ) -> Self {
-        let windower = |_| Windower::within(windows.width, end, windows.aggregators, memory.clone());
-        Self { windowers: (0..metrics).map(windower).collect(), memory, sink, stopped: false }
+        let windower =
+            |typed: &bool| Windower::within(windows.width, end, windows.aggregators, memory.clone()).typed(*typed);
+        Self { windowers: typed.iter().map(windower).collect(), memory, sink, stopped: false }
     }
 
     /// Gives the last window of each metric, unless the sink ended the scan.
     fn finish(self) {
         let Self { windowers, sink, stopped, .. } = self;
         for (metric, mut windower) in windowers.into_iter().enumerate() {
-            if stopped || windower.finish(&mut |end, row| sink.row(metric, end, row)).is_break() {
+            if stopped || windower.finish(&mut |end, row| sink.window(metric, end, row)).is_break() {
                 break;
             }
         }
@@ -198,7 +234,7 @@ impl ScanSink for Aggregation<'_> {
     fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>> {
         let Self { windowers, sink, .. } = self;
         let Some(windower) = windowers.get_mut(slice.metric) else { return Ok(ControlFlow::Continue(())) };
-        let flow = windower.push(&slice, &mut |end, row| sink.row(slice.metric, end, row));
+        let flow = windower.push(&slice, &mut |end, row| sink.window(slice.metric, end, row));
         if windower.is_refused() {
             return Err(no_memory(self.memory.as_deref()));
         }
@@ -209,10 +245,14 @@ impl ScanSink for Aggregation<'_> {
         self.windowers.get(metric).is_some_and(|windower| windower.takes_block(start, end))
     }
 
+    fn needs(&self, metric: usize) -> Needs {
+        self.windowers.get(metric).map_or_else(Needs::default, Windower::needs)
+    }
+
     fn block(&mut self, block: ScanBlock<'_>) -> Result<ControlFlow<()>> {
         let Self { windowers, sink, .. } = self;
         let Some(windower) = windowers.get_mut(block.metric) else { return Ok(ControlFlow::Continue(())) };
-        let flow = windower.push_block(&block, &mut |end, row| sink.row(block.metric, end, row));
+        let flow = windower.push_block(&block, &mut |end, row| sink.window(block.metric, end, row));
         Ok(self.note(flow))
     }
 

@@ -1,6 +1,6 @@
 //! Metrics that have widened: rows of several ids, of different types, read as one series.
 
-use super::scan::{ScanBlock, ScanSink, ScanSlice};
+use super::scan::{Needs, ScanBlock, ScanSink, ScanSlice};
 use crate::Result;
 use crate::database::Database;
 use crate::model::{Column, MetricId, Timestamp, ValueType};
@@ -18,9 +18,10 @@ pub(super) struct Joins {
 struct Part {
     /// Index of the metric in the request.
     metric: usize,
-    /// Type of its rows, and that of the metric.
-    from: ValueType,
+    /// Type of the metric.
     to: ValueType,
+    /// Its float32 values mean themselves, and no decimals.
+    typed: bool,
 }
 
 impl Joins {
@@ -30,9 +31,9 @@ impl Joins {
         let mut this = Self { ids: Vec::new(), parts: Vec::new() };
         for (metric, group) in groups.iter().enumerate() {
             let to = group.last().map_or(ValueType::Int32, |(_, value_type)| *value_type);
-            for (id, from) in group {
+            for (id, _) in group {
                 this.ids.push(*id);
-                this.parts.push(Part { metric, from: *from, to });
+                this.parts.push(Part { metric, to, typed: database.is_typed(*id) });
             }
         }
         Some(this)
@@ -58,20 +59,26 @@ impl ScanSink for Joined<'_> {
             return self.sink.slice(ScanSlice { metric, ..slice });
         }
         self.column.reset(part.to);
-        self.column.extend_became(slice.values);
+        self.column.extend_became(slice.values, part.typed);
         self.sink.slice(ScanSlice { metric, timestamps: slice.timestamps, values: self.column.values() })
     }
 
-    /// Statistics of a float32 are of its bits, and not of the decimals that they mean now.
     fn takes_block(&self, metric: usize, start: Timestamp, end: Timestamp) -> bool {
-        self.joins.parts.get(metric).is_some_and(|part| {
-            (part.from == part.to || part.from.is_integer()) && self.sink.takes_block(part.metric, start, end)
-        })
+        self.joins.parts.get(metric).is_some_and(|part| self.sink.takes_block(part.metric, start, end))
+    }
+
+    fn needs(&self, metric: usize) -> Needs {
+        let Some(part) = self.joins.parts.get(metric) else { return Needs::default() };
+        Needs { decimals: !part.typed, ..self.sink.needs(part.metric) }
     }
 
     fn block(&mut self, block: ScanBlock<'_>) -> Result<ControlFlow<()>> {
         match self.joins.parts.get(block.metric) {
-            Some(part) => self.sink.block(ScanBlock { metric: part.metric, ..block }),
+            // What was an integer is a float now.
+            Some(part) => {
+                let is_exact = block.is_exact && part.to.is_integer();
+                self.sink.block(ScanBlock { metric: part.metric, is_exact, ..block })
+            }
             None => Ok(ControlFlow::Continue(())),
         }
     }

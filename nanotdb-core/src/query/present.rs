@@ -32,6 +32,12 @@ pub fn aggregate_value(aggregator: &dyn Aggregator, value_type: ValueType, value
     if fits || !value.is_finite() { Value::Float32(single) } else { Value::Float64(value) }
 }
 
+/// The same of a result that is an integer exactly, perhaps one that float64 has not: see [`super::WindowRow`].
+#[must_use]
+pub fn result_value(aggregator: &dyn Aggregator, value_type: ValueType, value: f64, integer: Option<i64>) -> Value {
+    integer.map_or_else(|| aggregate_value(aggregator, value_type, value), Value::Int64)
+}
+
 /// The mean of `count` values with this sum. Sums are rounded, which must not take the mean out of the values' range.
 #[inline]
 #[must_use]

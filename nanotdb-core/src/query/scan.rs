@@ -54,8 +54,29 @@ pub struct ScanBlock<'a> {
     pub start: Timestamp,
     /// None is younger.
     pub end: Timestamp,
-    /// About their values.
+    /// About their values, as far as [`ScanSink::needs`] says that they are looked at.
     pub statistics: &'a BlockStatistics,
+    /// They are integers, and what is looked at of their statistics is exact.
+    pub is_exact: bool,
+}
+
+/// What a sink makes of statistics, which decides whether those of a block are what it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Values of float32 mean their shortest decimals.
+    pub decimals: bool,
+    /// It looks at sums.
+    pub sums: bool,
+    /// Integers must be exact.
+    pub exact: bool,
+    /// Their sums, too.
+    pub exact_sums: bool,
+}
+
+impl Default for Needs {
+    fn default() -> Self {
+        Self { decimals: false, sums: true, exact: false, exact_sums: false }
+    }
 }
 
 /// Receives slices; `Break` ends the scan.
@@ -95,6 +116,12 @@ pub trait ScanSink {
     fn takes_block(&self, metric: usize, start: Timestamp, end: Timestamp) -> bool {
         let _ = (metric, start, end);
         false
+    }
+
+    /// What statistics of a metric must be, for [`ScanSink::block`].
+    fn needs(&self, metric: usize) -> Needs {
+        let _ = metric;
+        Needs::default()
     }
 
     /// Takes samples by their statistics. Only called after [`ScanSink::takes_block`] agreed.

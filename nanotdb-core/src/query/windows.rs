@@ -1,8 +1,9 @@
 //! Windowed aggregation over column slices: the one that the server and the command line answer with.
 
-use super::scan::{ScanBlock, ScanSlice};
+use super::scan::{Needs, ScanBlock, ScanSlice};
+use crate::model::decimal::Decimals;
 use crate::model::{Timestamp, Values};
-use crate::plugin::{AggregateState, Aggregator, ValueMemory, WindowValues};
+use crate::plugin::{AggregateState, Aggregator, BlockStatistics, ValueMemory, WindowValues};
 use std::cell::RefCell;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
@@ -10,8 +11,25 @@ use std::sync::Arc;
 /// Values converted at once: small enough to stay in the first-level cache while every aggregate reads them.
 const STEP: usize = 2_048;
 
-/// Receives the end of a window and one result per aggregate, in the order they were asked for; `Break` ends it.
-pub type WindowCallback<'c> = dyn FnMut(Timestamp, &[Option<f64>]) -> ControlFlow<()> + 'c;
+/// The results of one window, in the order in which aggregates were asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct WindowRow<'a> {
+    /// One per aggregate.
+    pub values: &'a [Option<f64>],
+    /// The same, exactly, where the result of integers is one of 64 bits; none at all where values are no integers.
+    pub integers: &'a [Option<i64>],
+}
+
+impl WindowRow<'_> {
+    /// The result of one aggregate as an integer, where it is exactly that.
+    #[must_use]
+    pub fn integer(&self, at: usize) -> Option<i64> {
+        self.integers.get(at).copied().flatten()
+    }
+}
+
+/// Receives the end of a window and its results; `Break` ends it.
+pub type WindowCallback<'c> = dyn FnMut(Timestamp, WindowRow<'_>) -> ControlFlow<()> + 'c;
 
 /// Cuts the samples of one series into windows and aggregates each.
 ///
@@ -28,20 +46,32 @@ pub struct Windower {
     refused: bool,
     /// Whether every aggregate can take a block by its statistics.
     by_statistics: bool,
+    needs: Needs,
+    decimals: Decimals,
     /// End of the window that has samples.
     open: Option<Timestamp>,
     row: Vec<Option<f64>>,
+    /// Whether there are integers in the window.
+    has_integers: bool,
+    integers: Vec<Option<i64>>,
 }
 
 /// How an aggregate of a window is computed.
 enum Computed {
-    ByState(Box<dyn AggregateState>),
+    ByState(Box<dyn AggregateState>, &'static dyn Aggregator),
     OfValues(&'static dyn Aggregator),
 }
 
+/// Values on their way to the aggregates.
+#[derive(Default)]
+struct Scratch {
+    floats: Vec<f64>,
+    integers: Vec<i64>,
+}
+
 thread_local! {
-    /// Values on their way to the aggregates: there is one window at a time, and may be thousands of series.
-    static SCRATCH: RefCell<Vec<f64>> = RefCell::new(Vec::with_capacity(STEP));
+    /// There is one window at a time, and may be thousands of series.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 impl Windower {
@@ -59,7 +89,14 @@ impl Windower {
     ) -> Self {
         let computed = |a: &&'static dyn Aggregator| match a.shares_values() {
             true => Computed::OfValues(*a),
-            false => Computed::ByState(a.state()),
+            false => Computed::ByState(a.state(), *a),
+        };
+        let keeps = |a: &&'static dyn Aggregator| a.keeps_integers();
+        let needs = Needs {
+            decimals: true,
+            sums: aggregators.iter().any(|a| a.uses_sums()),
+            exact: aggregators.iter().any(keeps),
+            exact_sums: aggregators.iter().any(|a| a.keeps_integers() && a.uses_sums()),
         };
         let shares = aggregators.iter().any(|a| a.shares_values());
         Self {
@@ -69,9 +106,25 @@ impl Windower {
             values: shares.then(|| WindowValues::within(memory)),
             refused: false,
             by_statistics: aggregators.iter().all(|a| a.uses_statistics()),
+            needs,
+            decimals: Decimals::default(),
             open: None,
             row: Vec::with_capacity(aggregators.len()),
+            has_integers: false,
+            integers: Vec::new(),
         }
+    }
+
+    /// Takes values of float32 for what they are, and not for the decimals that they are the nearest to.
+    #[must_use]
+    pub fn typed(mut self, typed: bool) -> Self {
+        self.needs.decimals = !typed;
+        self
+    }
+
+    /// What statistics must be, for [`Windower::push_block`].
+    pub fn needs(&self) -> Needs {
+        self.needs
     }
 
     /// Whether it ended because there was no memory for the values of a window.
@@ -107,9 +160,14 @@ impl Windower {
     /// Adds a block that [`Windower::takes_block`] agreed to, as [`Windower::push`] adds its samples.
     pub fn push_block(&mut self, block: &ScanBlock<'_>, emit: &mut WindowCallback<'_>) -> ControlFlow<()> {
         self.turn_to(block.start, emit)?;
+        self.has_integers |= block.is_exact;
         for computed in &mut self.results {
-            if let Computed::ByState(state) = computed {
-                state.push_block(block.statistics);
+            match computed {
+                Computed::ByState(state, a) if block.is_exact && a.keeps_integers() => {
+                    state.push_integer_block(block.statistics);
+                }
+                Computed::ByState(state, _) => state.push_block(block.statistics),
+                Computed::OfValues(_) => {}
             }
         }
         ControlFlow::Continue(())
@@ -139,9 +197,16 @@ impl Windower {
 
     fn emit(&mut self, end: Timestamp, emit: &mut WindowCallback<'_>) -> ControlFlow<()> {
         self.row.clear();
+        self.integers.clear();
         for computed in &mut self.results {
+            if self.has_integers {
+                self.integers.push(match computed {
+                    Computed::ByState(state, _) => state.finish_integer(),
+                    Computed::OfValues(_) => None,
+                });
+            }
             self.row.push(match computed {
-                Computed::ByState(state) => {
+                Computed::ByState(state, _) => {
                     let result = state.finish();
                     state.reset();
                     result
@@ -152,7 +217,8 @@ impl Windower {
         if let Some(values) = &mut self.values {
             values.clear();
         }
-        emit(end, &self.row)
+        self.has_integers = false;
+        emit(end, WindowRow { values: &self.row, integers: &self.integers })
     }
 
     fn add(&mut self, values: Values<'_>, range: Range<usize>) -> ControlFlow<()> {
@@ -160,23 +226,85 @@ impl Windower {
             let mut at = range.start;
             while at < range.end {
                 let to = range.end.min(at + STEP);
-                scratch.clear();
-                values.slice(at..to).extend_f64(scratch);
-                for computed in &mut self.results {
-                    if let Computed::ByState(state) = computed {
-                        state.push(scratch);
-                    }
-                }
-                if let Some(kept) = &mut self.values
-                    && !kept.push(scratch)
-                {
-                    self.refused = true;
-                    return ControlFlow::Break(());
-                }
+                self.add_some(values.slice(at..to), scratch)?;
                 at = to;
             }
             ControlFlow::Continue(())
         })
+    }
+
+    /// Adds as many values as scratch memory is for.
+    fn add_some(&mut self, values: Values<'_>, scratch: &mut Scratch) -> ControlFlow<()> {
+        scratch.floats.clear();
+        scratch.integers.clear();
+        match values {
+            Values::Float32(singles) if self.needs.decimals => self.add_decimals(singles, &mut scratch.floats),
+            Values::Int32(narrow) => {
+                scratch.integers.extend(narrow.iter().map(|v| i64::from(*v)));
+                self.add_integers(values, &scratch.integers, &mut scratch.floats);
+            }
+            Values::Int64(wide) => self.add_integers(values, wide, &mut scratch.floats),
+            _ => {
+                values.extend_f64(&mut scratch.floats);
+                for computed in &mut self.results {
+                    if let Computed::ByState(state, _) = computed {
+                        state.push(&scratch.floats);
+                    }
+                }
+            }
+        }
+        if let Some(kept) = &mut self.values {
+            if scratch.floats.is_empty() {
+                values.extend_f64(&mut scratch.floats);
+            }
+            if !kept.push(&scratch.floats) {
+                self.refused = true;
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn add_integers(&mut self, values: Values<'_>, integers: &[i64], floats: &mut Vec<f64>) {
+        self.has_integers = true;
+        for computed in &mut self.results {
+            let Computed::ByState(state, _) = computed else { continue };
+            if !state.push_integers(integers) {
+                if floats.is_empty() {
+                    values.extend_f64(floats);
+                }
+                state.push(floats);
+            }
+        }
+    }
+
+    /// Adds values of text: as a block where an aggregate takes blocks, so that most decimals need not be made.
+    fn add_decimals(&mut self, singles: &[f32], floats: &mut Vec<f64>) {
+        let takes = |computed: &Computed| matches!(computed, Computed::ByState(_, a) if a.uses_statistics());
+        let range = if self.results.iter().any(takes) { self.decimals.range(singles) } else { None };
+        let statistics = range.zip(singles.first()).zip(singles.last()).map(|((range, first), last)| BlockStatistics {
+            count: singles.len() as u64,
+            min: range.min,
+            max: range.max,
+            sum: range.sum,
+            first: self.decimals.of(*first),
+            last: self.decimals.of(*last),
+        });
+        if self.values.is_some() {
+            self.decimals.extend(singles, floats);
+        }
+        for computed in &mut self.results {
+            let Computed::ByState(state, aggregator) = computed else { continue };
+            match &statistics {
+                Some(statistics) if aggregator.uses_statistics() => state.push_block(statistics),
+                _ => {
+                    if floats.is_empty() {
+                        self.decimals.extend(singles, floats);
+                    }
+                    state.push(floats);
+                }
+            }
+        }
     }
 }
 
@@ -263,8 +391,8 @@ mod tests {
     fn rows(width: i64, to: i64, samples: &[(i64, i32)], cut: usize) -> Vec<(i64, f64, f64)> {
         let mut windower = Windower::new(width, to, &BOTH);
         let mut out = Vec::new();
-        let mut emit = |end: i64, row: &[Option<f64>]| {
-            out.push((end, row[0].unwrap(), row[1].unwrap()));
+        let mut emit = |end: i64, row: WindowRow<'_>| {
+            out.push((end, row.values[0].unwrap(), row.values[1].unwrap()));
             ControlFlow::Continue(())
         };
         for part in samples.chunks(cut) {
@@ -310,8 +438,8 @@ mod tests {
         ] {
             let mut windower = Windower::new(10, 10, &[&Sum]);
             let mut seen = None;
-            let mut emit = |_: i64, row: &[Option<f64>]| {
-                seen = row[0];
+            let mut emit = |_: i64, row: WindowRow<'_>| {
+                seen = row.values[0];
                 ControlFlow::Continue(())
             };
             let slice = ScanSlice { metric: 0, timestamps: &[1], values };
@@ -325,7 +453,7 @@ mod tests {
     fn breaking_stops_at_once() {
         let mut windower = Windower::new(1, 100, &BOTH);
         let mut calls = 0;
-        let mut emit = |_: i64, _: &[Option<f64>]| {
+        let mut emit = |_: i64, _: WindowRow<'_>| {
             calls += 1;
             ControlFlow::Break(())
         };

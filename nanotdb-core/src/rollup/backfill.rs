@@ -212,10 +212,11 @@ pub(crate) fn catalog_of(old: &Database, feeds: &[Feed], width: ValueWidth) -> V
         .map(|metric| {
             let widens = metric.value_type == ValueType::Float32 && wide.contains(metric.name.as_str());
             let value_type = if widens { ValueType::Float64 } else { metric.value_type };
-            CatalogEntry { name: metric.name, id: metric.id, value_type }
+            let typed = !widens && old.is_typed(metric.id);
+            CatalogEntry { name: metric.name, id: metric.id, value_type, typed }
         })
         .collect();
-    catalog::encode(entries.iter().map(|entry| (entry.name.as_str(), entry.id, entry.value_type)))
+    catalog::encode_marked(entries.iter().map(|entry| (entry.name.as_str(), entry.id, entry.value_type, entry.typed)))
 }
 
 /// The metrics that are made of them.

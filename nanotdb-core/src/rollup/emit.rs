@@ -6,9 +6,9 @@ use crate::database::{Database, MetricFiles};
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Aggregator;
 use crate::plugin::registry::registry;
-use crate::query::Windows;
-use crate::query::aggregate::aggregate;
+use crate::query::aggregate::{WindowRows, aggregate};
 use crate::query::scan::{self, ScanReport, ScanSlice, Slices};
+use crate::query::{WindowRow, Windows};
 use crate::{Error, Result};
 use std::ops::ControlFlow;
 
@@ -85,7 +85,7 @@ pub(super) fn emit(
     let windows = Windows { width: job.interval, aggregators: &aggregators };
     let ids: Vec<MetricId> = wanted.iter().map(|w| w.id).collect();
     let mut failure = None;
-    let mut each = |metric: usize, end: Timestamp, results: &[Option<f64>]| {
+    let each = |metric: usize, end: Timestamp, row: WindowRow<'_>| {
         let start = end.saturating_sub(job.interval);
         let (Some(wanted), Some(emitted)) = (wanted.get(metric), emitted.get_mut(metric)) else {
             return ControlFlow::Continue(());
@@ -93,11 +93,12 @@ pub(super) fn emit(
         if start < wanted.from || end > wanted.due {
             return ControlFlow::Continue(());
         }
-        let count = results.last().copied().flatten().unwrap_or_default();
+        let count = row.values.last().copied().flatten().unwrap_or_default();
         *emitted = Emitted { buckets: emitted.buckets.saturating_add(1), end: Some(end), count: count as u64 };
-        let results = wanted.outputs.iter().zip(results).filter_map(|(output, result)| Some((*output)?).zip(*result));
-        for (output, result) in results {
-            if let Err(error) = outputs.push(output, start, result) {
+        let results = wanted.outputs.iter().zip(row.values).enumerate();
+        let results = results.filter_map(|(at, (output, result))| Some((at, (*output)?, (*result)?)));
+        for (at, output, result) in results {
+            if let Err(error) = outputs.push(output, start, result, row.integer(at)) {
                 failure = Some(error);
                 return ControlFlow::Break(());
             }
@@ -110,7 +111,7 @@ pub(super) fn emit(
     };
     // The last window ends where it should, and the sample at that very time is not read.
     let range = (from, due.saturating_sub(1));
-    let report = aggregate(source, &ids, range, due, windows, MetricFiles::Preferred, &mut each)?;
+    let report = aggregate(source, &ids, range, due, windows, MetricFiles::Preferred, &mut WindowRows(each))?;
     if let Some(error) = failure {
         return Err(error);
     }

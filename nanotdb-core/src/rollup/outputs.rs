@@ -2,7 +2,7 @@
 
 use crate::database::{Batch, BatchOutcome, Database};
 use crate::model::decimal::shortest;
-use crate::model::{Number, Sample, Timestamp, ValueType};
+use crate::model::{Number, Sample, Timestamp, Value, ValueType};
 use crate::plugin::Aggregator;
 use crate::{Error, Result};
 
@@ -17,6 +17,10 @@ pub(super) struct Output {
     newest: Option<Timestamp>,
     /// Type of its source.
     source: ValueType,
+    /// Its results are exact integers as long as they are of integers: it is no metric of floats, and may take 64 bits.
+    takes_integers: bool,
+    /// Its own values are a program's float32.
+    typed: bool,
 }
 
 struct Row {
@@ -56,7 +60,11 @@ impl<'a> Outputs<'a> {
     /// Adds a metric and returns its index.
     pub(super) fn add(&mut self, name: &str, aggregator: &'static dyn Aggregator, source: ValueType) -> Result<usize> {
         let newest = self.destination.last(name)?.map(|sample| sample.timestamp);
-        self.outputs.push(Output { name: name.to_owned(), aggregator, newest, source });
+        let known = self.destination.metric(name);
+        let takes_integers =
+            known.as_ref().is_none_or(|metric| metric.value_type.is_integer()) && self.destination.takes_64_bits();
+        let typed = known.is_some_and(|metric| self.destination.is_typed(metric.id));
+        self.outputs.push(Output { name: name.to_owned(), aggregator, newest, source, takes_integers, typed });
         Ok(self.outputs.len().saturating_sub(1))
     }
 
@@ -72,21 +80,32 @@ impl<'a> Outputs<'a> {
             return Ok(false);
         }
         to.newest = Some(sample.timestamp);
-        self.rows.push(Row { timestamp: sample.timestamp, output, number: Number::from(sample.value) });
+        let number = match sample.value {
+            // What it means there it means here.
+            Value::Float32(v) if !to.typed => Number::decimal(shortest(v), v),
+            value => Number::from(value),
+        };
+        self.rows.push(Row { timestamp: sample.timestamp, output, number });
         if self.rows.len() >= BATCH_ROWS {
             self.flush()?;
         }
         Ok(true)
     }
 
-    /// Takes the result of the bucket that starts at `timestamp`.
-    pub(super) fn push(&mut self, output: usize, timestamp: Timestamp, result: f64) -> Result<()> {
+    /// Takes the result of the bucket that starts at `timestamp`, with what it is as an integer if it is exactly one.
+    pub(super) fn push(
+        &mut self,
+        output: usize,
+        timestamp: Timestamp,
+        result: f64,
+        integer: Option<i64>,
+    ) -> Result<()> {
         let Some(to) = self.outputs.get_mut(output) else { return Ok(()) };
         if to.newest.is_some_and(|newest| timestamp <= newest) {
             self.result.present = self.result.present.saturating_add(1);
             return Ok(());
         }
-        match to.number(result) {
+        match to.number(result, integer) {
             Ok(number) => self.rows.push(Row { timestamp, output, number }),
             Err(reason) => {
                 self.result.refused = self.result.refused.saturating_add(1);
@@ -139,14 +158,17 @@ impl<'a> Outputs<'a> {
 }
 
 impl Output {
-    /// A result as it is stored: counts as integers, what was made of float32 with as many digits as that has, the rest exactly.
-    /// The destination widens where it has to.
-    fn number(&self, result: f64) -> std::result::Result<Number, String> {
+    /// A result as it is stored: counts and whole results of integers as integers, what was made of float32 with as many
+    /// digits as that has, the rest exactly. The destination widens where it has to.
+    fn number(&self, result: f64, integer: Option<i64>) -> std::result::Result<Number, String> {
         if self.aggregator.is_count() {
             return Ok(Number::integer(result as i64));
         }
         if !result.is_finite() {
             return Err(format!("{}: {result} is not a finite number", self.name));
+        }
+        if let Some(integer) = integer.filter(|_| self.takes_integers) {
+            return Ok(Number::integer(integer));
         }
         let single = result as f32;
         Ok(match self.source {

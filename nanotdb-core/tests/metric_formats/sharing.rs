@@ -56,7 +56,7 @@ fn the_rows_that_are_written_are_those_that_were_planned() {
     assert!(writer.plan(2, &[1, 2, 3], &mut out).is_err(), "after the first pass");
     let before = out.len();
     for (id, timestamps) in [(1, [1, 2, 4]), (2, [1, 2, 3])] {
-        let rows = SeriesRows { id, timestamps: &timestamps, values: Values::Int32(&[7, 8, 9]) };
+        let rows = SeriesRows { id, timestamps: &timestamps, values: Values::Int32(&[7, 8, 9]), decimals: false };
         let error = writer.series(rows, &mut out).unwrap_err();
         assert!(error.to_string().contains("not those that were planned"), "{error}");
     }

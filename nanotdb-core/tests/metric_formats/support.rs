@@ -49,7 +49,7 @@ pub fn try_write(version: u16, codec: &'static dyn Codec, all: &[Written]) -> Re
     // The caller may take away what is there already.
     let mut rest = Vec::new();
     for Written { id, timestamps, values } in all {
-        writer.series(SeriesRows { id: *id, timestamps, values: values.values() }, &mut rest)?;
+        writer.series(SeriesRows { id: *id, timestamps, values: values.values(), decimals: true }, &mut rest)?;
         file.append(&mut rest);
     }
     let header = writer.finish(&mut rest)?;

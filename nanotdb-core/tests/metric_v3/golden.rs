@@ -9,13 +9,15 @@ use nanotdb_core::model::Column;
 use std::path::PathBuf;
 
 /// Name of the file, codec, and the number of ticks: enough for parts where the codec keeps them short. The first three are cut
-/// every 1,024 timestamps, as was done at first; the others by time.
-const FILES: [(&str, &str, i64); 5] = [
+/// every 1,024 timestamps, as was done at first; the others by time. Sums in the last two are of decimals.
+const FILES: [(&str, &str, i64); 7] = [
     ("none", "none", 150),
     ("zstd_default", "zstd_default", 150),
     ("zstd_default-parts", "zstd_default", 2_100),
     ("by-time-none", "none", 150),
     ("by-time-zstd_default-parts", "zstd_default", 2_100),
+    ("decimals-none", "none", 150),
+    ("decimals-zstd_default-parts", "zstd_default", 2_100),
 ];
 
 fn path(name: &str) -> PathBuf {
@@ -53,6 +55,8 @@ fn files_of_the_past_are_read() {
         assert_eq!((layout.version, layout.start), (3, -1));
         let parts = layout.series.iter().flat_map(|s| &s.blocks).filter(|b| b.parts.is_some()).count();
         assert_eq!(parts > 0, name.ends_with("parts"), "{name}");
+        let of_decimals = layout.series.iter().flat_map(|s| &s.blocks).any(|b| b.decimal_sums);
+        assert_eq!(of_decimals, name.starts_with("decimals"), "{name}");
         if codec == "none" {
             let rows: usize = reader::read(&file).values().flat_map(|(_, blocks)| blocks).map(|b| b.rows.len()).sum();
             assert_eq!(rows, expected(ticks).values().map(|(t, _)| t.len()).sum::<usize>());

@@ -164,7 +164,7 @@ fn a_range_is_read_from_its_blocks_alone() {
 fn misuse_is_refused() {
     let codec = crate::support::codec("none");
     let mut out = Vec::new();
-    let row = |id, timestamps| SeriesRows { id, timestamps, values: Values::Int32(&[1, 2]) };
+    let row = |id, timestamps| SeriesRows { id, timestamps, values: Values::Int32(&[1, 2]), decimals: false };
     let mut writer = v3::Writer::new(1, codec, Vec::new());
     assert!(writer.series(row(1, &[1, 2]), &mut out).is_err(), "not begun");
     assert!(writer.plan(1, &[2, 1], &mut out).is_err(), "not in order");

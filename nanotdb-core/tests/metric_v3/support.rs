@@ -38,7 +38,7 @@ pub fn try_write(data: &Data, codec_name: &str) -> Result<Vec<u8>, CodecError> {
     writer.begin(&mut out)?;
     file.append(&mut out);
     for (id, (timestamps, values)) in data {
-        writer.series(SeriesRows { id: *id, timestamps, values: values.values() }, &mut out)?;
+        writer.series(SeriesRows { id: *id, timestamps, values: values.values(), decimals: true }, &mut out)?;
         file.append(&mut out);
     }
     let header = writer.finish(&mut out)?;

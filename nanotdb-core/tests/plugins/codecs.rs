@@ -1,6 +1,6 @@
 //! Codecs that fail, panic, or lose what they were given: the trouble of one database, and none of its samples.
 
-use crate::common::bench::{Bench, Line, SECOND, content_of, int, send};
+use crate::common::bench::{Bench, Line, SECOND, content_of, int, send, try_send};
 use crate::common::oracle::START;
 use crate::common::{assert_same, read, read_all};
 use nanotdb_core::Error;
@@ -81,6 +81,7 @@ static FORGETS: Moody = Moody::new(40_012, "forgets", Mood::Forgets);
 static SCRAMBLES: Moody = Moody::new(40_013, "scrambles", Mood::Scrambles);
 static FILLS: Moody = Moody::new(40_014, "fills", Mood::Fails);
 static DECODES: Moody = Moody::new(40_015, "decodes", Mood::Panics);
+static LEAVES: Moody = Moody::new(40_016, "leaves", Mood::Panics);
 
 inventory::submit! { CodecPlugin(&FAILS) }
 inventory::submit! { CodecPlugin(&PANICS) }
@@ -88,6 +89,7 @@ inventory::submit! { CodecPlugin(&FORGETS) }
 inventory::submit! { CodecPlugin(&SCRAMBLES) }
 inventory::submit! { CodecPlugin(&FILLS) }
 inventory::submit! { CodecPlugin(&DECODES) }
+inventory::submit! { CodecPlugin(&LEAVES) }
 
 /// Says that its blocks are S2: they begin as one does, and are none.
 struct FakeS2;
@@ -266,6 +268,43 @@ fn batches_are_refused_before_rows_that_cannot_be_flushed_fill_the_memory() {
     assert_eq!(engine.health(), []);
     send(&engine, &[("bad", "m", int(1), START + taken as i64 + 1)]);
     assert_eq!(read(&engine, "bad", "m").len(), taken + 1);
+}
+
+/// Killed between a page and the end of its flush, rows are in both; whether they are, only the codec can tell.
+#[test]
+fn r21_rows_of_a_page_that_no_codec_reads_are_not_written_twice() {
+    let bench = bench("leaves");
+    let engine = bench.open();
+    let lines = rows("pi", 0, 10);
+    send(&engine, &lines);
+    let log = bench.file("pi/pi.wal");
+    engine.flush().unwrap();
+    bench.kill(engine);
+    bench.vfs.put(&bench.path("pi/pi.wal"), &log).unwrap();
+    let whole = bench.vfs.fork(1);
+    // What a start does with it while the codec is away must not matter.
+    LEAVES.bad.store(true, Ordering::SeqCst);
+    let manifest = String::from_utf8(bench.file("pi/manifest.toml")).unwrap();
+    let other = manifest.replace("codec = \"leaves\"", "codec = \"s2\"");
+    assert_ne!(manifest, other);
+    bench.vfs.put(&bench.path("pi/manifest.toml"), other.as_bytes()).unwrap();
+    let engine = bench.try_open().unwrap();
+    assert_eq!(read(&engine, "pi", "m"), content_of(&lines)[&("pi".to_owned(), "m".to_owned())], "by the log");
+    let health = engine.health();
+    assert!(matches!(&health[..], [(name, why)] if name == "pi" && why.contains("leaves")), "{health:?}");
+    assert!(try_send(&engine, &rows("pi", 10, 1)).is_err(), "nothing is guessed");
+    let _ = engine.flush();
+    let _ = engine.close();
+    drop(engine);
+    LEAVES.bad.store(false, Ordering::SeqCst);
+    for disk in [bench.vfs.fork(2), whole] {
+        let bench = bench.fork(disk);
+        let engine = bench.open();
+        assert_same(&read_all(&engine), &content_of(&lines), "once");
+        send(&engine, &rows("pi", 10, 1));
+        close(engine);
+        assert_same(&read_all(&bench.open()), &content_of(&rows("pi", 0, 11)), "and it goes on");
+    }
 }
 
 /// A panic while pages are read: a warning of that page, in a query, in a look-up, in a start.

@@ -11,6 +11,7 @@
 mod common;
 
 mod codecs;
+mod convert;
 mod formats;
 mod names;
 mod panics;

@@ -123,8 +123,13 @@ pub fn catalog(file: &[u8]) -> BTreeMap<u16, (String, u8)> {
         let (name, id) = (metric["name"].as_str().unwrap(), metric["id"].as_u64().unwrap());
         let code = metric["type"].as_u64().unwrap();
         let comma = if at == 0 { "" } else { "," };
+        // The mark of a float32 of a program's is there or not, and never false.
+        let typed = metric.get("typed").map_or("", |mark| {
+            assert_eq!((mark.as_bool(), code), (Some(true), 2));
+            ",\n      \"typed\": true"
+        });
         layout.push_str(&format!(
-            "{comma}\n    {{\n      \"name\": \"{name}\",\n      \"id\": {id},\n      \"type\": {code}\n    }}"
+            "{comma}\n    {{\n      \"name\": \"{name}\",\n      \"id\": {id},\n      \"type\": {code}{typed}\n    }}"
         ));
         names.push(name.to_owned());
         assert!(types.insert(id as u16, (name.to_owned(), code as u8)).is_none(), "id {id} is used twice");
@@ -169,7 +174,9 @@ fn records(log: &[u8], types: &mut BTreeMap<u16, (String, u8)>) -> (Vec<Row>, us
         if flags & 0x40 != 0 {
             let length = record.number(1) as usize;
             let name = String::from_utf8(record.bytes(length).to_vec()).unwrap();
-            types.insert(id, (name, record.number(1) as u8));
+            let code = record.number(1) as u8;
+            // A float32 of a program's has a code of its own.
+            types.insert(id, (name, if code == 0x82 { 2 } else { code }));
         }
         let timestamp = baseline.expect("the first record has a baseline") + delta;
         let wide = types[&id].1 > 2;

@@ -274,7 +274,9 @@ fn read_block(
     let start = ticks[0].wrapping_add(directory.uvarint() as i64);
     let end = ticks[ticks.len() - 1].wrapping_sub(directory.uvarint() as i64);
     let flags = directory.number(1);
-    assert_eq!(flags & 0x0c, 0);
+    assert_eq!(flags & 0x08, 0);
+    // Sums of decimals: of a float32, and where there are sums.
+    assert!(flags & 4 == 0 || code == 2 && flags & 3 != 0);
     let statistics = (flags & 1 != 0).then(|| read_statistics(directory, code));
 
     assert_eq!((body.number(2) as u16, body.number(1) as u8), (id, code));

@@ -12,6 +12,7 @@ mod damage_contained;
 mod disk_faults;
 mod forcing;
 mod identity;
+mod meaning;
 mod moved_frames;
 mod power;
 mod presence;

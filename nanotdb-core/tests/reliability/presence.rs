@@ -16,6 +16,10 @@ fn problems(bench: &Bench) -> Vec<String> {
     report.problems.into_iter().map(|problem| problem.what).collect()
 }
 
+fn notes(bench: &Bench) -> Vec<String> {
+    verify(Path::new(ROOT), None, bench.config.clone(), bench.options()).unwrap().notes
+}
+
 fn texts(engine: &Engine) -> Vec<String> {
     engine.warnings().into_iter().map(|warning| warning.text).collect()
 }
@@ -182,11 +186,30 @@ fn a_file_missing_out_of_a_partition_is_damage_and_a_whole_partition_is_not() {
         engine.close().unwrap();
         assert_eq!(problems(&disk), Vec::<String>::new(), "{name}: accepted");
     }
+    // A partition that is gone as a whole is told once, by every door, and accepted.
+    for (part, files, left) in [
+        ("2026-05-22", &["data-2026-05-22.dat"][..], vec![second, late, third]),
+        ("2026-05-23", &["data-2026-05-23.dat", "metric-2026-05-23.dat"], vec![first, third]),
+    ] {
+        let disk = without(files);
+        let is_told =
+            |texts: &[String]| matches!(texts, [text] if text.contains(part) && text.contains("removed by hand"));
+        assert!(is_told(&notes(&disk)), "{part}: {:?}", notes(&disk));
+        assert_eq!(problems(&disk), Vec::<String>::new(), "{part}: no damage");
+        let engine = disk.open();
+        assert!(is_told(&texts(&engine)), "{part}: {:?}", texts(&engine));
+        assert_same(&read_all(&engine), &content_of(&left), part);
+        engine.close().unwrap();
+        assert_eq!(notes(&disk), Vec::<String>::new(), "{part}: accepted");
+        let engine = disk.open();
+        assert!(is_told(&texts(&engine)), "{part}: until it is acknowledged");
+        engine.acknowledge(None).unwrap();
+        engine.close().unwrap();
+        assert_eq!(texts(&disk.open()), Vec::<String>::new(), "{part}: and not again");
+    }
     // Nothing is missing.
     for (files, left) in [
-        (&["data-2026-05-22.dat"][..], vec![second, late, third]),
-        (&["data-2026-05-23.dat", "metric-2026-05-23.dat"], vec![first, third]),
-        (&["data-2026-05-24.dat"], vec![first, second, late, third]),
+        (&["data-2026-05-24.dat"][..], vec![first, second, late, third]),
         (&["metric-2026-05-24.dat"], vec![first, second, late, third]),
         (&[".files"], vec![first, second, late, third]),
     ] {

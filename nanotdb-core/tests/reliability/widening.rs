@@ -358,13 +358,9 @@ impl Random {
         }
     }
 
-    /// Sums of what a float64 metric gives, in their order.
+    /// Aggregates are those of the texts.
     fn check_aggregates(&self, metric: &str, rows: &[(Timestamp, String)], context: &str) {
-        let is_wide = type_of(self.engine(), metric) == ValueType::Float64;
-        let values: Vec<f64> = match is_wide {
-            true => rows.iter().map(|(_, text)| text.parse().unwrap()).collect(),
-            false => samples(self.engine(), metric).iter().map(|s| s.value.as_f64()).collect(),
-        };
+        let values: Vec<f64> = rows.iter().map(|(_, text)| text.parse().unwrap()).collect();
         let names = ["min", "max", "sum", "count"];
         let aggregators: Vec<_> = names.iter().map(|name| registry().aggregator(name).unwrap()).collect();
         let windows = Windows { width: i64::MAX, aggregators: &aggregators };

@@ -293,7 +293,7 @@ fn values_that_need_64_bits_have_them() {
     engine.add_sample("pi", "huge", Value::Float32(3e38), Some(START + SECOND)).unwrap();
     bench.advance(HOUR + 5 * MINUTE);
     assert_eq!(engine.tick().errors(), Vec::<&str>::new());
-    assert_eq!(read(&engine, "pi_1h", "bytes.max")[0].value, Value::Float64(bytes as f64));
+    assert_eq!(read(&engine, "pi_1h", "bytes.max")[0].value, Value::Int64(bytes));
     assert_eq!(read(&engine, "pi_1h", "bytes.count")[0].value, Value::Int32(1));
     assert_eq!(read(&engine, "pi_1h", "huge.sum")[0].value, Value::Float64(2.0 * f64::from(3e38f32)));
     assert_eq!(read(&engine, "pi_1h", "huge.max")[0].value, Value::Float32(3e38));

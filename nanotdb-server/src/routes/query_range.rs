@@ -10,12 +10,12 @@ use crate::params::Params;
 use crate::respond::{ApiError, json};
 use crate::times::{duration_parameter, step_parameter, time_parameter, time_unit};
 use http::StatusCode;
-use nanotdb_core::engine::{AggregateSink, MetricFiles, ScanSink, ScanSlice, Windows};
+use nanotdb_core::engine::{AggregateSink, MetricFiles, ScanSink, ScanSlice, WindowRow, Windows};
 use nanotdb_core::model::duration::format_duration;
-use nanotdb_core::model::{Timestamp, ValueType};
+use nanotdb_core::model::{Timestamp, Value, ValueType};
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::plugin::{Aggregator, ValueMemory};
-use nanotdb_core::query::aggregate_value;
+use nanotdb_core::query::result_value;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -260,6 +260,7 @@ impl Job {
             writer,
             begun: false,
             ends: Vec::new(),
+            others,
             waiting: vec![Vec::new(); others.len()],
         };
         let metrics = [self.metric.as_str()];
@@ -277,8 +278,7 @@ impl Job {
             writer.matrix.series(&self.database, &self.metric, label, writer.out.buffer());
             for (end, value) in ends.iter().zip(column) {
                 let Some(value) = value else { continue };
-                let value = aggregate_value(*aggregator, self.value_type, *value);
-                writer.matrix.row(*end, value, writer.out.buffer());
+                writer.matrix.row(*end, *value, writer.out.buffer());
                 if writer.flush_if_full().is_break() {
                     break;
                 }
@@ -358,13 +358,20 @@ struct Rows<'s, 'w> {
     writer: &'s mut AnswerWriter<'w>,
     begun: bool,
     ends: Vec<Timestamp>,
-    waiting: Vec<Vec<Option<f64>>>,
+    /// The aggregates behind the first one, and as many columns.
+    others: &'s [&'static dyn Aggregator],
+    waiting: Vec<Vec<Option<Value>>>,
 }
 
 impl AggregateSink for Rows<'_, '_> {
-    fn row(&mut self, _metric: usize, end: Timestamp, row: &[Option<f64>]) -> ControlFlow<()> {
+    fn row(&mut self, metric: usize, end: Timestamp, values: &[Option<f64>]) -> ControlFlow<()> {
+        self.window(metric, end, WindowRow { values, integers: &[] })
+    }
+
+    fn window(&mut self, _metric: usize, end: Timestamp, row: WindowRow<'_>) -> ControlFlow<()> {
         let writer = &mut *self.writer;
-        if writer.budget.take(row.len()) < row.len() {
+        let wanted = row.values.len();
+        if writer.budget.take(wanted) < wanted {
             let why = writer.budget.points_spent();
             return writer.stop(why);
         }
@@ -373,14 +380,18 @@ impl AggregateSink for Rows<'_, '_> {
             let label = Some((self.first.name(), self.label));
             writer.matrix.series(&self.job.database, &self.job.metric, label, writer.out.buffer());
         }
-        let mut row = row.iter().copied();
-        if let Some(value) = row.next().flatten() {
-            writer.matrix.row(end, aggregate_value(self.first, self.job.value_type, value), writer.out.buffer());
+        let value_type = self.job.value_type;
+        let shown = |at: usize, aggregator: &'static dyn Aggregator| {
+            let value = row.values.get(at).copied().flatten()?;
+            Some(result_value(aggregator, value_type, value, row.integer(at)))
+        };
+        if let Some(value) = shown(0, self.first) {
+            writer.matrix.row(end, value, writer.out.buffer());
         }
         if !self.waiting.is_empty() {
             self.ends.push(end);
-            for (column, value) in self.waiting.iter_mut().zip(row) {
-                column.push(value);
+            for (at, (column, aggregator)) in self.waiting.iter_mut().zip(self.others).enumerate() {
+                column.push(shown(at + 1, *aggregator));
             }
         }
         writer.flush_if_full()

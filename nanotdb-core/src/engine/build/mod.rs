@@ -302,7 +302,7 @@ impl Builder<'_> {
         let (mut rows_written, mut series) = (0u64, 0u64);
         rewritten.by_id(&mut |id, rows| {
             let values = rows.values.values();
-            let one = SeriesRows { id, timestamps: &rows.timestamps, values };
+            let one = SeriesRows { id, timestamps: &rows.timestamps, values, decimals: !self.0.is_typed(id) };
             encoder.series(one, &mut out.buffer).map_err(|e| out.refused(&e))?;
             rows_written = rows_written.saturating_add(rows.timestamps.len() as u64);
             series = series.saturating_add(1);

@@ -150,6 +150,8 @@ pub struct Block {
     pub statistics: Option<BlockStatistics>,
     /// Where statistics of its parts are: `None` in v1 and v2.
     pub parts: Option<PartsRef>,
+    /// Sums in its statistics are of the shortest decimals of its float32 values; else of these themselves.
+    pub decimal_sums: bool,
 }
 
 /// A run of rows in a statistics chunk (v3).
@@ -216,6 +218,8 @@ pub struct SeriesRows<'a> {
     pub timestamps: &'a [Timestamp],
     /// As many values.
     pub values: Values<'a>,
+    /// Values of float32 came as text, and mean their shortest decimals: sums are of those.
+    pub decimals: bool,
 }
 
 /// Statistics of about a thousand rows of a block (v3).

@@ -127,6 +127,7 @@ fn framed_piece(head: &[u8; FRAME_HEADER_LEN], offset: u64) -> Option<(Extent, P
         time_offset,
         statistics: None,
         parts: None,
+        decimal_sums: false,
     };
     match head.get(..4)? {
         b"TPG2" => {
@@ -229,6 +230,7 @@ fn columnar(read: &mut ReadAt<'_>, pieces: &[Piece], registry: &Registry) -> io:
                     time_offset: 0,
                     statistics: None,
                     parts: None,
+                    decimal_sums: false,
                 };
                 found.add(head.id, head.value_type, block);
             }

@@ -62,8 +62,18 @@ fn entry(at: usize, bytes: &[u8], directory_at: u64) -> Result<Listed, DecodeErr
     }
     let extent = entry.extent(at, payload_len, directory_at)?;
     let Entry { id, start, end, .. } = entry;
-    let block =
-        Block { extent, start, end, count, time: None, time_id: 0, time_offset: 0, statistics: None, parts: None };
+    let block = Block {
+        extent,
+        start,
+        end,
+        count,
+        time: None,
+        time_id: 0,
+        time_offset: 0,
+        statistics: None,
+        parts: None,
+        decimal_sums: false,
+    };
     Ok((id, value_type, block))
 }
 
@@ -186,7 +196,7 @@ mod tests {
         let timestamps: Vec<i64> = vec![1, 2, 3, 4, 4, 4, 4, 4, 4, 9];
         let values: Vec<i64> = (0..10).map(|n| n << 40).collect();
         let mut out = vec![0; HEADER_LEN];
-        let rows = SeriesRows { id: 7, timestamps: &timestamps, values: Values::Int64(&values) };
+        let rows = SeriesRows { id: 7, timestamps: &timestamps, values: Values::Int64(&values), decimals: false };
         writer.series(rows, &mut out).unwrap();
         let header = writer.finish(&mut out).unwrap();
         out[..HEADER_LEN].copy_from_slice(&header);

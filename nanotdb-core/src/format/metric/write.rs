@@ -36,7 +36,7 @@ impl FileWriter {
 
     /// Checks that a series may come next, and takes note of it.
     pub(super) fn start_series(&mut self, series: &SeriesRows<'_>) -> Result<(), CodecError> {
-        let SeriesRows { id, timestamps, values } = series;
+        let SeriesRows { id, timestamps, values, .. } = series;
         if *id <= self.last_id {
             return Err(CodecError::new(format!("metric {id} after metric {}: ids have to ascend", self.last_id)));
         }

@@ -1,6 +1,6 @@
 //! Reading records back, whole batches only, past damage.
 
-use super::{CRC_LEN, FIXED_LEN, FLAG_BASELINE, FLAG_NAME, MAX_PAYLOAD, MIN_PAYLOAD};
+use super::{CRC_LEN, FIXED_LEN, FLAG_BASELINE, FLAG_NAME, MAX_PAYLOAD, MIN_PAYLOAD, TYPED_FLOAT32};
 use crate::format::{get_i64, get_u16, get_u32, get_uvarint};
 use crate::model::{MetricId, Timestamp, Value, ValueType, name};
 use std::collections::HashMap;
@@ -25,6 +25,8 @@ pub struct WalRecord<'a> {
     pub bits: u64,
     /// The metric's name, when the record carries it.
     pub announces: Option<&'a str>,
+    /// Whether it announces a metric whose float32 values are a program's, and no text.
+    pub typed: bool,
     /// Whether it sets a new baseline.
     pub baseline: bool,
     /// Whether it ends a checksummed batch.
@@ -92,6 +94,7 @@ struct RawRecord<'a> {
     delta: i64,
     baseline: Option<Timestamp>,
     name: Option<(&'a str, ValueType)>,
+    typed: bool,
     /// Value, and maybe a checksum.
     rest: &'a [u8],
     end: usize,
@@ -357,6 +360,7 @@ impl<'a> Decoder<'a, '_> {
             value_type,
             bits,
             announces: record.name.map(|(name, _)| name),
+            typed: record.typed,
             baseline: record.baseline.is_some(),
             checksummed,
         })
@@ -390,14 +394,16 @@ impl<'a> Decoder<'a, '_> {
             baseline = Some(get_i64(payload, next).ok_or_else(short)?);
             next = next.saturating_add(8);
         }
-        let mut name = None;
+        let (mut name, mut typed) = (None, false);
         if flags & FLAG_NAME != 0 {
             let name_len = usize::from(*payload.get(next).ok_or_else(short)?);
             let from = next.saturating_add(1);
             let to = from.saturating_add(name_len);
             let text = name::check_metric_name(payload.get(from..to).ok_or_else(short)?).map_err(|e| wrong(&e))?;
             let code = *payload.get(to).ok_or_else(short)?;
-            name = Some((text, ValueType::from_code(code).ok_or_else(|| wrong("unknown value type"))?));
+            typed = code == TYPED_FLOAT32;
+            let known = if typed { Some(ValueType::Float32) } else { ValueType::from_code(code) };
+            name = Some((text, known.ok_or_else(|| wrong("unknown value type"))?));
             next = to.saturating_add(1);
         }
         Ok(RawRecord {
@@ -405,6 +411,7 @@ impl<'a> Decoder<'a, '_> {
             delta: i64::from(low) | (i64::from(high) << 16),
             baseline,
             name,
+            typed,
             rest: payload.get(next..).ok_or_else(short)?,
             end: at.saturating_add(len_len).saturating_add(len),
         })

@@ -1,6 +1,6 @@
 //! Writing batches of records.
 
-use super::{CRC_LEN, FLAG_BASELINE, FLAG_NAME, MAX_DELTA};
+use super::{CRC_LEN, FLAG_BASELINE, FLAG_NAME, MAX_DELTA, TYPED_FLOAT32};
 use crate::format::{get_uvarint, put_uvarint};
 use crate::model::{MetricId, Timestamp, ValueType};
 
@@ -39,8 +39,24 @@ impl<'a> BatchEncoder<'a> {
                 let [v0, v1, v2, v3] = (bits as u32).to_le_bytes();
                 self.out.extend_from_slice(&[10, i0, i1, d0, d1, d2, 0, v0, v1, v2, v3]);
             }
-            (delta, announce) => self.full_record(id, timestamp, delta, bits, value_type, announce),
+            (delta, announce) => {
+                let announce = announce.map(|name| (name, value_type.code()));
+                self.full_record(id, timestamp, delta, bits, value_type, announce);
+            }
         }
+        self.end_record();
+    }
+
+    /// Appends one record of a float32 metric that is a program's: see [`super::WalRecord::typed`].
+    pub fn typed_record(&mut self, id: MetricId, timestamp: Timestamp, bits: u64, announce: &str) {
+        self.last_record = self.out.len();
+        let delta = self.baseline.and_then(|b| timestamp.checked_sub(b)).filter(|d| (0..=MAX_DELTA).contains(d));
+        self.full_record(id, timestamp, delta, bits, ValueType::Float32, Some((announce, TYPED_FLOAT32)));
+        self.end_record();
+    }
+
+    #[inline]
+    fn end_record(&mut self) {
         if self.close_after_first {
             self.close_after_first = false;
             self.close_batch();
@@ -54,7 +70,7 @@ impl<'a> BatchEncoder<'a> {
         delta: Option<i64>,
         bits: u64,
         value_type: ValueType,
-        announce: Option<&str>,
+        announce: Option<(&str, u8)>,
     ) {
         let mut flags = 0;
         let mut len = 6usize.saturating_add(value_type.width());
@@ -62,7 +78,7 @@ impl<'a> BatchEncoder<'a> {
             flags |= FLAG_BASELINE;
             len = len.saturating_add(8);
         }
-        if let Some(name) = announce {
+        if let Some((name, _)) = announce {
             flags |= FLAG_NAME;
             len = len.saturating_add(name.len()).saturating_add(2);
         }
@@ -74,10 +90,10 @@ impl<'a> BatchEncoder<'a> {
             self.out.extend_from_slice(&timestamp.to_le_bytes());
             self.baseline = Some(timestamp);
         }
-        if let Some(name) = announce {
+        if let Some((name, code)) = announce {
             self.out.push(name.len() as u8);
             self.out.extend_from_slice(name.as_bytes());
-            self.out.push(value_type.code());
+            self.out.push(code);
         }
         if value_type.is_wide() {
             self.out.extend_from_slice(&bits.to_le_bytes());

@@ -20,6 +20,8 @@ pub use encode::BatchEncoder;
 
 const FLAG_BASELINE: u8 = 0x80;
 const FLAG_NAME: u8 = 0x40;
+/// Type of a metric that is announced: a float32 of a program's, which means itself and no decimal.
+const TYPED_FLOAT32: u8 = 0x82;
 const MAX_DELTA: i64 = 0xff_ffff;
 const FIXED_LEN: usize = 6;
 /// Shortest payload: fixed part and a 4-byte value.

@@ -4,7 +4,7 @@ use super::Loss;
 use crate::Result;
 use crate::engine::Engine;
 use crate::model::{MetricId, Timestamp, Value, ValueType};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 /// What becomes of the metrics of a database: the types that they are written with, and what is lost.
@@ -14,6 +14,8 @@ pub(super) struct Types {
     pub(super) types: BTreeMap<MetricId, (ValueType, ValueType)>,
     /// Ids that widened metrics had before: their rows get the id and the type that the metric has now, and are narrowed from there.
     pub(super) renamed: BTreeMap<MetricId, (MetricId, ValueType)>,
+    /// Metrics whose float32 values mean themselves, and no decimals.
+    pub(super) typed: BTreeSet<MetricId>,
     /// Metrics that got 32 bits without any loss.
     pub(super) narrowed: u64,
     /// Metrics whose values are rounded.
@@ -25,9 +27,11 @@ pub(super) struct Types {
 impl Types {
     /// All metrics with the types that they have.
     pub(super) fn unchanged(engine: &Engine, database: &str) -> Result<Self> {
-        let ids = engine.known_database(database)?.ids();
+        let database = engine.known_database(database)?;
+        let ids = database.ids();
+        let typed = ids.iter().map(|m| m.id).filter(|id| database.is_typed(*id)).collect();
         let types = ids.into_iter().map(|m| (m.id, (m.value_type, m.value_type))).collect();
-        Ok(Self { types, ..Self::default() })
+        Ok(Self { types, typed, ..Self::default() })
     }
 
     /// All metrics with 32 bits. Those with a value that does not fit are left out; with `lossy` floats are rounded.

@@ -115,7 +115,7 @@ impl Written {
 }
 
 /// Id, timestamp and row bits in the type that the metric has in the source.
-type Row = (MetricId, Timestamp, u64);
+pub(super) type Row = (MetricId, Timestamp, u64);
 
 struct Rewrite<'a, 'w> {
     out: Out<'a, 'w>,
@@ -133,7 +133,7 @@ impl ScanSink for Rewrite<'_, '_> {
 }
 
 /// A raw file that is written from front to end; made when there is something to write.
-struct Out<'a, 'w> {
+pub(super) struct Out<'a, 'w> {
     writer: &'a PageWriter<'w>,
     path: PathBuf,
     file: Option<Box<dyn VfsFile>>,
@@ -144,12 +144,12 @@ struct Out<'a, 'w> {
 }
 
 impl<'a, 'w> Out<'a, 'w> {
-    fn new(writer: &'a PageWriter<'w>, path: PathBuf) -> Self {
+    pub(super) fn new(writer: &'a PageWriter<'w>, path: PathBuf) -> Self {
         let (buffer, scratch, payload) = (Vec::new(), Vec::new(), Vec::new());
         Self { writer, path, file: None, buffer, scratch, payload, written: Written::default() }
     }
 
-    fn pages(&mut self, rows: &[Row]) -> Result<()> {
+    pub(super) fn pages(&mut self, rows: &[Row]) -> Result<()> {
         rows.chunks(self.writer.page_rows).try_for_each(|rows| self.page(rows))
     }
 
@@ -160,7 +160,10 @@ impl<'a, 'w> Out<'a, 'w> {
         for (id, timestamp, value) in rows {
             let Some((from, to)) = self.writer.types.types.get(id).copied() else { continue };
             let (id, from, value) = match self.writer.types.renamed.get(id) {
-                Some((id, now)) => (id, *now, &Value::became_bits(from, *now, *value)),
+                Some((now_id, now)) => {
+                    let from = (from, self.writer.types.typed.contains(id));
+                    (now_id, *now, &Value::became_bits(from, *now, *value))
+                }
                 None => (id, from, value),
             };
             if to == ValueType::Int32 && i32::try_from(*value as i64).is_err() {
@@ -204,7 +207,7 @@ impl<'a, 'w> Out<'a, 'w> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Written> {
+    pub(super) fn finish(mut self) -> Result<Written> {
         self.write()?;
         if let Some(file) = &self.file {
             file.sync().map_err(|e| Error::io("fsync", &self.path, e))?;

@@ -80,7 +80,8 @@ pub(super) fn catalog(vfs: &dyn Vfs, directory: &Path, database: &str) -> Result
         wal::decode(&bytes, &type_of, &mut |record| {
             recorded.insert((record.id, record.value_type.code()));
             if let Some(name) = record.announces {
-                announced.push(CatalogEntry { name: name.to_owned(), id: record.id, value_type: record.value_type });
+                let (id, value_type, typed) = (record.id, record.value_type, record.typed);
+                announced.push(CatalogEntry { name: name.to_owned(), id, value_type, typed });
             }
         });
         for entry in announced {
@@ -108,7 +109,7 @@ pub(super) fn catalog(vfs: &dyn Vfs, directory: &Path, database: &str) -> Result
             name.push('_');
         }
         unnamed.push(name.clone());
-        entries.push(CatalogEntry { name, id: *id, value_type: evidence.value_type() });
+        entries.push(CatalogEntry { name, id: *id, value_type: evidence.value_type(), typed: false });
     }
     // A catalog that is not there is no loss where nothing misses it.
     if entries.is_empty() || (unnamed.is_empty() && damage.as_deref() == Some("there is none")) {
@@ -126,6 +127,8 @@ fn fragments(text: &str) -> Vec<CatalogEntry> {
         #[serde(rename = "type")]
         value_type: u8,
         then: Option<u16>,
+        #[serde(default)]
+        typed: bool,
     }
     let mut thens: BTreeMap<MetricId, MetricId> = BTreeMap::new();
     let mut entries: Vec<CatalogEntry> = Vec::new();
@@ -141,7 +144,8 @@ fn fragments(text: &str) -> Vec<CatalogEntry> {
         });
         if entry.id != 0 && is_new && name::check_metric_name(entry.name.as_bytes()).is_ok() {
             thens.extend(entry.then.map(|then| (entry.id, then)));
-            entries.push(CatalogEntry { name: entry.name, id: entry.id, value_type });
+            let typed = entry.typed && value_type == ValueType::Float32;
+            entries.push(CatalogEntry { name: entry.name, id: entry.id, value_type, typed });
         }
     }
     entries

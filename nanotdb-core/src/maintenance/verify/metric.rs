@@ -3,6 +3,7 @@
 use super::{Problem, VerifyReport};
 use crate::database::{Digest, owner_of};
 use crate::format::metric::{Block, MAX_SOURCES_LEN, Rows, Series, Source, check_records};
+use crate::model::decimal::shortest;
 use crate::model::{Column, MetricId, ValueType, Values, counted};
 use crate::plugin::{BlockStatistics, Partition};
 use crate::storage::vfs::Vfs;
@@ -218,7 +219,7 @@ impl Check<'_> {
             self.problem(at, format!("metric id {id} has a sample at {outside}, outside of the file's partition"));
         }
         if let Some(said) = block.statistics
-            && statistics_of(rows.values.values()) != Some(said)
+            && statistics_of(rows.values.values(), block.decimal_sums) != Some(said)
         {
             self.problem(at, format!("statistics of metric id {id} are not those of its values"));
         }
@@ -232,7 +233,7 @@ impl Check<'_> {
             let within = rows.timestamps.get(from..to).unwrap_or_default();
             let inside = within.iter().all(|t| (part.start..=part.end).contains(t));
             let values = rows.values.values().slice(from..to.min(rows.timestamps.len()));
-            let right = part.statistics.is_none_or(|said| statistics_of(values) == Some(said));
+            let right = part.statistics.is_none_or(|said| statistics_of(values, block.decimal_sums) == Some(said));
             if !inside || !right {
                 let first = block.parts.map_or(at, |p| p.chunk.offset);
                 let what = format!("statistics of metric id {id}, rows {from} to {to} of its block at {at}, are wrong");
@@ -244,16 +245,20 @@ impl Check<'_> {
     }
 }
 
-/// Computed anew from the values, and not with the writer's code.
-fn statistics_of(values: Values<'_>) -> Option<BlockStatistics> {
+/// Computed anew from the values, and not with the writer's code. Sums are of the decimals of float32 values, or of these themselves.
+fn statistics_of(values: Values<'_>, decimal_sums: bool) -> Option<BlockStatistics> {
     let mut all = Vec::with_capacity(values.len());
     values.extend_f64(&mut all);
+    let sum = match values {
+        Values::Float32(singles) if decimal_sums => singles.iter().map(|v| shortest(*v)).sum(),
+        _ => all.iter().sum(),
+    };
     let (first, last) = (*all.first()?, *all.last()?);
     Some(BlockStatistics {
         count: all.len() as u64,
         min: all.iter().copied().fold(f64::INFINITY, f64::min),
         max: all.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        sum: all.iter().sum(),
+        sum,
         first,
         last,
     })

@@ -24,6 +24,14 @@ impl Aggregator for Min {
         true
     }
 
+    fn uses_sums(&self) -> bool {
+        false
+    }
+
+    fn keeps_integers(&self) -> bool {
+        true
+    }
+
     fn state(&self) -> Box<dyn AggregateState> {
         Box::<MinState>::default()
     }
@@ -42,21 +50,41 @@ impl Aggregator for Max {
         true
     }
 
+    fn uses_sums(&self) -> bool {
+        false
+    }
+
+    fn keeps_integers(&self) -> bool {
+        true
+    }
+
     fn state(&self) -> Box<dyn AggregateState> {
         Box::<MaxState>::default()
     }
 }
 
-/// `None` before the first value; NaN as long as nothing else was seen.
+/// `None` before the first value; NaN as long as nothing else was seen. Integers are kept apart, as float64 has not all of them.
 #[derive(Default)]
-struct MinState(Option<f64>);
+struct MinState {
+    float: Option<f64>,
+    integer: Option<i64>,
+}
 
 #[derive(Default)]
-struct MaxState(Option<f64>);
+struct MaxState {
+    float: Option<f64>,
+    integer: Option<i64>,
+}
 
 impl AggregateState for MinState {
     fn push(&mut self, values: &[f64]) {
-        keep(&mut self.0, smallest(values), |new, old| new < old);
+        keep(&mut self.float, smallest(values), |new, old| new < old);
+    }
+
+    fn push_integers(&mut self, values: &[i64]) -> bool {
+        self.integer =
+            values.iter().copied().min().map(|min| self.integer.map_or(min, |before| before.min(min))).or(self.integer);
+        true
     }
 
     fn push_block(&mut self, block: &BlockStatistics) {
@@ -65,18 +93,31 @@ impl AggregateState for MinState {
         }
     }
 
+    fn push_integer_block(&mut self, block: &BlockStatistics) {
+        if block.count > 0 {
+            self.push_integers(&[block.min as i64]);
+        }
+    }
+
     fn merge(&mut self, later: Box<dyn AggregateState>) {
         if let Ok(later) = later.into_any().downcast::<Self>() {
-            keep(&mut self.0, later.0, |new, old| new < old);
+            keep(&mut self.float, later.float, |new, old| new < old);
+            self.integer = self.integer.into_iter().chain(later.integer).min();
         }
     }
 
     fn finish(&mut self) -> Option<f64> {
-        self.0
+        let mut result = self.float;
+        keep(&mut result, self.integer.map(|v| v as f64), |new, old| new < old);
+        result
+    }
+
+    fn finish_integer(&self) -> Option<i64> {
+        self.integer.filter(|_| self.float.is_none())
     }
 
     fn reset(&mut self) {
-        self.0 = None;
+        *self = Self::default();
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
@@ -86,7 +127,13 @@ impl AggregateState for MinState {
 
 impl AggregateState for MaxState {
     fn push(&mut self, values: &[f64]) {
-        keep(&mut self.0, largest(values), |new, old| new > old);
+        keep(&mut self.float, largest(values), |new, old| new > old);
+    }
+
+    fn push_integers(&mut self, values: &[i64]) -> bool {
+        self.integer =
+            values.iter().copied().max().map(|max| self.integer.map_or(max, |before| before.max(max))).or(self.integer);
+        true
     }
 
     fn push_block(&mut self, block: &BlockStatistics) {
@@ -95,18 +142,31 @@ impl AggregateState for MaxState {
         }
     }
 
+    fn push_integer_block(&mut self, block: &BlockStatistics) {
+        if block.count > 0 {
+            self.push_integers(&[block.max as i64]);
+        }
+    }
+
     fn merge(&mut self, later: Box<dyn AggregateState>) {
         if let Ok(later) = later.into_any().downcast::<Self>() {
-            keep(&mut self.0, later.0, |new, old| new > old);
+            keep(&mut self.float, later.float, |new, old| new > old);
+            self.integer = self.integer.into_iter().chain(later.integer).max();
         }
     }
 
     fn finish(&mut self) -> Option<f64> {
-        self.0
+        let mut result = self.float;
+        keep(&mut result, self.integer.map(|v| v as f64), |new, old| new > old);
+        result
+    }
+
+    fn finish_integer(&self) -> Option<i64> {
+        self.integer.filter(|_| self.float.is_none())
     }
 
     fn reset(&mut self) {
-        self.0 = None;
+        *self = Self::default();
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -9,6 +9,28 @@ use std::any::Any;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sum;
 
+/// The sum in float64, also of integers: what a mean is made of needs no exact one, and can be had from blocks. Not registered.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RoundedSum;
+
+impl Aggregator for RoundedSum {
+    fn name(&self) -> &'static str {
+        "rounded_sum"
+    }
+
+    fn about(&self) -> &'static str {
+        "sum of the values in float64"
+    }
+
+    fn uses_statistics(&self) -> bool {
+        true
+    }
+
+    fn state(&self) -> Box<dyn AggregateState> {
+        Box::<SumState>::default()
+    }
+}
+
 /// The arithmetic mean.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Average;
@@ -27,6 +49,10 @@ impl Aggregator for Sum {
     }
 
     fn uses_statistics(&self) -> bool {
+        true
+    }
+
+    fn keeps_integers(&self) -> bool {
         true
     }
 
@@ -66,6 +92,10 @@ impl Aggregator for Count {
         true
     }
 
+    fn uses_sums(&self) -> bool {
+        false
+    }
+
     fn is_count(&self) -> bool {
         true
     }
@@ -75,10 +105,14 @@ impl Aggregator for Count {
     }
 }
 
+/// Floats and integers apart, as float64 has not all integers.
 #[derive(Default)]
 struct SumState {
     sum: f64,
+    /// Of floats.
     count: u64,
+    integers: i128,
+    integer_count: u64,
 }
 
 impl SumState {
@@ -87,6 +121,40 @@ impl SumState {
         self.sum = if self.count == 0 { sum } else { self.sum + sum };
         self.count += count;
     }
+
+    fn add_integers(&mut self, sum: i128, count: u64) {
+        self.integers = self.integers.saturating_add(sum);
+        self.integer_count += count;
+    }
+
+    fn all(&self) -> f64 {
+        match (self.count, self.integer_count) {
+            (_, 0) => self.sum,
+            (0, _) => self.integers as f64,
+            _ => self.sum + self.integers as f64,
+        }
+    }
+
+    fn counted(&self) -> u64 {
+        self.count + self.integer_count
+    }
+
+    fn merge_with(&mut self, later: &Self) {
+        if later.count > 0 {
+            self.add(later.sum, later.count);
+        }
+        self.add_integers(later.integers, later.integer_count);
+    }
+}
+
+/// Halves of 64 bits apart, each of which can be added 2^31 times.
+fn sum_of_integers(values: &[i64]) -> i128 {
+    let mut sum = 0i128;
+    for part in values.chunks(1 << 16) {
+        let (low, high) = part.iter().fold((0i64, 0i64), |(low, high), v| (low + (v & 0xffff_ffff), high + (v >> 32)));
+        sum += (i128::from(high) << 32) + i128::from(low);
+    }
+    sum
 }
 
 impl AggregateState for SumState {
@@ -97,22 +165,34 @@ impl AggregateState for SumState {
         self.sum = rest.iter().fold(self.sum, |sum, v| sum + v);
     }
 
+    fn push_integers(&mut self, values: &[i64]) -> bool {
+        self.add_integers(sum_of_integers(values), values.len() as u64);
+        true
+    }
+
     fn push_block(&mut self, block: &BlockStatistics) {
         if block.count > 0 {
             self.add(block.sum, block.count);
         }
     }
 
+    fn push_integer_block(&mut self, block: &BlockStatistics) {
+        self.add_integers(block.sum as i128, block.count);
+    }
+
     fn merge(&mut self, later: Box<dyn AggregateState>) {
-        if let Ok(later) = later.into_any().downcast::<Self>()
-            && later.count > 0
-        {
-            self.add(later.sum, later.count);
+        if let Ok(later) = later.into_any().downcast::<Self>() {
+            self.merge_with(&later);
         }
     }
 
     fn finish(&mut self) -> Option<f64> {
-        (self.count > 0).then_some(self.sum)
+        (self.counted() > 0).then(|| self.all())
+    }
+
+    fn finish_integer(&self) -> Option<i64> {
+        let whole = self.count == 0 && self.integer_count > 0;
+        i64::try_from(self.integers).ok().filter(|_| whole)
     }
 
     fn reset(&mut self) {
@@ -151,6 +231,14 @@ impl AggregateState for MeanState {
         self.reach(min, max);
     }
 
+    fn push_integers(&mut self, values: &[i64]) -> bool {
+        self.sum.push_integers(values);
+        if let (Some(min), Some(max)) = (values.iter().min(), values.iter().max()) {
+            self.reach(*min as f64, *max as f64);
+        }
+        true
+    }
+
     fn push_block(&mut self, block: &BlockStatistics) {
         if block.count > 0 {
             self.sum.push_block(block);
@@ -160,15 +248,15 @@ impl AggregateState for MeanState {
 
     fn merge(&mut self, later: Box<dyn AggregateState>) {
         if let Ok(later) = later.into_any().downcast::<Self>()
-            && later.sum.count > 0
+            && later.sum.counted() > 0
         {
-            self.sum.add(later.sum.sum, later.sum.count);
+            self.sum.merge_with(&later.sum);
             self.reach(later.min, later.max);
         }
     }
 
     fn finish(&mut self) -> Option<f64> {
-        (self.sum.count > 0).then(|| mean(self.sum.sum, self.sum.count, self.min, self.max))
+        (self.sum.counted() > 0).then(|| mean(self.sum.all(), self.sum.counted(), self.min, self.max))
     }
 
     fn reset(&mut self) {
@@ -186,6 +274,11 @@ struct CountState(u64);
 impl AggregateState for CountState {
     fn push(&mut self, values: &[f64]) {
         self.0 += values.len() as u64;
+    }
+
+    fn push_integers(&mut self, values: &[i64]) -> bool {
+        self.0 += values.len() as u64;
+        true
     }
 
     fn push_block(&mut self, block: &BlockStatistics) {

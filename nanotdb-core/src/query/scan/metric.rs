@@ -2,9 +2,10 @@
 
 use super::partition::Scanner;
 use super::raw::RawScanner;
-use super::{ScanBlock, ScanReport, ScanSink, ScanSlice};
+use super::{Needs, ScanBlock, ScanReport, ScanSink, ScanSlice};
 use crate::database::OpenPartition;
 use crate::format::metric::{Block, Series};
+use crate::model::decimal::Decimals;
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::BlockStatistics;
 use crate::storage::MetricFile;
@@ -58,19 +59,23 @@ impl Scanner<'_> {
         sink: &mut dyn ScanSink,
     ) -> Result<ControlFlow<()>> {
         let whole = block.start >= self.from && block.end <= self.to;
+        let mut meaning = Meaning::of(series, block, sink.needs(metric));
+        let is_exact = series.value_type.is_integer();
         if let Some(statistics) = &block.statistics
             && whole
             && sink.takes_block(metric, block.start, block.end)
+            && let Some(statistics) = &meaning.of_statistics(statistics)
         {
             *given = given.saturating_add(statistics.count);
             self.database.counters().query_skipped_blocks.add(1);
-            return sink.block(ScanBlock { metric, start: block.start, end: block.end, statistics });
+            return sink.block(ScanBlock { metric, start: block.start, end: block.end, statistics, is_exact });
         }
-        if let Some(parts) = self.parts(file, series, block, metric, sink)? {
+        if let Some(parts) = self.parts(file, series, block, metric, &mut meaning, sink)? {
             self.database.counters().query_skipped_blocks.add(1);
             for (start, end, statistics) in &parts {
                 *given = given.saturating_add(statistics.count);
-                if sink.block(ScanBlock { metric, start: *start, end: *end, statistics })?.is_break() {
+                let (start, end) = (*start, *end);
+                if sink.block(ScanBlock { metric, start, end, statistics, is_exact })?.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
@@ -109,10 +114,11 @@ impl Scanner<'_> {
         series: &Series,
         block: &Block,
         metric: usize,
+        meaning: &mut Meaning,
         sink: &dyn ScanSink,
     ) -> Result<Option<Vec<(Timestamp, Timestamp, BlockStatistics)>>> {
         // The cheapest question first: a sink that has no use for statistics takes none.
-        if block.parts.is_none() || !sink.takes_block(metric, block.start, block.start) {
+        if block.parts.is_none() || !meaning.has_sums || !sink.takes_block(metric, block.start, block.start) {
             return Ok(None);
         }
         let mut taken = Vec::new();
@@ -129,7 +135,7 @@ impl Scanner<'_> {
             if part.count == 0 || part.end < self.from || part.start > self.to {
                 continue;
             }
-            match part.statistics {
+            match part.statistics.and_then(|statistics| meaning.of_statistics(&statistics)) {
                 Some(statistics)
                     if part.start >= self.from
                         && part.end <= self.to
@@ -161,6 +167,47 @@ impl Scanner<'_> {
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// What statistics in a file say of what values mean.
+struct Meaning {
+    value_type: ValueType,
+    needs: Needs,
+    /// Sums are those of the meaning, or nobody looks at them.
+    has_sums: bool,
+    decimals: Decimals,
+}
+
+impl Meaning {
+    fn of(series: &Series, block: &Block, needs: Needs) -> Self {
+        let value_type = series.value_type;
+        let has_sums = !needs.sums || value_type != ValueType::Float32 || block.decimal_sums == needs.decimals;
+        Self { value_type, needs, has_sums, decimals: Decimals::default() }
+    }
+
+    /// Statistics as they are meant; `None` where they do not say it.
+    fn of_statistics(&mut self, statistics: &BlockStatistics) -> Option<BlockStatistics> {
+        if !self.has_sums || self.needs.exact && self.value_type.is_integer() && !self.is_exact(statistics) {
+            return None;
+        }
+        let mut meant = *statistics;
+        if self.needs.decimals && self.value_type == ValueType::Float32 {
+            for value in [&mut meant.min, &mut meant.max, &mut meant.first, &mut meant.last] {
+                *value = self.decimals.of(*value as f32);
+            }
+        }
+        Some(meant)
+    }
+
+    /// Whether float64 has these integers. A sum has not been rounded on its way where no part of it was beyond what float64 has.
+    fn is_exact(&self, statistics: &BlockStatistics) -> bool {
+        /// 2^53.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        let BlockStatistics { count, min, max, sum, .. } = *statistics;
+        let largest = min.abs().max(max.abs());
+        let largest_sum = if min >= 0.0 || max <= 0.0 { sum.abs() } else { largest * count as f64 };
+        largest < EXACT && (!self.needs.exact_sums || largest_sum < EXACT)
     }
 }
 

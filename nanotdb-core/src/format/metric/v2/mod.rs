@@ -141,7 +141,18 @@ fn entry(
     }
     let extent = entry.extent(at, payload_len, directory_at)?;
     let time = Some(*index);
-    let block = Block { extent, start, end, count, time, time_id, time_offset, statistics: None, parts: None };
+    let block = Block {
+        extent,
+        start,
+        end,
+        count,
+        time,
+        time_id,
+        time_offset,
+        statistics: None,
+        parts: None,
+        decimal_sums: false,
+    };
     Ok((id, value_type, block))
 }
 

@@ -194,9 +194,10 @@ mod tests {
         writer.plan(7, &timestamps, &mut out).unwrap();
         writer.plan(8, &timestamps[..4], &mut out).unwrap();
         writer.begin(&mut out).unwrap();
-        let rows = SeriesRows { id: 7, timestamps: &timestamps, values: Values::Int64(&values) };
+        let rows = SeriesRows { id: 7, timestamps: &timestamps, values: Values::Int64(&values), decimals: false };
         writer.series(rows, &mut out).unwrap();
-        let rows = SeriesRows { id: 8, timestamps: &timestamps[..4], values: Values::Float64(&[0.1; 4]) };
+        let rows =
+            SeriesRows { id: 8, timestamps: &timestamps[..4], values: Values::Float64(&[0.1; 4]), decimals: false };
         writer.series(rows, &mut out).unwrap();
         let header = writer.finish(&mut out).unwrap();
         out[..HEADER_LEN].copy_from_slice(&header);

@@ -22,6 +22,8 @@ use crate::model::{MetricId, Timestamp, Value, ValueType};
 
 const HAS_STATISTICS: u8 = 1;
 const HAS_PARTS: u8 = 2;
+/// Sums are of the shortest decimals of float32 values.
+const DECIMAL_SUMS: u8 = 4;
 /// The upper half of the flags: a part has 2^n cells.
 const SHIFT_AT: u32 = 4;
 pub(super) const MAX_SHIFT: u8 = 6;
@@ -42,6 +44,7 @@ pub(super) struct BlockEntry {
     pub(super) time: u32,
     pub(super) summary: Option<Summary>,
     pub(super) parts: Option<PartsEntry>,
+    pub(super) decimal_sums: bool,
 }
 
 /// Where the parts of a block will be.
@@ -146,7 +149,8 @@ impl Directory {
         let shift = block.parts.as_ref().map_or(0, |p| p.shift);
         let statistics = if block.summary.is_some() { HAS_STATISTICS } else { 0 };
         let parts = if block.parts.is_some() { HAS_PARTS } else { 0 };
-        out.push(statistics | parts | shift.wrapping_shl(SHIFT_AT));
+        let decimals = if block.decimal_sums && statistics | parts != 0 { DECIMAL_SUMS } else { 0 };
+        out.push(statistics | parts | decimals | shift.wrapping_shl(SHIFT_AT));
         if let Some(summary) = &block.summary {
             put_summary(summary, out);
         }
@@ -365,7 +369,13 @@ impl SeriesDecoder<'_> {
         let flags = cursor.u8()?;
         let shift = flags.wrapping_shr(SHIFT_AT);
         let parted = flags & HAS_PARTS != 0;
-        if flags & 0x0f & !(HAS_STATISTICS | HAS_PARTS) != 0 || shift > MAX_SHIFT || (shift > 0 && !parted) {
+        let decimal_sums = flags & DECIMAL_SUMS != 0;
+        let misplaced = decimal_sums && (value_type != ValueType::Float32 || flags & (HAS_STATISTICS | HAS_PARTS) == 0);
+        if misplaced
+            || flags & 0x0f & !(HAS_STATISTICS | HAS_PARTS | DECIMAL_SUMS) != 0
+            || shift > MAX_SHIFT
+            || (shift > 0 && !parted)
+        {
             return Err(DecodeError::incompatible(cursor.at(), format!("block with flags {flags:#x}")));
         }
         let statistics = match flags & HAS_STATISTICS {
@@ -374,7 +384,7 @@ impl SeriesDecoder<'_> {
         };
         let parts = if parted { Some(self.parts(cursor, shift, time, value_type)?) } else { None };
         let time = u32::try_from(time_index).ok();
-        Ok(Block { extent, start, end, count, time, time_id: 0, time_offset: 0, statistics, parts })
+        Ok(Block { extent, start, end, count, time, time_id: 0, time_offset: 0, statistics, parts, decimal_sums })
     }
 
     fn parts(

@@ -12,6 +12,7 @@ use super::bytes::Cursor;
 use super::{MAX_CHUNK_PARTS, cuts, frame};
 use crate::format::metric::{Block, Part, TimeBlock};
 use crate::format::{DecodeError, put_uvarint};
+use crate::model::decimal::Decimals;
 use crate::model::{Column, Value, ValueType, Values, ValuesMut};
 use crate::plugin::registry::Registry;
 use crate::plugin::{BlockStatistics, Codec, CodecError};
@@ -73,25 +74,30 @@ scalar!(f32, Float32, |v: f32| v.is_finite() && v.to_bits() != (-0.0f32).to_bits
 scalar!(f64, Float64, |v: f64| v.is_finite() && v.to_bits() != (-0.0f64).to_bits(), |v| v);
 
 /// Statistics of a column: none when it is empty, has a NaN, an infinity or -0.0 (of which the order of comparing, not the
-/// values, decides what a minimum is), or a sum beyond float64.
-pub(super) fn summary(values: Values<'_>) -> Option<Summary> {
+/// values, decides what a minimum is), or a sum beyond float64. With `decimals`, the sum of float32 values is that of their shortest
+/// decimals.
+pub(super) fn summary(values: Values<'_>, decimals: bool) -> Option<Summary> {
     match values {
-        Values::Int32(v) => summary_of(v),
-        Values::Float32(v) => summary_of(v),
-        Values::Int64(v) => summary_of(v),
-        Values::Float64(v) => summary_of(v),
+        Values::Int32(v) => summary_of(v, Scalar::as_f64),
+        Values::Float32(v) if decimals => {
+            let mut decimals = Decimals::default();
+            summary_of(v, |v| decimals.of(v))
+        }
+        Values::Float32(v) => summary_of(v, Scalar::as_f64),
+        Values::Int64(v) => summary_of(v, Scalar::as_f64),
+        Values::Float64(v) => summary_of(v, Scalar::as_f64),
     }
 }
 
 #[allow(clippy::arithmetic_side_effects, reason = "addition of floats")]
-fn summary_of<T: Scalar>(values: &[T]) -> Option<Summary> {
+fn summary_of<T: Scalar>(values: &[T], mut as_f64: impl FnMut(T) -> f64) -> Option<Summary> {
     let (&first, &last) = (values.first()?, values.last()?);
     let (mut min, mut max, mut sum, mut plain) = (first, first, 0.0, true);
     for v in values {
         plain &= v.is_plain();
         min = if *v < min { *v } else { min };
         max = if *v > max { *v } else { max };
-        sum += v.as_f64();
+        sum += as_f64(*v);
     }
     let known = plain && sum.is_finite();
     known.then(|| Summary { min: min.value(), max: max.value(), sum, first: first.value(), last: last.value() })

@@ -60,6 +60,8 @@ struct Cut<'a> {
     positions: &'a [u32],
     timestamps: &'a [Timestamp],
     values: Values<'a>,
+    /// See [`SeriesRows::decimals`].
+    decimals: bool,
 }
 
 /// Ranges of about equal length, none longer than a segment.
@@ -118,7 +120,9 @@ impl Writer {
         self.rows = self.rows.saturating_add(u64::from(count));
         self.range = Some(self.range.map_or((start, end), |(oldest, newest)| (oldest.min(start), newest.max(end))));
         let parts = self.put_parts(cut, out)?;
-        Ok(BlockEntry { extent, start, end, count, time: cut.time, summary: summary(cut.values), parts })
+        let decimal_sums = cut.decimals && cut.values.value_type() == ValueType::Float32;
+        let summary = summary(cut.values, cut.decimals);
+        Ok(BlockEntry { extent, start, end, count, time: cut.time, summary, parts, decimal_sums })
     }
 
     /// Adds the statistics of a block's parts to the open chunk of its type.
@@ -148,7 +152,7 @@ impl Writer {
             let to = from.saturating_add(rest.partition_point(|p| *p < span.to));
             let rows = len_u32(to.saturating_sub(from));
             let missing = span.to.saturating_sub(span.from).saturating_sub(rows);
-            parts.push((missing, summary(cut.values.slice(from..to))));
+            parts.push((missing, summary(cut.values.slice(from..to), cut.decimals)));
             from = to;
         }
         if parts.iter().all(|(_, summary)| summary.is_none()) {
@@ -223,6 +227,7 @@ impl Writer {
                 positions: &positions,
                 timestamps: series.timestamps.get(from..to).unwrap_or_default(),
                 values: series.values.slice(from..to),
+                decimals: series.decimals,
             };
             blocks.push(self.put_values(cut, out)?);
             from = to;
@@ -244,7 +249,8 @@ impl Writer {
             positions.clear();
             positions.extend(0..len_u32(timestamps.len()));
             let values = series.values.slice(range);
-            let cut = Cut { id: series.id, time, ticks: timestamps.len(), positions: &positions, timestamps, values };
+            let (id, ticks, decimals) = (series.id, timestamps.len(), series.decimals);
+            let cut = Cut { id, time, ticks, positions: &positions, timestamps, values, decimals };
             blocks.push(self.put_values(cut, out)?);
         }
         self.positions = positions;

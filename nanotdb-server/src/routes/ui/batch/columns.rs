@@ -15,12 +15,25 @@ pub(super) struct Columns {
     pub(super) step: i64,
     /// Samples per bucket.
     pub(super) count: Vec<u64>,
-    /// Smallest value per bucket; meaningless where `count` is 0.
-    pub(super) min: Vec<f64>,
+    /// Whether smallest and largest values are kept as integers, of which float64 has not all.
+    integers: bool,
+    /// Smallest value per bucket, as the bits of an integer or a float64; meaningless where `count` is 0.
+    min: Vec<u64>,
     /// Sum per bucket.
-    pub(super) sum: Vec<f64>,
-    /// Largest value per bucket.
-    pub(super) max: Vec<f64>,
+    sum: Vec<f64>,
+    /// Largest value per bucket, like the smallest.
+    max: Vec<u64>,
+}
+
+/// What is known of samples of one bucket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) count: u64,
+    pub(super) min: f64,
+    pub(super) sum: f64,
+    pub(super) max: f64,
+    /// Smallest and largest value, where they are integers.
+    pub(super) integers: Option<(i64, i64)>,
 }
 
 impl Columns {
@@ -28,7 +41,13 @@ impl Columns {
     pub(super) fn new(from: Timestamp, step: i64) -> Self {
         let step = step.max(1);
         let t0 = from.div_euclid(step).saturating_mul(step);
-        Self { t0, step, count: Vec::new(), min: Vec::new(), sum: Vec::new(), max: Vec::new() }
+        let (min, sum, max) = (Vec::new(), Vec::new(), Vec::new());
+        Self { t0, step, count: Vec::new(), integers: false, min, sum, max }
+    }
+
+    /// The same of a metric of integers.
+    pub(super) fn of_integers(self, integers: bool) -> Self {
+        Self { integers, ..self }
     }
 
     /// Which bucket a time belongs to.
@@ -51,35 +70,55 @@ impl Columns {
                 self.max.reserve_exact(more);
             }
             self.count.resize(at + 1, 0);
-            self.min.resize(at + 1, f64::INFINITY);
+            // Whatever it is: the first values take their place.
+            self.min.resize(at + 1, 0);
             self.sum.resize(at + 1, 0.0);
-            self.max.resize(at + 1, f64::NEG_INFINITY);
+            self.max.resize(at + 1, 0);
         }
         true
     }
 
     /// Adds what is known of samples of one bucket.
-    pub(super) fn add(&mut self, at: usize, most: usize, count: u64, min: f64, sum: f64, max: f64) {
-        if !self.reach(at, most) {
+    pub(super) fn add(&mut self, at: usize, most: usize, part: Part) {
+        if part.count == 0 || !self.reach(at, most) {
             return;
         }
-        if let Some(slot) = self.count.get_mut(at) {
-            *slot += count;
+        if part.integers.is_none() {
+            self.use_floats();
         }
-        if let Some(slot) = self.min.get_mut(at) {
-            *slot = slot.min(min);
+        let slots = (self.count.get_mut(at), self.min.get_mut(at), self.sum.get_mut(at), self.max.get_mut(at));
+        let (Some(count), Some(min), Some(sum), Some(max)) = slots else { return };
+        let is_first = *count == 0;
+        *count += part.count;
+        *sum += part.sum;
+        match part.integers.filter(|_| self.integers) {
+            Some((smallest, largest)) => {
+                *min = (if is_first { smallest } else { smallest.min(*min as i64) }) as u64;
+                *max = (if is_first { largest } else { largest.max(*max as i64) }) as u64;
+            }
+            None => {
+                *min = (if is_first { part.min } else { part.min.min(f64::from_bits(*min)) }).to_bits();
+                *max = (if is_first { part.max } else { part.max.max(f64::from_bits(*max)) }).to_bits();
+            }
         }
-        if let Some(slot) = self.sum.get_mut(at) {
-            *slot += sum;
-        }
-        if let Some(slot) = self.max.get_mut(at) {
-            *slot = slot.max(max);
+    }
+
+    /// The metric has become one of floats while it was read.
+    fn use_floats(&mut self) {
+        if self.integers {
+            self.integers = false;
+            self.min.iter_mut().chain(&mut self.max).for_each(|bits| *bits = (*bits as i64 as f64).to_bits());
         }
     }
 
     /// Adds a sample.
     pub(super) fn push(&mut self, time: Timestamp, value: f64, most: usize) {
-        self.add(self.at(time), most, 1, value, value, value);
+        self.add(self.at(time), most, Part { count: 1, min: value, sum: value, max: value, integers: None });
+    }
+
+    /// Smallest and largest value of a bucket with samples, where they are integers.
+    pub(super) fn exact(&self, at: usize) -> Option<(i64, i64)> {
+        self.integers.then(|| Some((*self.min.get(at)? as i64, *self.max.get(at)? as i64))).flatten()
     }
 
     /// Samples in all buckets.
@@ -89,8 +128,10 @@ impl Columns {
 
     /// Buckets with their numbers: count, min, average, max; `None` for an empty one.
     pub(super) fn rows(&self) -> impl Iterator<Item = Option<(u64, f64, f64, f64)>> + '_ {
-        self.count.iter().zip(&self.min).zip(&self.sum).zip(&self.max).map(|(((count, min), sum), max)| {
-            (*count > 0).then(|| (*count, *min, mean(*sum, *count, *min, *max), *max))
+        let float = |bits: u64| if self.integers { bits as i64 as f64 } else { f64::from_bits(bits) };
+        self.count.iter().zip(&self.min).zip(&self.sum).zip(&self.max).map(move |(((count, min), sum), max)| {
+            let (min, max) = (float(*min), float(*max));
+            (*count > 0).then(|| (*count, min, mean(*sum, *count, min, max), max))
         })
     }
 }
@@ -116,6 +157,27 @@ mod tests {
             assert_eq!(avg > 1.0, k == at);
         }
         assert_eq!(columns.count.len(), 360);
+    }
+
+    #[test]
+    fn integers_that_float64_has_not_are_kept() {
+        let large = (1 << 53) + 1;
+        let part = |min: i64, max: i64| Part {
+            count: 1,
+            min: min as f64,
+            sum: min as f64,
+            max: max as f64,
+            integers: Some((min, max)),
+        };
+        let mut columns = Columns::new(0, 10).of_integers(true);
+        columns.add(1, 9, part(large, large + 2));
+        columns.add(1, 9, part(large + 1, large + 3));
+        assert_eq!(columns.exact(1), Some((large, large + 3)));
+        assert_eq!(columns.rows().next(), Some(None));
+        columns.add(2, 9, Part { integers: None, ..part(-5, 5) });
+        assert_eq!(columns.exact(1), None, "it is one of floats by now");
+        assert_eq!(columns.rows().nth(2), Some(Some((1, -5.0, -5.0, 5.0))));
+        assert_eq!(columns.rows().nth(1).flatten().map(|row| row.1), Some(large as f64));
     }
 
     proptest! {

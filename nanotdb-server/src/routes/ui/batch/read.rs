@@ -1,15 +1,16 @@
 //! Reads the series of a batch: those that are read alike in one pass over the files.
 
-use super::columns::Columns;
+use super::columns::{Columns, Part};
 use super::request::{Range, Reading, Wanted};
 use crate::app::App;
 use nanotdb_core::Error;
-use nanotdb_core::engine::{AggregateSink, MetricFiles, ScanReport, ScanSink, ScanSlice, Windows};
+use nanotdb_core::engine::{AggregateSink, MetricFiles, ScanReport, ScanSink, ScanSlice, WindowRow, Windows};
+use nanotdb_core::model::decimal::shortest;
 use nanotdb_core::model::{Timestamp, Value, ValueType, Values};
-use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::plugin::{Aggregator, ValueMemory};
 use nanotdb_core::query::aggregate::no_memory;
-use nanotdb_core::query::{Windower, aggregate_value};
+use nanotdb_core::query::aggregators::{Count, Max, Min, RoundedSum};
+use nanotdb_core::query::{Windower, result_value};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
@@ -207,11 +208,10 @@ impl Group<'_> {
     }
 
     fn columns(&self, which: &[usize], width: i64) -> Result<(Vec<Columns>, Vec<String>), Stop> {
-        let aggregators = ["count", "min", "sum", "max"].map(|name| registry().aggregator(name));
-        let [count, min, sum, max] = aggregators;
-        let aggregators = [count?, min?, sum?, max?];
+        let aggregators: [&'static dyn Aggregator; 4] = [&Count, &Min, &RoundedSum, &Max];
         let most = self.range.buckets_of(width);
-        let columns = vec![Columns::new(self.range.from, width); which.len()];
+        let is_integer = |at: &usize| self.metrics.get(*at).is_some_and(|(_, known)| known.value_type.is_integer());
+        let columns = which.iter().map(|at| Columns::new(self.range.from, width).of_integers(is_integer(at))).collect();
         let mut sink = BucketSink { group: self, most, columns };
         let report = self.aggregate(&self.names(which), width, &aggregators, &mut sink)?;
         let columns = sink.columns;
@@ -225,16 +225,12 @@ impl Group<'_> {
         let place = Columns::new(self.range.from, width);
         let most = self.range.buckets_of(width);
         let values = vec![Vec::new(); self.metrics.len()];
-        let mut sink = WindowSink { group: self, place: &place, most, values };
+        let mut sink = WindowSink { group: self, aggregator, place: &place, most, values };
         let report = self.aggregate(&self.names(&all), width, &[aggregator], &mut sink)?;
         let values = sink.values;
         self.check_time()?;
-        let typed = |(values, (_, known)): (Vec<Option<f64>>, &(&Wanted, Known))| {
-            let typed = |value: f64| aggregate_value(aggregator, known.value_type, value);
-            let values = values.into_iter().map(|value| value.map(typed)).collect();
-            (Content::Windows { t0: place.t0, step: width, values }, report.warnings.clone())
-        };
-        Ok(values.into_iter().zip(self.metrics).map(typed).collect())
+        let content = |values| (Content::Windows { t0: place.t0, step: width, values }, report.warnings.clone());
+        Ok(values.into_iter().map(content).collect())
     }
 
     /// Increases a second: as samples where buckets need not be and there are few, as buckets or as aggregates.
@@ -260,7 +256,7 @@ impl Group<'_> {
         let content = |mut rate: Rate| {
             if let Some(mut windower) = rate.windower.take() {
                 let Rate { columns, windows, .. } = &mut rate;
-                let _ = windower.finish(&mut |end, row| put(columns, most, windows, end, row));
+                let _ = windower.finish(&mut |end, row| put_rate(columns, most, windows, end, row));
                 let values = rate.windows.into_iter().map(|value| value.map(Value::Float64)).collect();
                 return Content::Windows { t0: rate.columns.t0, step: rate.columns.step, values };
             }
@@ -326,12 +322,17 @@ struct BucketSink<'g> {
 }
 
 impl AggregateSink for BucketSink<'_> {
-    fn row(&mut self, metric: usize, end: Timestamp, row: &[Option<f64>]) -> ControlFlow<()> {
-        if let (Some(columns), [Some(count), min, sum, max]) = (self.columns.get_mut(metric), row) {
+    fn row(&mut self, metric: usize, end: Timestamp, values: &[Option<f64>]) -> ControlFlow<()> {
+        self.window(metric, end, WindowRow { values, integers: &[] })
+    }
+
+    fn window(&mut self, metric: usize, end: Timestamp, row: WindowRow<'_>) -> ControlFlow<()> {
+        if let (Some(columns), [Some(count), min, sum, max]) = (self.columns.get_mut(metric), row.values) {
             // Windows are stamped with their end, the last one with the end of the range.
             let at = columns.at(end.saturating_sub(1));
             let (min, sum, max) = (min.unwrap_or(f64::NAN), sum.unwrap_or(f64::NAN), max.unwrap_or(f64::NAN));
-            columns.add(at, self.most, *count as u64, min, sum, max);
+            let integers = row.integer(1).zip(row.integer(3));
+            columns.add(at, self.most, Part { count: *count as u64, min, sum, max, integers });
         }
         ControlFlow::Continue(())
     }
@@ -343,17 +344,24 @@ impl AggregateSink for BucketSink<'_> {
 
 struct WindowSink<'g> {
     group: &'g Group<'g>,
+    aggregator: &'static dyn Aggregator,
     place: &'g Columns,
     most: usize,
-    values: Vec<Vec<Option<f64>>>,
+    values: Vec<Vec<Option<Value>>>,
 }
 
 impl AggregateSink for WindowSink<'_> {
-    fn row(&mut self, metric: usize, end: Timestamp, row: &[Option<f64>]) -> ControlFlow<()> {
-        match self.values.get_mut(metric) {
-            Some(values) => put(self.place, self.most, values, end, row),
-            None => ControlFlow::Continue(()),
+    fn row(&mut self, metric: usize, end: Timestamp, values: &[Option<f64>]) -> ControlFlow<()> {
+        self.window(metric, end, WindowRow { values, integers: &[] })
+    }
+
+    fn window(&mut self, metric: usize, end: Timestamp, row: WindowRow<'_>) -> ControlFlow<()> {
+        if let (Some(values), Some((_, known))) = (self.values.get_mut(metric), self.group.metrics.get(metric)) {
+            let value = row.values.first().copied().flatten();
+            let shown = value.map(|value| result_value(self.aggregator, known.value_type, value, row.integer(0)));
+            put(self.place, self.most, values, end, shown);
         }
+        ControlFlow::Continue(())
     }
 
     fn memory(&self) -> Option<Arc<dyn ValueMemory>> {
@@ -366,21 +374,34 @@ impl AggregateSink for WindowSink<'_> {
 }
 
 /// Puts the result of a window where it belongs.
-fn put(
-    place: &Columns,
-    most: usize,
-    values: &mut Vec<Option<f64>>,
-    end: Timestamp,
-    row: &[Option<f64>],
-) -> ControlFlow<()> {
+fn put<T: Copy>(place: &Columns, most: usize, values: &mut Vec<Option<T>>, end: Timestamp, result: Option<T>) {
     let at = place.at(end.saturating_sub(1));
     if at < most {
         values.resize(values.len().max(at + 1), None);
         if let Some(slot) = values.get_mut(at) {
-            *slot = row.first().copied().flatten();
+            *slot = result;
         }
     }
+}
+
+/// [`put`] of a rate.
+fn put_rate(
+    place: &Columns,
+    most: usize,
+    values: &mut Vec<Option<f64>>,
+    end: Timestamp,
+    row: WindowRow<'_>,
+) -> ControlFlow<()> {
+    put(place, most, values, end, row.values.first().copied().flatten());
     ControlFlow::Continue(())
+}
+
+/// A counter's value: a float32 is the decimal that it is the text of.
+fn counted(value: Value) -> f64 {
+    match value {
+        Value::Float32(v) => shortest(v),
+        value => value.as_f64(),
+    }
 }
 
 /// The increases of one metric.
@@ -405,7 +426,7 @@ impl ScanSink for RateSink<'_> {
         let (mut times, mut values) = (Vec::new(), Vec::new());
         for at in 0..slice.len() {
             let Some(sample) = slice.sample(at) else { continue };
-            let (time, value) = (sample.timestamp, sample.value.as_f64());
+            let (time, value) = (sample.timestamp, counted(sample.value));
             if let Some((earlier, before)) = rate.before
                 && time > earlier
                 && value >= before
@@ -421,7 +442,7 @@ impl ScanSink for RateSink<'_> {
         if let Some(windower) = &mut rate.windower {
             let (columns, windows, most) = (&rate.columns, &mut rate.windows, self.most);
             let slice = ScanSlice { metric: 0, timestamps: &times, values: Values::Float64(&values) };
-            let _ = windower.push(&slice, &mut |end, row| put(columns, most, windows, end, row));
+            let _ = windower.push(&slice, &mut |end, row| put_rate(columns, most, windows, end, row));
             if windower.is_refused() {
                 return Err(no_memory(Some(&*self.group.app.memory)));
             }

@@ -6,8 +6,8 @@ use super::read::{Content, Known};
 use crate::memory::{Memory, Share};
 use crate::respond::write_json_string;
 use nanotdb_core::model::{Sample, Timestamp, Value, ValueType};
-use nanotdb_core::query::aggregate_value;
 use nanotdb_core::query::aggregators::Average;
+use nanotdb_core::query::result_value;
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Arc;
@@ -179,9 +179,9 @@ fn place(kind: &str, t0: Timestamp, step: i64, out: &mut Vec<u8>) {
 fn buckets(columns: &Columns, value_type: ValueType, rounded: bool, out: &mut Vec<u8>) {
     place("buckets", columns.t0, columns.step, out);
     // All three by one rule, so that the average lies between the other two.
-    let shown = |value: f64, out: &mut Vec<u8>| match rounded {
+    let shown = |value: f64, integer: Option<i64>, out: &mut Vec<u8>| match rounded {
         true => write_rounded(value, out),
-        false => write_value(aggregate_value(&Average, value_type, value), out),
+        false => write_value(result_value(&Average, value_type, value, integer), out),
     };
     let rows: Vec<_> = columns.rows().collect();
     let count = |row: &Option<(u64, f64, f64, f64)>, out: &mut Vec<u8>| {
@@ -190,17 +190,25 @@ fn buckets(columns: &Columns, value_type: ValueType, rounded: bool, out: &mut Ve
     out.extend_from_slice(br#","n":"#);
     list(&rows, count, out);
     type Row = (u64, f64, f64, f64);
-    let column = |name: &str, pick: fn(Row) -> f64, out: &mut Vec<u8>| {
+    type Exact = Option<(i64, i64)>;
+    let column = |name: &str, pick: fn(Row, Exact) -> (f64, Option<i64>), out: &mut Vec<u8>| {
         let _ = write!(out, r#","{name}":"#);
-        let one = |row: &Option<Row>, out: &mut Vec<u8>| match row {
-            None => out.extend_from_slice(b"null"),
-            Some(row) => shown(pick(*row), out),
+        let mut at = 0;
+        let one = |row: &Option<Row>, out: &mut Vec<u8>| {
+            match row {
+                None => out.extend_from_slice(b"null"),
+                Some(row) => {
+                    let (value, integer) = pick(*row, columns.exact(at));
+                    shown(value, integer, out);
+                }
+            }
+            at += 1;
         };
         list(&rows, one, out);
     };
-    column("min", |(_, min, ..)| min, out);
-    column("avg", |(_, _, avg, _)| avg, out);
-    column("max", |(.., max)| max, out);
+    column("min", |(_, min, ..), exact| (min, exact.map(|(min, _)| min)), out);
+    column("avg", |(_, _, avg, _), _| (avg, None), out);
+    column("max", |(.., max), exact| (max, exact.map(|(_, max)| max)), out);
     out.push(b'}');
 }
 
