@@ -411,6 +411,14 @@ fn a_rollup_and_a_metric_file_answer_as_the_samples_do() {
         for (name, rows) in &of_samples {
             let of_rollup = one_by_query_range(&server, &format!("demo_1h/{name}"), range, "");
             let starts: Vec<(i64, String)> = rows.iter().map(|(end, text)| (end - HOUR_MS, text.clone())).collect();
+            if name.ends_with(".avg") {
+                // Windows of 32-bit integers are shown with the digits of float32; a rollup has those of float64.
+                let singles = |rows: &[(i64, String)]| -> Vec<(i64, f32)> {
+                    rows.iter().map(|(at, text)| (*at, text.parse().unwrap())).collect()
+                };
+                prop_assert_eq!(singles(&of_rollup), singles(&starts), "{}", name);
+                continue;
+            }
             prop_assert_eq!(&of_rollup, &starts, "{}", name);
         }
         server.signal("TERM");
