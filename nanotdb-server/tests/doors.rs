@@ -1,5 +1,5 @@
 //! One question has one answer, through whichever door it is asked: the library, query_range (plain and compressed), the batch of the
-//! web interface, the command line.
+//! web interface, the command line; from pages, from metric files, and from the destination of a rollup.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -331,4 +331,105 @@ fn samples_of_no_database_go_to_the_same_one_through_every_door() {
     let listed: Value = serde_json::from_str(&nanocli(&["db", "list", "--root", root, "--json"])).unwrap();
     assert_eq!(listed["databases"].as_array().map(Vec::len), Some(1), "{listed}");
     assert_eq!(listed["databases"][0]["name"], "prometheus");
+}
+
+/// An hour of seconds: the unit of the rollup below.
+const HOUR_MS: i64 = 3_600_000;
+const HOURS: i64 = 5;
+
+/// Values of a metric, one every minute; `ValueType::Float32` with the decimals that a sensor sends.
+fn sensor() -> impl Strategy<Value = Vec<String>> {
+    let base =
+        prop_oneof![Just(215i64), Just(-73), Just(99_999), Just((1 << 53) + 1), Just(18_228_935), 0..1_000_000i64];
+    let steps = prop::collection::vec(0i64..7, usize::try_from(HOURS * 60).unwrap());
+    (0usize..3, base, steps).prop_map(|(kind, base, steps)| {
+        let mut value = base;
+        let text = |step: i64| {
+            value += step - 3;
+            match kind {
+                0 => format!("{value}i"),
+                1 => format!("{}.{}", value % 10_000, (value % 10).abs()),
+                _ => format!("{}.{:06}", value % 100_000, (value % 1_000_000).abs()),
+            }
+        };
+        steps.into_iter().map(text).collect()
+    })
+}
+
+/// Windows by query_range of one aggregate.
+fn one_by_query_range(server: &Server, query: &str, (from, to): (i64, i64), options: &str) -> Vec<(i64, String)> {
+    let path = format!("/api/v1/query_range?query={query}&start={from}&end={to}&timestamp_unit=ns{options}");
+    let answer = server.get(&path);
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    let document = answer.json();
+    let Some(series) = document["data"]["result"].get(0) else { panic!("{path}: {document}") };
+    let row = |row: &Value| ((row[0].as_f64().unwrap() * 1e3).round() as i64, row[1].as_str().unwrap().to_owned());
+    series["values"].as_array().unwrap().iter().map(row).collect()
+}
+
+/// The rollup of an hour, a window of an hour over pages, and the same over metric files.
+#[test]
+fn a_rollup_and_a_metric_file_answer_as_the_samples_do() {
+    const NAMES: [&str; 5] = ["min", "max", "sum", "avg", "count"];
+    let mut runner = TestRunner::new(Config { cases: 3, failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&prop::collection::vec(sensor(), 3..6), |metrics| {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().to_owned();
+        std::fs::create_dir_all(root.join("demo")).unwrap();
+        let manifest = "[rollups]\nenabled = true\ndefault_interval = \"1h\"\ndefault_grace = \"5m\"\n\
+            default_destination_db = \"demo_1h\"\ndefault_aggregates = [\"min\", \"max\", \"sum\", \"avg\", \"count\"]\n\
+            [[rollups.jobs]]\nid = \"all\"\nsource_pattern = \"*\"\n";
+        std::fs::write(root.join("demo/manifest.toml"), manifest).unwrap();
+        let mut lines = String::new();
+        for minute in 0..HOURS * 60 {
+            for (at, values) in metrics.iter().enumerate() {
+                let value = &values[usize::try_from(minute).unwrap()];
+                lines.push_str(&format!("demo/m{at} {value} {}\n", (T0_MS + minute * 60_000) * MILLI));
+            }
+        }
+        let file = root.join("lines.lp");
+        std::fs::write(&file, lines).unwrap();
+        let path = root.to_str().unwrap();
+        nanocli(&["import", "--root", path, "--in", file.to_str().unwrap()]);
+        nanocli(&["rollup", "--root", path]);
+        let range = (T0_MS * MILLI, (T0_MS + HOURS * HOUR_MS) * MILLI - 1);
+        let ask = |server: &Server| {
+            let mut rows = Vec::new();
+            for at in 0..metrics.len() {
+                for name in NAMES {
+                    let options = format!("&aggregate={name}&window=1h");
+                    let mut found = one_by_query_range(server, &format!("demo/m{at}"), range, &options);
+                    // The last window is clipped to the range, a nanosecond before the hour.
+                    found.iter_mut().for_each(|(end, _)| *end = (*end + HOUR_MS / 2) / HOUR_MS * HOUR_MS);
+                    rows.push((format!("m{at}.{name}"), found));
+                }
+            }
+            rows
+        };
+        let server = Server::start_in(directory, &[]);
+        let of_samples = ask(&server);
+        for (name, rows) in &of_samples {
+            let of_rollup = one_by_query_range(&server, &format!("demo_1h/{name}"), range, "");
+            let starts: Vec<(i64, String)> = rows.iter().map(|(end, text)| (end - HOUR_MS, text.clone())).collect();
+            if name.ends_with(".avg") {
+                // Windows of 32-bit integers are shown with the digits of float32; a rollup has those of float64.
+                let singles = |rows: &[(i64, String)]| -> Vec<(i64, f32)> {
+                    rows.iter().map(|(at, text)| (*at, text.parse().unwrap())).collect()
+                };
+                prop_assert_eq!(singles(&of_rollup), singles(&starts), "{}", name);
+                continue;
+            }
+            prop_assert_eq!(&of_rollup, &starts, "{}", name);
+        }
+        server.signal("TERM");
+        let (_, directory) = server.wait();
+        nanocli(&[
+            "build", "metric", "--root", path, "--db", "demo", "--part", "2024-05-06", "--raw-ingest-action", "delete",
+        ]);
+        prop_assert!(root.join("demo/metric-2024-05-06.dat").exists() && !root.join("demo/data-2024-05-06.dat").exists());
+        let server = Server::start_in(directory, &[]);
+        prop_assert_eq!(ask(&server), of_samples);
+        Ok(())
+    });
+    outcome.unwrap();
 }
