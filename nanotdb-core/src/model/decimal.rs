@@ -129,7 +129,35 @@ impl Decimals {
 
     /// Appends [`shortest`] of each value.
     pub fn extend(&mut self, singles: &[f32], out: &mut Vec<f64>) {
-        out.extend(singles.iter().map(|single| self.of(*single)));
+        let (groups, rest) = singles.as_chunks::<LANES>();
+        out.reserve(singles.len());
+        for group in groups {
+            match self.group(group) {
+                Some(decimals) => out.extend_from_slice(&decimals),
+                None => out.extend(group.iter().map(|single| self.of(*single))),
+            }
+        }
+        out.extend(rest.iter().map(|single| self.of(*single)));
+    }
+
+    /// [`shortest`] of values side by side, where all of them are decimals of few digits with as many places.
+    #[inline]
+    fn group(self, group: &[f32; LANES]) -> Option<[f64; LANES]> {
+        let power = self.power();
+        let half_step = HALF_STEP * power;
+        let mut decimals = [0.0; LANES];
+        let mut is_other = false;
+        for (decimal, single) in decimals.iter_mut().zip(group) {
+            let scaled = f64::from(*single) * power;
+            let digits = nearest(scaled);
+            let step = f64::from(f32::from_bits(single.to_bits() & EXPONENT)) * half_step;
+            // A NaN is in no comparison.
+            let is_decimal = (digits.abs() < FEW_DIGITS) & ((digits - scaled).abs() <= step);
+            is_other |= !is_decimal;
+            // That of a zero, too.
+            *decimal = (digits / power).copysign(scaled);
+        }
+        (!is_other).then_some(decimals)
     }
 
     /// Sum and range of values, without making decimals of each: as long as all are decimals of few digits, the digits are summed, which is

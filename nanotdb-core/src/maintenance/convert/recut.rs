@@ -23,7 +23,7 @@ const ROWS_IN_MEMORY: u64 = 1 << 20;
 pub(super) fn unknown_kind(database: &Database) -> Result<Option<String>> {
     let kind_of = |partitioner: &dyn Partitioner| (partitioner.kind_id(), partitioner.name().to_owned());
     let of_files = database.partitions().into_iter().map(|(partition, _)| database.named(partition));
-    let of_files = of_files.map(|named| named.partitioner.map_or((0, named.part.to_string()), |p| kind_of(p)));
+    let of_files = of_files.map(|named| named.partitioner.map_or((0, named.part.to_string()), &kind_of));
     let configured = registry().partitioner(&database.manifest().retention.partition)?;
     let mut kinds = of_files.chain([kind_of(configured)]);
     Ok(kinds.find(|(kind, _)| !KINDS_OF_THE_ORIGINAL.contains(kind)).map(|(_, name)| name))
