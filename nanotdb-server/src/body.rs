@@ -7,6 +7,7 @@ use flate2::write::MultiGzDecoder;
 use http::{HeaderValue, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
+use serde::Deserialize;
 use std::io::{self, Write};
 use std::time::Duration;
 use zstd::stream::raw::{Decoder as ZstdDecoder, InBuffer, Operation, OutBuffer};
@@ -117,7 +118,10 @@ pub(crate) async fn read_small(exchange: &Exchange, most: usize) -> Result<Vec<u
     let limits = BodyLimits { sent: u64::MAX, decoded: u64::MAX };
     let mut reader = BodyReader::new(exchange.take_body()?, limits);
     let mut whole = Vec::new();
-    while let Some(piece) = reader.piece().await? {
+    // A sender drops what a 4xx refuses.
+    let changes = exchange.row().is_some_and(|endpoint| endpoint.changes);
+    let late = |error: ApiError| if changes { error.for_write() } else { error };
+    while let Some(piece) = reader.piece().await.map_err(late)? {
         if whole.len() + piece.len() > most {
             let message = format!("the request body is larger than the {most} bytes that this endpoint takes");
             return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message));
@@ -126,6 +130,14 @@ pub(crate) async fn read_small(exchange: &Exchange, most: usize) -> Result<Vec<u
     }
     exchange.add_received(reader.received());
     Ok(whole)
+}
+
+/// Reads a JSON object; the refusal says what is accepted. A list is none, though it could be read as the values of one.
+pub(crate) fn parse_object<'b, T: Deserialize<'b>>(body: &'b [u8], accepted: &str) -> Result<T, ApiError> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::bad(format!("the request body is no JSON object: {accepted}")));
+    }
+    serde_json::from_slice(body).map_err(|e| ApiError::bad(format!("the request body: {e}; {accepted}")))
 }
 
 enum Coding {

@@ -82,6 +82,22 @@ fn a_body_has_a_whole_time() {
     assert!(answer.text().contains("limits.max_body_time"), "{}", answer.text());
     assert_eq!(answer.json()["data"]["imported"], 0);
     assert_eq!(server.get("/api/v1/databases").json()["data"]["result"], serde_json::json!([]));
+    // 4xx is for what changes nothing: senders drop what it refuses.
+    for (method, path, media, expected) in [
+        ("POST", "/api/v1/ui/jobs", "application/json", 503),
+        ("POST", "/api/v1/ui/acknowledge", "application/json", 503),
+        ("POST", "/api/v1/rollup/backfill", "application/json", 503),
+        ("POST", "/api/dashboard-config/restore", "application/json", 503),
+        ("PUT", "/api/dashboard-config", "application/json", 503),
+        ("POST", "/api/v1/ui/batch", "application/json", 408),
+        ("POST", "/api/v1/query", "application/x-www-form-urlencoded", 408),
+    ] {
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {media}\r\nContent-Length: 99\r\n\r\n{{");
+        let answer = many(&server, 1, head.as_bytes()).remove(0).answer(false);
+        assert_eq!(answer.status, expected, "{path}: {}", answer.text());
+        assert!(answer.text().contains("limits.max_body_time"), "{}", answer.text());
+    }
 }
 
 #[test]

@@ -305,6 +305,12 @@ fn what_a_start_mended_is_told_until_it_is_acknowledged() {
     assert_eq!(server.connect().send("POST", path, &[], b"{}").status, 415);
     assert_eq!(server.connect().send("POST", path, &JSON, b"{\"database\":\"pi0\"}").status, 400);
     assert_eq!(server.connect().send("POST", path, &JSON, b"{\"db\":\"other\"}").status, 404);
+    // A list that could be read as the values of the object is none.
+    for list in [&b"[]"[..], b"[\"pi0\"]", b""] {
+        let answer = server.connect().send("POST", path, &JSON, list);
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        assert!(answer.text().contains("no JSON object"), "{}", answer.text());
+    }
     assert_eq!(server.connect().send("POST", path, &JSON, b"{\"db\":\"pi0\"}").json(), json!({"acknowledged": 1}));
     assert_eq!(server.get("/health").text(), r#"{"status":"ok"}"#);
     server.signal("KILL");

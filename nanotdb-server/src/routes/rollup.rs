@@ -1,7 +1,7 @@
 //! `/api/v1/rollup/backfill`: destinations of rollups, computed anew.
 
 use crate::app::App;
-use crate::body::read_small;
+use crate::body::{parse_object, read_small};
 use crate::exchange::Exchange;
 use crate::respond::{ApiError, blocking, success};
 use nanotdb_core::rollup::BackfillReport;
@@ -24,12 +24,7 @@ impl Request {
         let accepted = "send {\"source_db\":\"name\"}, {\"source_dbs\":[\"name\",...]}, {} or nothing";
         let request: Request = match body.iter().all(u8::is_ascii_whitespace) {
             true => Request::default(),
-            false if !body.trim_ascii_start().starts_with(b"{") => {
-                return Err(ApiError::bad(format!("the request body is no JSON object: {accepted}")));
-            }
-            false => {
-                serde_json::from_slice(body).map_err(|e| ApiError::bad(format!("the request body: {e}; {accepted}")))?
-            }
+            false => parse_object(body, accepted)?,
         };
         let sources = match (request.source_db, request.source_dbs) {
             (Some(_), Some(_)) => return Err(ApiError::bad(format!("source_db and source_dbs together: {accepted}"))),

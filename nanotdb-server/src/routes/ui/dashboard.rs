@@ -4,7 +4,7 @@ use super::dashboard_store::{BACKUPS, Backup, MAX_DOCUMENT, Refusal, Saved};
 use super::documents::{document, not_stored};
 use super::guard::{check_change, check_json};
 use crate::app::App;
-use crate::body::read_small;
+use crate::body::{parse_object, read_small};
 use crate::exchange::Exchange;
 use crate::params::Params;
 use crate::respond::{ApiError, blocking, compressed, io_status, json};
@@ -205,8 +205,7 @@ pub(in crate::routes) async fn restore(app: &Arc<App>, exchange: &Exchange) -> R
     check_json(exchange)?;
     let body = read_small(exchange, 4_096).await?;
     let accepted = "send {\"name\":\"a backup\"}";
-    let request: Request =
-        serde_json::from_slice(&body).map_err(|e| ApiError::bad(format!("the request body: {e}; {accepted}")))?;
+    let request: Request = parse_object(&body, accepted)?;
     let bytes = read_backup(app, &request.name).await?;
     save(app, exchange, bytes).await
 }

@@ -5,7 +5,7 @@ use super::engine::MOST_PARTITIONS;
 use super::guard::{check_change, check_json};
 use super::numbers::millis;
 use crate::app::App;
-use crate::body::read_small;
+use crate::body::{parse_object, read_small};
 use crate::exchange::Exchange;
 use crate::respond::ApiError;
 use http::StatusCode;
@@ -329,8 +329,7 @@ pub(in crate::routes) async fn start(app: &Arc<App>, exchange: &Exchange) -> Res
     check_json(exchange)?;
     let body = read_small(exchange, MAX_REQUEST).await?;
     let accepted = "send {\"kind\":\"build_metric\" or \"compact\",\"db\":\"name\",\"partition\":\"name\" or null}";
-    let request: Request =
-        serde_json::from_slice(&body).map_err(|e| ApiError::bad(format!("the request body: {e}; {accepted}")))?;
+    let request: Request = parse_object(&body, accepted)?;
     let partitions = app.engine.partitions(&request.db)?;
     if let Some(partition) = request.partition.as_ref().filter(|one| !partitions.contains(one)) {
         let message = format!("database {:?} has no partition {partition:?}", request.db);

@@ -4,7 +4,7 @@ use super::documents::document;
 use super::guard::{check_change, check_json};
 use super::numbers::millis;
 use crate::app::App;
-use crate::body::read_small;
+use crate::body::{parse_object, read_small};
 use crate::exchange::Exchange;
 use crate::respond::{ApiError, blocking};
 use http::StatusCode;
@@ -56,8 +56,7 @@ pub(in crate::routes) async fn acknowledge(app: &Arc<App>, exchange: &Exchange) 
     check_change(app, exchange)?;
     check_json(exchange)?;
     let body = read_small(exchange, MAX_REQUEST).await?;
-    let request: Request = serde_json::from_slice(&body)
-        .map_err(|e| ApiError::bad(format!("the request body: {e}; send {{\"db\":\"name\"}}, or {{}} for all")))?;
+    let request: Request = parse_object(&body, "send {\"db\":\"name\"}, or {} for all")?;
     let shared = Arc::clone(app);
     let acknowledged = blocking(move || shared.engine.acknowledge(request.db.as_deref())).await??;
     document(exchange, StatusCode::OK, &Acknowledged { acknowledged })

@@ -2,6 +2,7 @@
 
 use super::columns::Columns;
 use super::steps::step_for;
+use crate::body::parse_object;
 use crate::respond::ApiError;
 use http::StatusCode;
 use nanotdb_core::model::Timestamp;
@@ -121,8 +122,7 @@ pub(super) struct Batch {
 impl Batch {
     /// Reads a request body. 400 names the field.
     pub(super) fn parse(body: &[u8], max_series: u64) -> Result<Self, ApiError> {
-        let request: Request = serde_json::from_slice(body)
-            .map_err(|e| ApiError::bad(format!("the request body: {e}; see docs/HTTP_API.md")))?;
+        let request: Request = parse_object(body, "see docs/HTTP_API.md")?;
         let count = request.series.len() as u64;
         if count > max_series {
             let detail = "ask for fewer series at once";
