@@ -8,6 +8,11 @@ use std::io::{Error as IoError, ErrorKind};
 use std::path::Path;
 
 impl Database {
+    /// Whether it was opened in the directory with this identity.
+    pub(crate) fn is_in(&self, directory: u64) -> bool {
+        self.directory_id == directory && directory != 0
+    }
+
     /// What of it is gone; `None` when it is there, or when nobody can tell. It waits for the disk.
     pub(crate) fn find_gone(&self) -> Option<Error> {
         if self.failure().is_some() || self.writer.is_none() {

@@ -11,6 +11,7 @@ use super::{Engine, EngineOptions, Inner};
 use crate::config::{EngineConfig, ValueWidth, check_new_database_name};
 use crate::database::{Database, Environment, MANIFEST_FILE};
 use crate::model::name;
+use crate::order;
 use crate::plugin::caught;
 use crate::plugin::registry::registry;
 use crate::storage::vfs::Vfs;
@@ -84,9 +85,17 @@ impl Engine {
         };
         let mut databases = HashMap::new();
         let (mut failed, mut passing) = (BTreeMap::new(), BTreeSet::new());
-        for (name, directory) in databases_on_disk(&*options.vfs, root)? {
+        let mut found = databases_on_disk(&*options.vfs, root)?;
+        // Of two names for one directory the one that is a link has to be refused.
+        order::sort_by_key(&mut found, |(_, directory)| {
+            options.vfs.resolve(directory).is_ok_and(|real| real != *directory)
+        });
+        for (name, directory) in found {
             let opened = match lock {
-                Some(_) => caught(|| Database::open(&name, &directory, environment.clone())),
+                Some(_) => caught(|| {
+                    check_is_free(&*options.vfs, &databases, &name, &directory)?;
+                    Database::open(&name, &directory, environment.clone())
+                }),
                 None => caught(|| open_beside_server(root, &name, directory.clone(), &environment)),
             };
             // Code of others runs in there, and whose trouble it is is clear.
@@ -175,6 +184,29 @@ impl Engine {
     }
 }
 
+/// Refuses a directory that is open under another name, because it was renamed since or a link leads to it: two that write one log
+/// write over each other's samples.
+pub(super) fn check_is_free(
+    vfs: &dyn Vfs,
+    databases: &HashMap<String, Arc<Database>>,
+    name: &str,
+    directory: &Path,
+) -> Result<()> {
+    let Some(found) = vfs.entry(directory).map_err(|e| Error::io("look up", directory, e))? else { return Ok(()) };
+    match databases.values().find(|other| other.name() != name && other.is_in(found.id)) {
+        Some(other) => {
+            let reason = format!(
+                "{} is the directory of database {:?}, which is open; a directory that was renamed has its new name after a restart, and \
+                 a link to one is no database of its own",
+                directory.display(),
+                other.name()
+            );
+            Err(Error::Unavailable { database: name.to_owned(), reason })
+        }
+        None => Ok(()),
+    }
+}
+
 impl Inner {
     /// A database, created when it is missing: with the manifest that is given, or else with the defaults.
     pub(super) fn get_or_create(&self, name: &str, manifest: Option<&dyn Fn() -> String>) -> Result<Arc<Database>> {
@@ -212,6 +244,7 @@ impl Inner {
         if let Some(manifest) = manifest {
             write_new_manifest(&*self.environment.vfs, &directory, manifest)?;
         }
+        check_is_free(&*self.environment.vfs, &databases, name, &directory)?;
         let database = Arc::new(Database::open(name, &directory, self.environment.clone())?);
         tracing::info!(database = name, "created a database");
         databases.insert(name.to_owned(), Arc::clone(&database));

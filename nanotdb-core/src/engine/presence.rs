@@ -2,6 +2,7 @@
 //! passed.
 
 use super::Inner;
+use super::lifecycle::check_is_free;
 use super::maintenance::Upkeep;
 use super::on_disk::directory_on_disk;
 use super::workers::Workers;
@@ -86,6 +87,7 @@ impl Inner {
         if self.is_closing() || databases.contains_key(name) {
             return Ok(());
         }
+        check_is_free(&*self.environment.vfs, &databases, name, &directory)?;
         let database = Arc::new(Database::open(name, &directory, self.environment.clone())?);
         databases.insert(name.to_owned(), Arc::clone(&database));
         self.failed.write().unwrap_or_else(PoisonError::into_inner).remove(name);

@@ -71,6 +71,26 @@ fn r24_a_query_of_files_that_went_away_says_so() {
     }
 }
 
+/// Renamed under the engine, it is written to under its old name until that is noticed; under the new one after the next start.
+#[test]
+fn r24_a_directory_is_open_under_one_name() {
+    let bench = Bench::new(FsyncPolicy::Always, 1_000);
+    let engine = bench.open();
+    send(&engine, &[("garden", "a", int(1), T)]);
+    bench.vfs.rename(&bench.path("garden"), &bench.path("weg")).unwrap();
+    let refused = try_send(&engine, &[("weg", "a", int(100), T + SECOND)]).unwrap_err();
+    assert!(matches!(&refused, Error::Unavailable { reason, .. } if reason.contains("\"garden\"")), "{refused}");
+    engine.tick();
+    try_send(&engine, &[("garden", "a", int(3), T + 2 * SECOND)]).unwrap_err();
+    try_send(&engine, &[("weg", "a", int(101), T + 3 * SECOND)]).unwrap_err();
+    drop(engine);
+    let engine = bench.open();
+    assert_eq!(engine.database_names(false), ["weg"]);
+    send(&engine, &[("weg", "a", int(4), T + 4 * SECOND)]);
+    let expected = content_of(&[("weg", "a", int(1), T), ("weg", "a", int(4), T + 4 * SECOND)]);
+    assert_same(&read_all(&engine), &expected, "under the new name");
+}
+
 #[test]
 fn r24_another_directory_in_its_place_is_another_database() {
     let bench = Bench::new(FsyncPolicy::Always, 1_000);
