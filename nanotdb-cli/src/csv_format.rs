@@ -111,6 +111,7 @@ impl IngestFormat for CsvFormat {
             ends: vec![0; 64],
             filled: (0, 0),
             line: 1,
+            is_between: true,
             layout: None,
             ending: Ending::None,
         })
@@ -149,6 +150,8 @@ struct Parser {
     filled: (usize, usize),
     /// Where the record starts.
     line: u64,
+    /// Whether nothing of it has come yet.
+    is_between: bool,
     layout: Option<Layout>,
     ending: Ending,
 }
@@ -174,6 +177,12 @@ impl IngestParser for Parser {
                     Ending::None => Ending::LineBreak,
                     Ending::LineBreak | Ending::Record => Ending::Record,
                 };
+            }
+            if self.is_between {
+                // The reader passes over the rest of a line break, and over empty lines, only now.
+                let breaks = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+                self.line = self.reader.line() + breaks.clone().filter(|byte| **byte == b'\n').count() as u64;
+                self.is_between = breaks.count() == rest.len();
             }
             let (bytes, fields) = self.filled;
             let (result, read, written, ended) = self.reader.read_record(
@@ -202,7 +211,7 @@ impl IngestParser for Parser {
                 ReadRecordResult::Record => {
                     self.record(sink)?;
                     self.filled = (0, 0);
-                    self.line = self.reader.line();
+                    self.is_between = true;
                 }
                 ReadRecordResult::End => return Ok(input.len()),
             }

@@ -90,6 +90,18 @@ fn a_bad_cell_names_line_column_text_and_what_is_accepted() {
     assert!(time.starts_with("column \"time\": time \"yesterday\": accepted are RFC 3339"), "{time}");
 }
 
+/// As Excel and Windows end lines, with empty ones between.
+#[test]
+fn lines_are_counted_whatever_ends_them() {
+    let text = "time,a\n1715000000,x\n\n\n1715000001,2\n1715000002,\"y\nz\"\n1715000003,v\n";
+    for text in [text.to_owned(), text.replace('\n', "\r\n"), format!("\u{feff}{}", text.replace('\n', "\r\n"))] {
+        let report = csv(&Bench::new(), &text, &["--skip-bad", "--json"]);
+        let report: serde_json::Value = serde_json::from_str(&report.stdout).unwrap();
+        let lines: Vec<_> = report["errors"].as_array().unwrap().iter().map(|error| &error["line"]).collect();
+        assert_eq!(lines, [2, 6, 8], "{text:?}: {report}");
+    }
+}
+
 #[test]
 fn rows_that_go_back_in_time_are_rejected_with_their_lines() {
     let bench = Bench::new();
