@@ -10,32 +10,40 @@ use crate::stats::MARKER;
 use crate::{hosts, identity};
 use bytes::Bytes;
 use hyper::Method;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+
+/// A line on the terminal. A reader that goes away (`drip --check | head -1`) is no failure.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
 
 /// Prints a report. The exit code is 0 when nothing fails; what this host does not have is no failure.
 pub(crate) async fn check(config: Config, file: Option<&Path>) -> ExitCode {
     match file {
-        Some(file) => println!("configuration  {}: valid", file.display()),
-        None => println!("configuration  defaults, there is no file"),
+        Some(file) => say!("configuration  {}: valid", file.display()),
+        None => say!("configuration  defaults, there is no file"),
     }
     let disabled: Vec<_> = config.collectors.iter().filter(|c| !c.enabled).map(|c| c.name).collect();
     let mut failures = 0;
-    println!("spool          {}", spool(&config, &mut failures));
+    say!("spool          {}", spool(&config, &mut failures));
     let mut client = Client::new(config.server.clone(), config.timeout);
-    println!("server         {}", server(&mut client, &config, &mut failures).await);
-    println!("collectors");
+    say!("server         {}", server(&mut client, &config, &mut failures).await);
+    say!("collectors");
     let mut gatherer = Gatherer::new(config.collectors, &config.root, &config.spool.dir);
     for finding in gatherer.check().await {
         failures += report(&finding);
     }
     for name in disabled {
-        println!("  {name:<15}switched off");
+        say!("  {name:<15}switched off");
     }
     match failures {
         0 => ExitCode::SUCCESS,
         _ => {
-            println!("{failures} {} to look at", if failures == 1 { "thing" } else { "things" });
+            say!("{failures} {} to look at", if failures == 1 { "thing" } else { "things" });
             ExitCode::FAILURE
         }
     }
@@ -109,27 +117,27 @@ fn report(finding: &Finding) -> u32 {
     let metrics = if *samples == 1 { "metric" } else { "metrics" };
     let failed = match error {
         _ if *hangs => {
-            println!("  {name:<15}FAILS: no answer within its timeout");
+            say!("  {name:<15}FAILS: no answer within its timeout");
             1
         }
         Some(CollectError::NotHere(reason)) => {
-            println!("  {name:<15}not here: {reason}");
+            say!("  {name:<15}not here: {reason}");
             0
         }
         Some(e) => {
-            println!("  {name:<15}FAILS: {e}");
+            say!("  {name:<15}FAILS: {e}");
             1
         }
         None => {
-            println!("  {name:<15}works, {samples} {metrics}");
+            say!("  {name:<15}works, {samples} {metrics}");
             0
         }
     };
     for problem in problems {
-        println!("  {:<15}FAILS: {problem}", "");
+        say!("  {:<15}FAILS: {problem}", "");
     }
     for note in absent {
-        println!("  {:<15}without {note}", "");
+        say!("  {:<15}without {note}", "");
     }
     failed + u32::try_from(problems.len()).unwrap_or(u32::MAX)
 }

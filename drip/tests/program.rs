@@ -45,6 +45,13 @@ fn init_writes_a_file_that_check_accepts_and_never_overwrites() {
         assert!(out.contains(line), "{line:?} is not in\n{out}");
     }
     assert!(!dir.path().join("state").exists(), "a check leaves no directory behind");
+    // As `| head -1` does.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(DRIP);
+    let gone = command.args(args).current_dir(dir.path()).env("STATE_DIRECTORY", dir.path().join("state"));
+    let gone = gone.stdout(writer).stderr(std::process::Stdio::piped()).output().unwrap();
+    assert_eq!((gone.status.code(), String::from_utf8(gone.stderr).unwrap().as_str()), (Some(0), ""));
 }
 
 #[test]
