@@ -183,7 +183,13 @@ fn trouble_of_the_machine_is_503_and_says_what_was_stored() {
     );
     // Alone it is the same, and so it is in a batch that another one follows.
     let alone = server.post("/api/v1/import", b"blocked/a 1\n");
-    assert_eq!((alone.status, alone.json()["data"]["imported"].as_u64()), (503, Some(0)));
+    let data = alone.json()["data"].clone();
+    let of = |name: &str| data[name].as_u64();
+    assert_eq!(
+        (alone.status, of("imported"), of("rejected"), of("failed")),
+        (503, Some(0), Some(1), Some(1)),
+        "{data}"
+    );
     // What the sender can mend is 400, however often it is sent.
     assert_eq!(server.post("/api/v1/import", b"demo/a 1\nnonsense\n").status, 400);
 }

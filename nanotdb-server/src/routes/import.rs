@@ -352,7 +352,12 @@ impl<'a> Import<'a> {
         let mut submitted = Ok(());
         if (all && !(buffers.batch.is_empty() && buffers.batch.rejected() == 0)) || buffers.batch.len() >= BATCH_SAMPLES
         {
+            let rows = buffers.batch.len() as u64;
             submitted = engine.submit(&mut buffers.batch).map(|submitted| self.owed.push(submitted));
+            if submitted.is_err() {
+                self.totals.rejected = self.totals.rejected.saturating_add(rows);
+                self.totals.failed = self.totals.failed.saturating_add(rows);
+            }
         }
         self.buffers = Some(buffers);
         submitted.map_err(ApiError::of_write)?;
