@@ -24,6 +24,21 @@ fn original() -> Value {
     serde_json::from_str(sample).unwrap()
 }
 
+/// With five aggregates a destination has more metrics than its source, and its last hour is empty.
+#[test]
+fn the_automatic_dashboard_shows_what_is_live_and_no_results_of_rollups() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("garden")).unwrap();
+    let job = "[rollups]\nenabled = true\n[[rollups.jobs]]\nid = \"h\"\nsource_pattern = \"*\"\ninterval = \"1h\"\ndestination_db = \"garden_1h\"\n";
+    std::fs::write(dir.path().join("garden/manifest.toml"), job).unwrap();
+    let server = Server::start_in(dir, &[]);
+    let body = b"garden/soil.moisture 31.5\ngarden_1h/soil.moisture.avg 31.5\ngarden_1h/soil.moisture.max 32.5\n";
+    assert_eq!(server.post("/api/v1/import", body).status, 200);
+    let document = server.get(PATH).json();
+    assert_eq!(document["default_db"], "garden", "{document}");
+    assert!(!document.to_string().contains("soil.moisture.avg"), "{document}");
+}
+
 #[test]
 fn the_originals_document_opens_and_unknown_members_survive() {
     let server = Server::start();

@@ -68,6 +68,15 @@ impl Engine {
         }
     }
 
+    /// Databases that rollup jobs write into.
+    pub fn rollup_destinations(&self) -> Vec<String> {
+        let runner = self.inner.runner();
+        let mut names: Vec<_> = runner.jobs().values().copied().flatten().map(|job| job.destination.clone()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// What rollup jobs make of metrics of a database, over at most `max_hops` jobs, for each name. It is what is configured,
     /// whether or not there are results yet.
     pub fn rollup_lineage(&self, database: &str, metrics: &[&str], max_hops: u8) -> Result<Vec<Lineage>> {

@@ -140,7 +140,13 @@ impl DashboardStore {
             metrics: engine.metrics(&name).into_iter().flatten().map(|metric| metric.name).collect(),
             name,
         };
-        let databases: Vec<Database> = engine.database_names(false).into_iter().map(database).collect();
+        let mut names = engine.database_names(false);
+        // Results of rollups come once an interval: what is live is to be seen, where there is something.
+        let rolled_up = engine.rollup_destinations();
+        if names.iter().any(|name| !rolled_up.contains(name)) {
+            names.retain(|name| !rolled_up.contains(name));
+        }
+        let databases: Vec<Database> = names.into_iter().map(database).collect();
         let text: Arc<str> = standard(&databases).into();
         *known = Some(Standard { there, text: Arc::clone(&text) });
         text
