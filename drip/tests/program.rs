@@ -126,19 +126,24 @@ fn tree_that_hangs(dir: &Path) {
     assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
 }
 
+/// With a collector that does not answer, which may take so long.
+fn start_with_one_that_hangs(server: &Server, dir: &Path, timeout_ms: u32) -> Drip {
+    tree_that_hangs(dir);
+    let toml = format!(
+        "server_url = \"http://127.0.0.1:{}\"\ncollection_interval_ms = 500\nroot = \"{}\"\n\
+         [collectors.loadavg]\ntimeout_ms = {timeout_ms}\n[collectors.sd_write_probe]\nenabled = false\n",
+        server.port,
+        dir.join("root").display()
+    );
+    std::fs::write(dir.join("drip.toml"), toml).unwrap();
+    Drip::start_again(dir)
+}
+
 #[test]
 fn a_collector_that_hangs_holds_up_none_of_the_others() {
     let server = Server::new();
     let dir = tempfile::tempdir().unwrap();
-    tree_that_hangs(dir.path());
-    let toml = format!(
-        "server_url = \"http://127.0.0.1:{}\"\ncollection_interval_ms = 500\nroot = \"{}\"\n\
-         [collectors.loadavg]\ntimeout_ms = 1200\n[collectors.sd_write_probe]\nenabled = false\n",
-        server.port,
-        dir.path().join("root").display()
-    );
-    std::fs::write(dir.path().join("drip.toml"), toml).unwrap();
-    let drip = Drip::start_again(dir.path());
+    let drip = start_with_one_that_hangs(&server, dir.path(), 1200);
     server.wait_for_cycles(5);
     drip.wait_for_log("loadavg: no answer within 1.2s; its metrics are left out until it answers");
     let cycles = server.samples("metrics/drip.cycles");
@@ -167,15 +172,7 @@ fn a_collector_that_hangs_holds_up_none_of_the_others() {
 fn a_first_reading_that_is_late_is_thrown_away_as_well() {
     let server = Server::new();
     let dir = tempfile::tempdir().unwrap();
-    tree_that_hangs(dir.path());
-    let toml = format!(
-        "server_url = \"http://127.0.0.1:{}\"\ncollection_interval_ms = 500\nroot = \"{}\"\n\
-         [collectors.loadavg]\ntimeout_ms = 600000\n[collectors.sd_write_probe]\nenabled = false\n",
-        server.port,
-        dir.path().join("root").display()
-    );
-    std::fs::write(dir.path().join("drip.toml"), toml).unwrap();
-    let drip = Drip::start_again(dir.path());
+    let drip = start_with_one_that_hangs(&server, dir.path(), 600000);
     server.wait_for_cycles(2);
     // The first reading, which is there for the rates of the next one, ends now; those to come read a plain file.
     let path = dir.path().join("root/proc/loadavg");
