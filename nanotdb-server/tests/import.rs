@@ -163,6 +163,25 @@ fn r09_samples_far_ahead_are_rejected_with_the_distance() {
     assert_eq!(server.get("/api/v1/query?query=demo/wrong").json()["data"]["result"][0]["value"][1], "7");
 }
 
+/// By a rename or a link: two names would write one log.
+#[test]
+fn a_directory_is_written_under_one_name() {
+    let server = Server::start();
+    let send = |line: &str| server.post("/api/v1/import", line.as_bytes());
+    assert_eq!(send("garden/a 1\n").status, 200);
+    let at = |name: &str| server.dir.path().join(name);
+    std::os::unix::fs::symlink(at("garden"), at("alias")).unwrap();
+    let refused = send("alias/a 100\n");
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(
+        refused.text().contains("is the directory of database \\\"garden\\\", which is open"),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(send("garden/a 2\n").status, 200);
+    assert!(at("garden/garden.wal").exists() && !at("garden/alias.wal").exists());
+}
+
 /// A file where the directory of a database would be: the machine's trouble, not the sender's.
 #[test]
 fn trouble_of_the_machine_is_503_and_says_what_was_stored() {
