@@ -1,6 +1,6 @@
 //! Numbers and times as text, on the stack: what a row of an answer is made of.
 
-use super::{Timestamp, Value};
+use super::{Timestamp, Value, Values};
 
 /// Room for any timestamp, any value that [`ShortText::value`] takes, and what stands between them.
 const ROOM: usize = 64;
@@ -19,7 +19,7 @@ const MOST_DIGITS_32: f64 = 1e7;
 const MOST_DIGITS_64: f64 = 1e15;
 
 /// A short text that is appended to an answer at once. What does not fit is left out, which nothing here comes near.
-pub struct ShortText {
+pub(crate) struct ShortText {
     bytes: [u8; ROOM],
     len: usize,
 }
@@ -33,7 +33,7 @@ impl Default for ShortText {
 impl ShortText {
     /// Appends the text to an answer.
     #[inline]
-    pub fn append_to(&self, out: &mut Vec<u8>) {
+    pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
         let end = out.len() + self.len;
         // A copy of a fixed length, of which the rest is dropped.
         out.extend_from_slice(&self.bytes);
@@ -42,13 +42,13 @@ impl ShortText {
 
     /// The text.
     #[inline]
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
     /// Appends a few bytes.
     #[inline]
-    pub fn push<const N: usize>(&mut self, text: [u8; N]) {
+    pub(crate) fn push<const N: usize>(&mut self, text: [u8; N]) {
         if let Some(room) = self.bytes.get_mut(self.len..).and_then(|rest| rest.first_chunk_mut::<N>()) {
             *room = text;
             self.len += N;
@@ -57,7 +57,7 @@ impl ShortText {
 
     /// Appends a number without sign.
     #[inline]
-    pub fn integer(&mut self, v: u64) {
+    pub(crate) fn integer(&mut self, v: u64) {
         // Copies of a fixed length are moves of a register; others are calls.
         match v {
             0..10 => self.push([b'0' + v as u8]),
@@ -114,7 +114,7 @@ impl ShortText {
 
     /// Appends Unix seconds with as many decimals as it takes: see [`super::time::write_unix_seconds`].
     #[inline]
-    pub fn unix_seconds(&mut self, at: Timestamp) {
+    pub(crate) fn unix_seconds(&mut self, at: Timestamp) {
         if at < 0 {
             self.push([b'-']);
         }
@@ -152,7 +152,7 @@ impl ShortText {
     /// Appends a value as [`Value::write_text`] does, if it is an integer or has few decimals. Otherwise nothing is
     /// appended, and the answer is `false`.
     #[inline]
-    pub fn value(&mut self, value: Value) -> bool {
+    pub(crate) fn value(&mut self, value: Value) -> bool {
         match value {
             Value::Int32(v) => self.signed(i64::from(v)),
             Value::Int64(v) => self.signed(v),
@@ -197,6 +197,61 @@ impl ShortText {
             return true;
         }
         false
+    }
+}
+
+/// Appends rows of a matrix as JSON, `[seconds,"value"]` each: see [`write_row`].
+pub fn write_rows(times: &[Timestamp], values: Values<'_>, follows: bool, out: &mut Vec<u8>) {
+    fn each<T: Copy>(
+        times: &[Timestamp],
+        values: &[T],
+        value: impl Fn(T) -> Value,
+        mut follows: bool,
+        out: &mut Vec<u8>,
+    ) {
+        for (at, v) in times.iter().zip(values) {
+            row(*at, value(*v), follows, out);
+            follows = true;
+        }
+    }
+    // The type is asked once, not per row.
+    match values {
+        Values::Int32(v) => each(times, v, Value::Int32, follows, out),
+        Values::Float32(v) => each(times, v, Value::Float32, follows, out),
+        Values::Int64(v) => each(times, v, Value::Int64, follows, out),
+        Values::Float64(v) => each(times, v, Value::Float64, follows, out),
+    }
+}
+
+/// Appends a row of a matrix as JSON, `[seconds,"value"]`; with a comma before it where it follows another one.
+///
+/// ```
+/// use nanotdb_core::model::{Value, text::write_row};
+///
+/// let mut out = Vec::new();
+/// write_row(1_715_000_000_500_000_000, Value::Float32(21.5), true, &mut out);
+/// assert_eq!(out, br#",[1715000000.5,"21.5"]"#);
+/// ```
+pub fn write_row(at: Timestamp, value: Value, follows: bool, out: &mut Vec<u8>) {
+    row(at, value, follows, out);
+}
+
+#[inline]
+fn row(at: Timestamp, value: Value, follows: bool, out: &mut Vec<u8>) {
+    let mut row = ShortText::default();
+    if follows {
+        row.push([b',']);
+    }
+    row.push([b'[']);
+    row.unix_seconds(at);
+    row.push([b',', b'"']);
+    if row.value(value) {
+        row.push([b'"', b']']);
+        row.append_to(out);
+    } else {
+        row.append_to(out);
+        value.write_text(out);
+        out.extend_from_slice(b"\"]");
     }
 }
 

@@ -565,7 +565,7 @@ mod tests {
 
     #[test]
     fn the_document_has_this_table() {
-        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/HTTP_API.md");
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/HTTP_API.md");
         let page = std::fs::read_to_string(page).unwrap();
         let table = document();
         assert!(page.contains(&table), "docs/HTTP_API.md must hold this table:\n\n{table}");

@@ -2,7 +2,7 @@
 
 use crate::json_stream::{ChunkWriter, Gone};
 use crate::respond::write_json_string;
-use nanotdb_core::model::text::ShortText;
+use nanotdb_core::model::text::{write_row, write_rows};
 use nanotdb_core::model::{Timestamp, Value, Values};
 
 /// Rows between two looks at the buffer. A row is 40 bytes as a rule, and 350 for the longest float64.
@@ -56,24 +56,9 @@ impl MatrixText {
     }
 
     /// One row of the current series.
-    #[inline]
     pub(crate) fn row(&mut self, at: Timestamp, value: Value, out: &mut Vec<u8>) {
-        let mut row = ShortText::default();
-        if self.rows_in_series > 0 {
-            row.push([b',']);
-        }
+        write_row(at, value, self.rows_in_series > 0, out);
         self.rows_in_series += 1;
-        row.push([b'[']);
-        row.unix_seconds(at);
-        row.push([b',', b'"']);
-        if row.value(value) {
-            row.push([b'"', b']']);
-            row.append_to(out);
-        } else {
-            row.append_to(out);
-            value.write_text(out);
-            out.extend_from_slice(b"\"]");
-        }
     }
 
     /// Rows of one type. Sends what is full.
@@ -81,23 +66,11 @@ impl MatrixText {
         for (chunk, times) in times.chunks(ROWS_PER_CHECK).enumerate() {
             let from = chunk * ROWS_PER_CHECK;
             let values = values.slice(from..from + times.len());
-            let buffer = out.buffer();
-            // The type is asked once, not per row.
-            match values {
-                Values::Int32(v) => self.each(times, v, Value::Int32, buffer),
-                Values::Float32(v) => self.each(times, v, Value::Float32, buffer),
-                Values::Int64(v) => self.each(times, v, Value::Int64, buffer),
-                Values::Float64(v) => self.each(times, v, Value::Float64, buffer),
-            }
+            write_rows(times, values, self.rows_in_series > 0, out.buffer());
+            self.rows_in_series += times.len();
             out.flush_if_full()?;
         }
         Ok(())
-    }
-
-    fn each<T: Copy>(&mut self, times: &[Timestamp], values: &[T], value: impl Fn(T) -> Value, buffer: &mut Vec<u8>) {
-        for (at, v) in times.iter().zip(values) {
-            self.row(*at, value(*v), buffer);
-        }
     }
 
     fn end_series(&mut self, out: &mut Vec<u8>) {

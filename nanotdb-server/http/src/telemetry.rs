@@ -304,7 +304,7 @@ mod tests {
         let databases = nanotdb_core::engine::ABOUT_DATABASES.into_iter();
         let all = counted.chain(databases).chain(ABOUT_HTTP).chain(ABOUT_PROCESS);
         let table = nanotdb_core::stats::document(all);
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/SELF_METRICS.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/SELF_METRICS.md");
         let page = std::fs::read_to_string(path).unwrap();
         assert!(page.contains(&table), "docs/SELF_METRICS.md must hold this table:\n\n{table}");
     }
