@@ -85,8 +85,7 @@ pub trait AggregateState: Send {
         false
     }
 
-    /// [`AggregateState::push_block`] of integers, whose statistics are exactly those that float64 says. Only called when
-    /// [`Aggregator::keeps_integers`].
+    /// [`AggregateState::push_block`] of integers, whose statistics are exactly those that float64 says.
     fn push_integer_block(&mut self, block: &BlockStatistics) {
         self.push_block(block);
     }

@@ -239,11 +239,7 @@ impl Windower {
         scratch.integers.clear();
         match values {
             Values::Float32(singles) if self.needs.decimals => self.add_decimals(singles, &mut scratch.floats),
-            Values::Int32(narrow) => {
-                scratch.integers.extend(narrow.iter().map(|v| i64::from(*v)));
-                self.add_integers(values, &scratch.integers, &mut scratch.floats);
-            }
-            Values::Int64(wide) => self.add_integers(values, wide, &mut scratch.floats),
+            Values::Int32(_) | Values::Int64(_) => self.add_integers(values, scratch),
             _ => {
                 values.extend_f64(&mut scratch.floats);
                 for computed in &mut self.results {
@@ -265,15 +261,30 @@ impl Windower {
         ControlFlow::Continue(())
     }
 
-    fn add_integers(&mut self, values: Values<'_>, integers: &[i64], floats: &mut Vec<f64>) {
+    /// Adds integers: as a block where an aggregate takes blocks and float64 has all of it exactly.
+    fn add_integers(&mut self, values: Values<'_>, scratch: &mut Scratch) {
         self.has_integers = true;
+        let takes = |computed: &Computed| matches!(computed, Computed::ByState(_, a) if a.uses_statistics());
+        let statistics = if self.results.iter().any(takes) { statistics_of_integers(values) } else { None };
         for computed in &mut self.results {
-            let Computed::ByState(state, _) = computed else { continue };
-            if !state.push_integers(integers) {
-                if floats.is_empty() {
-                    values.extend_f64(floats);
+            let Computed::ByState(state, aggregator) = computed else { continue };
+            if let Some(statistics) = statistics.as_ref().filter(|_| aggregator.uses_statistics()) {
+                state.push_integer_block(statistics);
+                continue;
+            }
+            let integers = match values {
+                Values::Int64(wide) => wide,
+                Values::Int32(narrow) if scratch.integers.is_empty() => {
+                    scratch.integers.extend(narrow.iter().map(|v| i64::from(*v)));
+                    &scratch.integers
                 }
-                state.push(floats);
+                _ => &scratch.integers,
+            };
+            if !state.push_integers(integers) {
+                if scratch.floats.is_empty() {
+                    values.extend_f64(&mut scratch.floats);
+                }
+                state.push(&scratch.floats);
             }
         }
     }
@@ -306,6 +317,36 @@ impl Windower {
             }
         }
     }
+}
+
+/// What integers are together, where float64 has all of it exactly.
+fn statistics_of_integers(values: Values<'_>) -> Option<BlockStatistics> {
+    // Once through for each, in vectors of the narrow type.
+    let (min, max, sum, first, last) = match values {
+        Values::Int32(v) => (
+            i64::from(*v.iter().min()?),
+            i64::from(*v.iter().max()?),
+            v.iter().fold(0i64, |sum, v| sum.wrapping_add(i64::from(*v))),
+            i64::from(*v.first()?),
+            i64::from(*v.last()?),
+        ),
+        Values::Int64(v) => {
+            let sum = v.iter().fold(0i64, |sum, v| sum.wrapping_add(*v));
+            (*v.iter().min()?, *v.iter().max()?, sum, *v.first()?, *v.last()?)
+        }
+        _ => return None,
+    };
+    let count = values.len() as u64;
+    // So the sum cannot have wrapped either.
+    let is_exact = min.unsigned_abs().max(max.unsigned_abs()).saturating_mul(count) <= 1 << 53;
+    is_exact.then(|| BlockStatistics {
+        count,
+        min: min as f64,
+        max: max as f64,
+        sum: sum as f64,
+        first: first as f64,
+        last: last as f64,
+    })
 }
 
 /// How many of the sorted `times` are before `end`; the first is. Gallops, because windows are often much shorter

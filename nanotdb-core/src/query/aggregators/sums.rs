@@ -246,6 +246,11 @@ impl AggregateState for MeanState {
         }
     }
 
+    fn push_integer_block(&mut self, block: &BlockStatistics) {
+        self.sum.push_integer_block(block);
+        self.reach(block.min, block.max);
+    }
+
     fn merge(&mut self, later: Box<dyn AggregateState>) {
         if let Ok(later) = later.into_any().downcast::<Self>()
             && later.sum.counted() > 0
