@@ -84,6 +84,9 @@ struct Data {
     result: Vec<Series>,
     #[serde(default)]
     warnings: Vec<String>,
+    /// The warnings are of damage, which stays.
+    #[serde(default)]
+    damaged: bool,
 }
 
 fn data(body: &[u8]) -> Result<Data, String> {
@@ -97,18 +100,28 @@ fn data(body: &[u8]) -> Result<Data, String> {
 
 const NO_SAMPLES: &str = "not an answer of NanoTDB: a series without samples";
 
-/// The newest sample in an answer of `/api/v1/query`: its time to the millisecond, in nanoseconds, and its value. `None` when
-/// there is no sample. An error when the server is not sure that it will keep it.
-pub(crate) fn newest(body: &[u8]) -> Result<Option<(i64, String)>, String> {
-    let Data { result, warnings } = data(body)?;
+/// The newest sample of a metric.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Newest {
+    /// Its time to the millisecond, in nanoseconds, and its value. `None` when there is none.
+    pub(crate) sample: Option<(i64, String)>,
+    /// What is damaged behind it: the server had younger ones, and has lost them.
+    pub(crate) damage: Option<String>,
+}
+
+/// Reads an answer of `/api/v1/query`. An error when the server is not sure that it will keep the sample.
+pub(crate) fn newest(body: &[u8]) -> Result<Newest, String> {
+    let Data { result, warnings, damaged } = data(body)?;
+    let damage = warnings.into_iter().next();
     // It shows what it may lose: whether the samples have arrived is known after its restart.
-    if let Some(warning) = warnings.first() {
+    if let Some(warning) = damage.as_ref().filter(|_| !damaged) {
         return Err(format!("the server cannot say what it has: {warning}"));
     }
-    let Some(first) = result.into_iter().next() else { return Ok(None) };
+    let Some(first) = result.into_iter().next() else { return Ok(Newest { sample: None, damage }) };
     let (seconds, value) = first.value.ok_or(NO_SAMPLES)?;
     // Cycles are at whole milliseconds, which a double holds exactly enough.
-    Ok(Some((((seconds * 1e3).round() as i64).saturating_mul(1_000_000), value)))
+    let sample = Some((((seconds * 1e3).round() as i64).saturating_mul(1_000_000), value));
+    Ok(Newest { sample, damage })
 }
 
 /// The values in an answer of `/api/v1/query_range`.
@@ -159,11 +172,12 @@ mod tests {
     #[test]
     fn the_newest_sample_is_exact_to_the_millisecond() {
         let body = br#"{"status":"success","data":{"result":[{"metric":{"__name__":"a","db":"d"},"value":[1715000010.123,"1"]}],"resultType":"vector"}}"#;
-        assert_eq!(newest(body).unwrap(), Some((1_715_000_010_123_000_000, "1".to_owned())));
+        assert_eq!(newest(body).unwrap().sample, Some((1_715_000_010_123_000_000, "1".to_owned())));
         let body = br#"{"status":"success","data":{"result":[{"metric":{},"values":[[1715000010.5,"7"],[1715000011.5,"8"]]}],"resultType":"matrix"}}"#;
         assert_eq!(values(body).unwrap(), ["7", "8"]);
         assert_eq!(values(br#"{"status":"success","data":{"result":[],"resultType":"matrix"}}"#).unwrap().len(), 0);
-        assert_eq!(newest(br#"{"status":"success","data":{"result":[],"resultType":"vector"}}"#).unwrap(), None);
+        let none = newest(br#"{"status":"success","data":{"result":[],"resultType":"vector"}}"#).unwrap();
+        assert_eq!(none, Newest { sample: None, damage: None });
         for foreign in [&b"<html>"[..], br#"{"data":{"result":[{"metric":{}}]}}"#] {
             assert!(newest(foreign).unwrap_err().contains("not an answer of NanoTDB"));
             assert!(values(foreign).unwrap_err().contains("not an answer of NanoTDB"));
@@ -171,5 +185,10 @@ mod tests {
         assert!(newest(b"<html>").unwrap_err().contains("not an answer of NanoTDB"));
         let body = br#"{"status":"success","data":{"result":[{"metric":{},"value":[1715000010.123,"1"]}],"resultType":"vector","warnings":["database \"d\" is read-only: fsync"]}}"#;
         assert!(newest(body).unwrap_err().contains("is read-only: fsync"));
+        // What is damaged stays damaged: nobody waits for it.
+        let body = br#"{"status":"success","data":{"result":[{"metric":{},"value":[1715000010.123,"1"]}],"resultType":"vector","damaged":true,"warnings":["a page is damaged"]}}"#;
+        let newest = newest(body).unwrap();
+        assert_eq!(newest.sample, Some((1_715_000_010_123_000_000, "1".to_owned())));
+        assert_eq!(newest.damage.as_deref(), Some("a page is damaged"));
     }
 }

@@ -1,6 +1,6 @@
 //! `drip --check`: what works on this host and what does not, before it is a service.
 
-use crate::answer;
+use crate::answer::{self, Newest};
 use crate::client::Client;
 use crate::collector::CollectError;
 use crate::config::Config;
@@ -94,8 +94,8 @@ async fn server(client: &mut Client, config: &Config, failures: &mut u32) -> Str
     };
     let url = &config.server;
     match outcome {
-        Ok(Some(_)) => format!("{url}: answers, database {database} has samples of drip"),
-        Ok(None) => format!("{url}: answers, database {database} has no samples of drip yet"),
+        Ok(Newest { sample: Some(_), .. }) => format!("{url}: answers, database {database} has samples of drip"),
+        Ok(Newest { sample: None, .. }) => format!("{url}: answers, database {database} has no samples of drip yet"),
         Err(reason) => {
             *failures += 1;
             format!("FAILS: {url}: {reason}")

@@ -53,6 +53,7 @@ pub(crate) struct Sender {
     caught_up: u64,
     had_already: u64,
     told_rejection: Option<Instant>,
+    told_damage: bool,
 }
 
 /// The server does not answer.
@@ -97,6 +98,7 @@ impl Sender {
             caught_up: 0,
             had_already: 0,
             told_rejection: None,
+            told_damage: false,
         }
     }
 
@@ -315,7 +317,12 @@ impl Sender {
                 _ => Ok(None),
             };
         }
-        newest(&answer.body).map_err(|reason| self.gone(&reason))
+        let newest = newest(&answer.body).map_err(|reason| self.gone(&reason))?;
+        // Cycles behind that one are sent again, as far as they are still here: it refuses what it has.
+        if let Some(damage) = newest.damage.filter(|_| !std::mem::replace(&mut self.told_damage, true)) {
+            log(format_args!("the server has lost samples, and gets again what is still here of them: {damage}"));
+        }
+        Ok(newest.sample)
     }
 
     /// A request, and its answer. Cycles that come meanwhile are taken in.

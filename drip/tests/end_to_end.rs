@@ -87,6 +87,43 @@ fn no_cycle_is_missing_or_doubled_when_the_server_is_killed_again_and_again() {
     assert_all_there(&server);
 }
 
+/// The page with the newest cycles is damaged while the server is away: it answers with an older one, and says so. Nobody waits for
+/// damage to go away, and what drip still has is sent.
+#[test]
+fn a_marker_in_a_damaged_page_holds_nothing_up() {
+    let mut server = Server::new();
+    let dir = tempfile::tempdir().unwrap();
+    let drip = Drip::start(dir.path(), server.port, "");
+    let mut before = 0;
+    for _ in 0..2 {
+        before = server.cycles().len();
+        server.wait_for_cycles(before + 2);
+        server.stop();
+        drip.wait_for_spooled(2);
+        server.start();
+        until("the spool is sent", || drip.segments().is_empty().then_some(()));
+    }
+    server.stop();
+    let files = std::fs::read_dir(server.dir.path().join("metrics")).unwrap().map(|entry| entry.unwrap().path());
+    let is_data = |path: &std::path::PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("data-");
+    let newest = files.filter(is_data).max().unwrap();
+    let mut bytes = std::fs::read(&newest).unwrap();
+    let at = bytes.len() - 6;
+    bytes[at] ^= 1;
+    std::fs::write(&newest, bytes).unwrap();
+    drip.wait_for_spooled(3);
+    let spooled = drip.spooled();
+    server.start();
+    until("the spool is sent", || drip.segments().is_empty().then_some(()));
+    drip.wait_for_log("the server has lost samples");
+    assert!(drip.stop().success());
+    let cycles = server.samples("metrics/drip.cycle_ms");
+    let times: Vec<i64> = cycles.iter().map(|(ms, _)| *ms).collect();
+    assert!(times.is_sorted_by(|a, b| a < b), "none twice: {times:?}");
+    assert!(spooled.iter().all(|ms| times.contains(ms)), "{spooled:?}: {times:?}");
+    assert!(times.len() > before, "{times:?}");
+}
+
 /// A line between drip and the server that breaks in the middle of things.
 struct Line {
     port: u16,

@@ -16,7 +16,11 @@ pub(crate) const CONFIG_FILE: &str = "engine.toml";
 /// Opens a root without lock and without a single write. `NotFound` when there is none.
 pub(crate) fn open_for_reading(root: &Path) -> Result<Engine> {
     require_directory(root)?;
-    Engine::open_read_only(root, config_for_reading(root))
+    let engine = Engine::open_read_only(root, config_for_reading(root))?;
+    for note in engine.log_notes() {
+        eprintln!("nanocli: note: {note}");
+    }
+    Ok(engine)
 }
 
 /// engine.toml, for what only reads: one that cannot be used is told of, and the defaults do.

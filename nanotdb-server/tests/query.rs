@@ -283,3 +283,47 @@ fn a_database_that_cannot_be_opened_is_listed_with_its_state() {
     assert!(details[0]["reason"].as_str().unwrap().contains("nonsense"), "{details}");
     assert_eq!(details[1], serde_json::json!({"name": "whole", "state": "ok"}));
 }
+
+/// The page with the newest samples is damaged: older ones are answered as what they are, through every door that gives the newest.
+#[test]
+fn a_newest_value_before_a_damaged_page_says_so() {
+    let mut server = Server::start();
+    for lines in ["demo/m 1 {}\ndemo/old 1 {}\nother/m 1 {}\n", "demo/m 2 {}\n"] {
+        assert_eq!(server.post("/api/v1/import", lines.replace("{}", "1715000000000000000").as_bytes()).status, 200);
+        server.signal("TERM");
+        server = Server::start_in(server.wait().1, &[]);
+    }
+    server.signal("TERM");
+    let (_, dir) = server.wait();
+    let path = dir.path().join("demo/data-2024-05-06.dat");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.len() - 6;
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let server = Server::start_in(dir, &[]);
+    let last = |db: &str, metric: &str| {
+        let data = server.get(&format!("/api/v1/query?query={db}/{metric}")).json()["data"].clone();
+        let at = format!("/api/v1/query?query={db}/{metric}&time=2024-05-07");
+        assert_eq!(server.get(&at).json()["data"], data);
+        let body =
+            serde_json::json!({"ranges": [], "series": [{"db": db, "metric": metric, "range": null}]}).to_string();
+        let json = [("Content-Type", "application/json")];
+        let batch =
+            server.connect().send("POST", "/api/v1/ui/batch", &json, body.as_bytes()).json()["series"][0].clone();
+        assert_eq!(batch["last"][1].to_string(), data["result"][0]["value"][1].as_str().unwrap());
+        assert_eq!(batch.get("warning").is_some(), data.get("warnings").is_some(), "{batch}");
+        data
+    };
+    for metric in ["m", "old"] {
+        let data = last("demo", metric);
+        assert_eq!((&data["result"][0]["value"][1], &data["damaged"]), (&"1".into(), &true.into()), "{data}");
+        let warnings = data["warnings"].as_array().unwrap();
+        assert!(warnings.len() == 1 && warnings[0].as_str().unwrap().contains("data-2024-05-06.dat"), "{data}");
+    }
+    let data = last("other", "m");
+    assert!(data.get("warnings").is_none() && data.get("damaged").is_none(), "{data}");
+    // What comes next is the newest.
+    assert_eq!(server.post("/api/v1/import", b"demo/m 3 1715000001000000000\n").status, 200);
+    assert!(last("demo", "m").get("warnings").is_none());
+    assert_eq!(last("demo", "old")["damaged"], true);
+}

@@ -13,6 +13,7 @@ use nanotdb_core::query::result_value;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Print samples, last values or windowed aggregates of one or more metrics.
 #[derive(Debug, clap::Args)]
@@ -209,8 +210,9 @@ impl<W: Write> Query<'_, W> {
     fn last(&mut self, metrics: &[MetricInfo]) -> anyhow::Result<()> {
         for metric in metrics {
             self.out.series(metric)?;
-            let newest = self.engine.query_at(self.database, &metric.name, self.to)?;
-            if let Some(sample) = newest.filter(|s| s.timestamp >= self.from) {
+            let newest = self.engine.newest_at(self.database, &metric.name, self.to, Duration::MAX)?;
+            self.note(newest.warnings);
+            if let Some(sample) = newest.sample.filter(|s| s.timestamp >= self.from) {
                 self.out.row(sample.timestamp, &[Some(sample.value)])?;
             }
         }

@@ -81,6 +81,11 @@ impl CommitLog {
         last
     }
 
+    /// The number of the file that is appended to.
+    pub(super) fn generation(&self) -> u64 {
+        self.lock().generation
+    }
+
     /// Notes that the name of the present file was made durable.
     pub(super) fn has_name(&self) {
         self.lock().is_new = false;

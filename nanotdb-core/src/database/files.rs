@@ -5,6 +5,7 @@
 //!          crc32 of what follows, 8 hex digits | late <bytes> <samples> <highest id> <name>      begun beside a metric file
 //!          crc32 of what follows, 8 hex digits | gone <name>
 //!          crc32 of what follows, 8 hex digits | ids <highest id of all files that there ever were>
+//!          crc32 of what follows, 8 hex digits | log ...       what the log was ([`super::known_log`])
 //! ```
 //!
 //! The directory itself says what is there. This says what was: so that a start can tell which files are missing, and which
@@ -12,6 +13,7 @@
 //! waiting for the device. The list may lag behind the directory, and lose its end: what it does not know is looked at,
 //! and a file counts as missing only when samples do.
 
+use super::known_log::KnownLog;
 use super::names::{ids_of_metric_file, ids_of_raw_file};
 use super::state::{RawKind, State};
 use super::warnings::Warning;
@@ -68,9 +70,16 @@ struct Inner {
     kept: BTreeMap<String, Known>,
     /// The highest id of all files that it ever had: archives may hold those that are gone.
     highest: MetricId,
+    /// What the log was, and which one of this process that is.
+    log: Option<KnownLog>,
+    log_generation: Option<u64>,
+    /// Lines that were damaged when it was read.
+    damaged: usize,
+    /// Whether there is a list on disk, whatever it is like.
+    is_there: bool,
 }
 
-fn checked(rest: &str) -> String {
+pub(super) fn checked(rest: &str) -> String {
     format!("{:08x} {rest}\n", crc32fast::hash(rest.as_bytes()))
 }
 
@@ -80,6 +89,35 @@ fn line_of(name: &str, known: Known) -> String {
 }
 
 impl Inner {
+    /// Reads all lines. A loss of power may take the end of the list, or blocks of what was appended: lines that are cut short, or
+    /// have zeros in them, are no damage.
+    fn take(&mut self, bytes: &[u8]) {
+        let mut is_whole = true;
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.lines = self.lines.saturating_add(1);
+            let text = String::from_utf8_lossy(line);
+            let content = text.strip_suffix('\n');
+            if content.is_some_and(|content| self.take_line(content).is_some()) {
+                continue;
+            }
+            is_whole = false;
+            let zeros = line.iter().filter(|byte| **byte == 0).count();
+            if content.is_some() && zeros < 2 {
+                self.damaged = self.damaged.saturating_add(1);
+            } else if content.is_none() {
+                // The last one may lack its end alone.
+                let mut chars = text.chars();
+                let _ = self.take_line(&text).or_else(|| {
+                    chars.next_back();
+                    self.take_line(chars.as_str())
+                });
+            }
+        }
+        // Nothing is appended behind half a line, and what says nothing goes: it is written anew next time.
+        self.len = is_whole.then_some(bytes.len() as u64);
+        self.is_there = true;
+    }
+
     fn take_line(&mut self, line: &str) -> Option<()> {
         let (crc, rest) = line.split_once(' ')?;
         if u32::from_str_radix(crc, 16).ok()? != crc32fast::hash(rest.as_bytes()) {
@@ -91,6 +129,10 @@ impl Inner {
         }
         if let Some(highest) = rest.strip_prefix("ids ") {
             self.highest = self.highest.max(highest.parse().ok()?);
+            return Some(());
+        }
+        if let Some(log) = rest.strip_prefix("log ") {
+            self.log = KnownLog::parse(log)?;
             return Some(());
         }
         let (what, rest) = rest.split_once(' ')?;
@@ -118,13 +160,7 @@ impl FileList {
         let path = directory.join(LIST_FILE);
         let mut inner = Inner::default();
         match vfs.read(&path, MAX_LIST) {
-            Ok(bytes) => {
-                inner.len = Some(bytes.len() as u64);
-                for line in String::from_utf8_lossy(&bytes).lines() {
-                    inner.lines = inner.lines.saturating_add(1);
-                    let _ = inner.take_line(line);
-                }
-            }
+            Ok(bytes) => inner.take(&bytes),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => tracing::warn!(file = %path.display(), %error, "not known which files there were"),
         }
@@ -156,7 +192,7 @@ impl FileList {
     /// Notes what files are now. Nothing is written where there is no list yet: that begins with the first file that this
     /// program makes ([`FileList::note`]).
     fn learn(&self, vfs: &dyn Vfs, learned: Vec<(String, Known)>) {
-        if self.lock().len.is_some() {
+        if self.lock().is_there {
             self.note(vfs, &learned, &[]);
         } else {
             let mut inner = self.lock();
@@ -185,7 +221,41 @@ impl FileList {
         if text.is_empty() && inner.len.is_some() {
             return;
         }
-        if let Err(error) = self.append(vfs, &mut inner, &text) {
+        self.write(vfs, &mut inner, &text);
+    }
+
+    /// What the log was when the list was told of it for the last time.
+    pub(super) fn log(&self) -> Option<KnownLog> {
+        self.lock().log
+    }
+
+    /// The same of a log of this process.
+    pub(super) fn noted_log(&self, generation: u64) -> Option<KnownLog> {
+        let inner = self.lock();
+        inner.log.filter(|_| inner.log_generation == Some(generation))
+    }
+
+    /// Notes what the log is now, on disk; `None` when it is empty.
+    pub(super) fn note_log(&self, vfs: &dyn Vfs, generation: u64, log: Option<KnownLog>) {
+        let mut inner = self.lock();
+        inner.log_generation = Some(generation);
+        if inner.log != log {
+            inner.log = log;
+            self.write(vfs, &mut inner, &KnownLog::line(log));
+        }
+    }
+
+    /// What is told of lines that were damaged when the list was read.
+    pub(super) fn damage(&self) -> Option<String> {
+        let damaged = self.lock().damaged;
+        (damaged > 0).then(|| {
+            let lines = counted(damaged as u64, "damaged line");
+            format!("{}: {lines}: a file that they named would not be missed", self.path.display())
+        })
+    }
+
+    fn write(&self, vfs: &dyn Vfs, inner: &mut Inner, text: &str) {
+        if let Err(error) = self.append(vfs, inner, text) {
             tracing::debug!(file = %self.path.display(), %error, "the list of files lags");
             // Written anew next time.
             inner.len = None;
@@ -193,7 +263,7 @@ impl FileList {
     }
 
     fn sync(&self, vfs: &dyn Vfs) -> std::io::Result<()> {
-        let is_there = self.lock().len.is_some();
+        let is_there = self.lock().is_there;
         if is_there { vfs.open(&self.path, OpenMode::Write)?.sync() } else { Ok(()) }
     }
 
@@ -205,9 +275,15 @@ impl FileList {
             for (name, known) in &inner.files {
                 let _ = write!(all, "{}", line_of(name, *known));
             }
-            // A crash may leave a part of it, or nothing: then it is not known which files there were.
-            let file = vfs.open(&self.path, OpenMode::Truncate).map_err(io)?;
-            file.write_all_at(all.as_bytes(), 0).map_err(io)?;
+            all.extend(inner.log.is_some().then(|| KnownLog::line(inner.log)));
+            if inner.is_there {
+                // The old one or the new one: half of each would look damaged.
+                vfs.replace(&self.path, all.as_bytes()).map_err(io)?;
+            } else {
+                // A crash may leave a part of it, or nothing: then it is not known which files there were.
+                vfs.open(&self.path, OpenMode::Truncate).and_then(|f| f.write_all_at(all.as_bytes(), 0)).map_err(io)?;
+                inner.is_there = true;
+            }
             inner.len = Some(all.len() as u64);
             inner.lines = inner.files.len();
             return Ok(());
@@ -247,7 +323,7 @@ impl FileList {
     }
 }
 
-fn name_of(path: &Path) -> String {
+pub(super) fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
@@ -424,8 +500,9 @@ impl Database {
         self.save_list();
     }
 
-    /// Writes what was kept of the list.
+    /// Writes what was kept of the list, and what the log is.
     pub(crate) fn save_list(&self) {
+        self.note_log();
         let kept = std::mem::take(&mut self.files.lock().kept);
         if !kept.is_empty() && self.failure().is_none() {
             self.files.note(self.vfs(), &kept.into_iter().collect::<Vec<_>>(), &[]);
@@ -518,7 +595,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_or_damaged_line_is_left_out() {
+    fn a_damaged_line_is_left_out_and_told() {
         let (vfs, list) = list();
         list.note(&vfs, &[("data-2026-05-22.dat".into(), known(10))], &[]);
         list.note(&vfs, &[("data-2026-05-23.dat".into(), known(20))], &[]);
@@ -528,10 +605,33 @@ mod tests {
             damaged[bit / 8] ^= 1 << (bit % 8);
             vfs.put(Path::new("/db/.files"), &damaged).unwrap();
             let found = FileList::load(&vfs, Path::new("/db"));
+            let mut is_whole = true;
             for (name, len) in [("data-2026-05-22.dat", 10), ("data-2026-05-23.dat", 20)] {
                 assert!([None, Some(known(len))].contains(&found.get(name)), "bit {bit}: {name}");
+                is_whole &= found.get(name).is_some();
             }
+            assert!(is_whole || found.damage().is_some(), "bit {bit}");
             assert!(found.lock().files.len() <= 2, "bit {bit}");
+        }
+    }
+    #[test]
+    fn a_list_that_a_loss_of_power_cut_is_not_damaged_and_goes_on() {
+        let (vfs, list) = list();
+        list.note(&vfs, &[("data-2026-05-22.dat".into(), known(10))], &[]);
+        list.note(&vfs, &[("data-2026-05-23.dat".into(), known(20))], &[]);
+        let whole = vfs.snapshot().remove(Path::new("/db/.files")).unwrap();
+        for at in 0..whole.len() {
+            for zeros in [0, 512] {
+                let mut cut = whole.get(..at).unwrap().to_vec();
+                cut.resize(at + zeros, 0);
+                vfs.put(Path::new("/db/.files"), &cut).unwrap();
+                let found = FileList::load(&vfs, Path::new("/db"));
+                assert_eq!(found.damage(), None, "{at} {zeros}");
+                // What is appended is read back, whatever it came behind.
+                found.note(&vfs, &[("data-2026-05-24.dat".into(), known(30))], &[]);
+                let again = FileList::load(&vfs, Path::new("/db"));
+                assert_eq!((again.get("data-2026-05-24.dat"), again.damage()), (Some(known(30)), None), "{at} {zeros}");
+            }
         }
     }
 }

@@ -344,7 +344,7 @@ impl Database {
         self.environment.vfs.replace(&path, &bytes).map_err(|e| Error::io("write", &path, e))
     }
 
-    fn wal_path(&self) -> PathBuf {
+    pub(super) fn wal_path(&self) -> PathBuf {
         self.directory.join(wal_name(&self.name))
     }
 

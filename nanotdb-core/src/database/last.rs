@@ -1,5 +1,6 @@
 //! The newest sample of a metric, which after a restart may be in a data file.
 
+use super::unread::Passed;
 use super::{Database, Last, MetricFiles, OpenPartition, OpenRaw, PartitionSnapshot, ScanReport, Snapshot};
 use crate::format::metric::Rows;
 use crate::model::{MetricId, Sample, Timestamp, Value, ValueType};
@@ -9,8 +10,8 @@ use crate::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-/// Newest rows that were found.
-type Found = HashMap<MetricId, (Timestamp, u64)>;
+/// Newest rows that were found, each with how much damage had been passed by then.
+type Found = HashMap<MetricId, (Timestamp, u64, usize)>;
 
 impl Database {
     /// The newest sample.
@@ -44,6 +45,7 @@ impl Database {
             let last = if last == Last::Unknown { self.look_up_own_last(id)? } else { last };
             if let Last::At(timestamp, bits) = last {
                 let last = Last::At(timestamp, Value::became_bits(former, value_type, bits));
+                self.unread.join(wanted, id, timestamp);
                 if let Some(metric) = self.write_state().metric_mut(wanted).filter(|m| m.last == Last::Never) {
                     metric.last = last;
                 }
@@ -74,16 +76,20 @@ impl Database {
             hidden: HashSet::new(),
             reader: FrameReader::default(),
             others: !overlap,
+            passed: Passed::default(),
         };
         let mut stopped_early = false;
         while let Some(partition) = partitions.pop() {
             walk.partition(partition)?;
-            if let Some((newest, _)) = walk.found.get(&wanted)
+            if let Some((newest, ..)) = walk.found.get(&wanted)
                 && partitions.iter().all(|p| p.partition.bounds().1 <= *newest)
             {
                 stopped_early = true;
                 break;
             }
+        }
+        if !walk.passed.is_empty() {
+            self.note_unread(&walk, &open);
         }
         let Walk { mut found, hidden, others, .. } = walk;
         let mut state = self.write_state();
@@ -93,12 +99,12 @@ impl Database {
             if unknown && id != wanted && !found.contains_key(&id) {
                 continue;
             }
-            let newest = found.entry(id).or_insert((timestamp, bits));
+            let newest = found.entry(id).or_insert((timestamp, bits, 0));
             if timestamp >= newest.0 {
-                *newest = (timestamp, bits);
+                *newest = (timestamp, bits, 0);
             }
         }
-        for (id, (timestamp, bits)) in &found {
+        for (id, (timestamp, bits, _)) in &found {
             if let Some(metric) = state.metric_mut(*id).filter(|m| m.last == Last::Unknown) {
                 metric.last = Last::At(*timestamp, *bits);
             }
@@ -107,6 +113,31 @@ impl Database {
             metric.last = Last::Never;
         }
         Ok(state.metric(wanted).map_or(Last::Never, |m| m.last))
+    }
+
+    /// Notes of which metrics younger samples may be in what could not be read.
+    fn note_unread(&self, walk: &Walk<'_>, open: &HashMap<MetricId, (Timestamp, u64)>) {
+        let passed = &walk.passed;
+        // Few pieces of damage, and many metrics behind each of them.
+        let texts: Vec<_> = (0..=passed.count()).map(|count| passed.before(count, None)).collect();
+        for (id, (timestamp, _, count)) in &walk.found {
+            match (open.get(id).filter(|open| open.0 >= *timestamp), texts.get(*count)) {
+                (Some((timestamp, _)), _) => self.unread.note(*id, Some(*timestamp), &passed.behind_open(*timestamp)),
+                (None, _) if *id == walk.wanted => {
+                    let texts = passed.of_wanted(*count, Some(*timestamp), !walk.others);
+                    self.unread.note(*id, Some(*timestamp), &texts);
+                }
+                (None, texts) => texts.iter().for_each(|texts| self.unread.note(*id, Some(*timestamp), texts)),
+            }
+        }
+        if !walk.found.contains_key(&walk.wanted) {
+            match open.get(&walk.wanted) {
+                Some((timestamp, _)) => {
+                    self.unread.note(walk.wanted, Some(*timestamp), &passed.behind_open(*timestamp));
+                }
+                None => self.unread.note(walk.wanted, None, &passed.of_wanted(passed.count(), None, true)),
+            }
+        }
     }
 
     /// The newest row of each metric in the pages that are in no file yet.
@@ -136,6 +167,8 @@ struct Walk<'a> {
     reader: FrameReader,
     /// Whether other metrics may be remembered: what is met first is their newest.
     others: bool,
+    /// Damage that was met.
+    passed: Passed,
 }
 
 impl Walk<'_> {
@@ -144,15 +177,11 @@ impl Walk<'_> {
         let mut report = ScanReport::default();
         let open = self.database.open_partition(snapshot, &[], range, MetricFiles::Preferred, &mut report)?;
         if !self.raw(&open, |raw| open.covered.of(raw.kind)..u64::MAX)? {
-            match self.newest_block(&open) {
-                Ok(Some((timestamp, bits))) => self.keep(self.wanted, timestamp, bits),
-                Ok(None) => {}
-                Err(error @ (Error::Corrupt { .. } | Error::Incompatible { .. })) => {
-                    tracing::warn!(database = self.database.name(), %error, "skipped while looking for newest samples");
-                    self.raw(&open, |raw| 0..open.covered.of(raw.kind))?;
-                }
-                Err(e) => return Err(e),
+            // A metric file that cannot be opened: what raw files have came later, or is what is in there.
+            for warning in report.warnings {
+                self.passed.any(warning, open.snapshot.partition.bounds());
             }
+            self.blocks(&open)?;
         }
         let passed = open.metric.iter().flat_map(|file| &file.layout().series).map(|s| s.id);
         self.hidden.extend(passed.filter(|id| !self.found.contains_key(id)));
@@ -160,10 +189,11 @@ impl Walk<'_> {
     }
 
     fn keep(&mut self, id: MetricId, timestamp: Timestamp, bits: u64) {
-        let newest = self.found.entry(id).or_insert((timestamp, bits));
+        let row = (timestamp, bits, self.passed.count());
+        let newest = self.found.entry(id).or_insert(row);
         // What was met before came later, where times are equal.
         if timestamp > newest.0 {
-            *newest = (timestamp, bits);
+            *newest = row;
         }
     }
 
@@ -171,12 +201,18 @@ impl Walk<'_> {
     fn raw(&mut self, open: &OpenPartition, offsets: impl Fn(&OpenRaw) -> Range<u64>) -> Result<bool> {
         for raw in open.raw.iter().rev() {
             let offsets = offsets(raw);
+            let bounds = open.snapshot.partition.bounds();
+            let mut damaged = raw.index.damaged.iter().rev().filter(|d| offsets.contains(&d.from)).peekable();
             for frame in raw.index.frames.iter().rev().filter(|f| offsets.contains(&f.offset)) {
+                while let Some(damage) = damaged.next_if(|damage| damage.from > frame.offset) {
+                    self.passed.bytes(damage, &raw.index.path, bounds);
+                }
                 let page = match self.reader.read(&*raw.handle, &raw.index.path, frame) {
                     Ok(page) => page,
                     Err(error @ (Error::Corrupt { .. } | Error::Incompatible { .. })) => {
                         let database = self.database.name();
                         tracing::warn!(database, %error, "skipped while looking for newest samples");
+                        self.passed.any(error.to_string(), bounds);
                         continue;
                     }
                     Err(e) => return Err(e),
@@ -203,20 +239,44 @@ impl Walk<'_> {
                     return Ok(true);
                 }
             }
+            damaged.for_each(|damage| self.passed.bytes(damage, &raw.index.path, bounds));
         }
         Ok(false)
     }
 
-    /// The last row of the wanted metric in the metric file.
-    fn newest_block(&self, open: &OpenPartition) -> Result<Option<(Timestamp, u64)>> {
-        let Some(file) = &open.metric else { return Ok(None) };
-        let Some(series) = file.series(self.wanted) else { return Ok(None) };
-        let Some(block) = series.blocks.last() else { return Ok(None) };
+    /// The last row of the wanted metric in the metric file. Behind a block that is damaged, what raw pages have of it, or the
+    /// block before: as a scan would.
+    fn blocks(&mut self, open: &OpenPartition) -> Result<()> {
+        let Some(file) = &open.metric else { return Ok(()) };
+        let Some(series) = file.series(self.wanted) else { return Ok(()) };
+        let mut looked_into_raw = false;
         let mut reader = BlockReader::default();
-        let rows = file.block(self.database.metric_cache(), series, block, &mut reader)?;
-        let mut widened = Rows::new(self.value_type);
-        widened.extend(&rows.timestamps, rows.values.values());
-        let last = widened.timestamps.len().checked_sub(1);
-        Ok(last.and_then(|at| Some((*widened.timestamps.get(at)?, widened.values.values().get(at)?.to_bits()))))
+        for block in series.blocks.iter().rev() {
+            if self.found.get(&self.wanted).is_some_and(|(newest, ..)| *newest >= block.end) {
+                break;
+            }
+            match file.block(self.database.metric_cache(), series, block, &mut reader) {
+                Ok(rows) => {
+                    let mut widened = Rows::new(self.value_type);
+                    widened.extend(&rows.timestamps, rows.values.values());
+                    let last = widened.timestamps.len().checked_sub(1);
+                    let last =
+                        last.and_then(|at| Some((*widened.timestamps.get(at)?, widened.values.values().get(at)?)));
+                    if let Some((timestamp, value)) = last {
+                        self.keep(self.wanted, timestamp, value.to_bits());
+                        break;
+                    }
+                }
+                Err(error @ (Error::Corrupt { .. } | Error::Incompatible { .. })) => {
+                    tracing::warn!(database = self.database.name(), %error, "skipped while looking for newest samples");
+                    self.passed.own(error.to_string(), block.end);
+                    if !std::mem::replace(&mut looked_into_raw, true) {
+                        self.raw(open, |raw| 0..open.covered.of(raw.kind))?;
+                    }
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
     }
 }

@@ -14,6 +14,7 @@ mod flush;
 mod frames;
 mod install;
 pub(crate) mod journal;
+mod known_log;
 mod last;
 mod layout;
 mod logs;
@@ -31,6 +32,7 @@ mod size;
 mod snapshot;
 mod state;
 mod typing;
+mod unread;
 mod warnings;
 mod widen;
 mod writer;
@@ -135,6 +137,8 @@ pub struct Database {
     warnings: warnings::Warnings,
     /// What files there were.
     files: files::FileList,
+    /// Damage behind what was found as the newest sample of a metric.
+    unread: unread::Unread,
     /// Samples of partitions that ended before this time are refused.
     cutoff: AtomicI64,
     /// What holds events, and so is kept.

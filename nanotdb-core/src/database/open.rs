@@ -5,6 +5,7 @@ use super::events::EventsMemory;
 use super::files::FileList;
 use super::flush::{CATALOG_FILE, Generation, names, wal_name};
 use super::journal::Journal;
+use super::known_log::{lacks_at_start, lacks_now};
 use super::layout::{MANIFEST_FILE, create_catalog, create_missing, list_files, remove_leftovers};
 use super::logs::Logs;
 use super::names::{check_empty_catalog, read_catalog};
@@ -80,8 +81,15 @@ impl Database {
         let files = FileList::load(&*vfs, directory);
         let survey = files.compare(&parts.state);
         // Told before it is accepted: a crash in between tells it again.
-        let warnings = Warnings::load(&*vfs, directory);
-        warnings.add(&*vfs, files.removed(&survey, parts.environment.clock.now()));
+        let now = parts.environment.clock.now();
+        let warnings = Warnings::load(&*vfs, directory, now);
+        warnings.add(&*vfs, files.removed(&survey, now));
+        let lack = lacks_at_start(&parts.environment, &logs, &parts.state, files.log())?;
+        let lack = lack.map(|lack| (lack.lost, lack.text));
+        for (lost, text) in files.damage().map(|text| (false, text)).into_iter().chain(lack) {
+            tracing::error!(database = name, "{text}");
+            warnings.add(&*vfs, [Warning { since: now, lost, text }]);
+        }
         files.accept_removed(&*vfs, name, &survey);
         parts.state.reserved = files.highest_id(&*vfs, &parts.state)?;
         parts.state.doubts.extend(logs.doubts());
@@ -190,7 +198,7 @@ impl Database {
         let mut known = KnownFiles::new();
         for attempt in 0..READ_ATTEMPTS {
             std::thread::sleep(wait_before(attempt));
-            match Self::try_read_only(name, directory, &environment, &mut known) {
+            match Self::try_read_only(name, directory, &environment, &mut known, attempt) {
                 // A server renamed or removed it between two steps of this.
                 Err(error) if error.is_missing_file() => {
                     // All of it: whoever knows where it may be now looks there.
@@ -217,6 +225,7 @@ impl Database {
         directory: &Path,
         environment: &Environment,
         known: &mut KnownFiles,
+        attempt: usize,
     ) -> Result<Option<Self>> {
         // Before the files are listed: what comes later is in no list that is too old for it.
         let files = FileList::load(&*environment.vfs, directory);
@@ -224,7 +233,7 @@ impl Database {
         parts.index_everything(known)?;
         let logs = Logs::of(&*environment.vfs, directory, name)?;
         let (wal_path, next_path) = (&logs.wal, &logs.next);
-        let Some(Wals { wal, next }) = read_wals(&*environment.vfs, wal_path, next_path)? else { return Ok(None) };
+        let Some(wals) = read_wals(&*environment.vfs, wal_path, next_path)? else { return Ok(None) };
         // When no page was flushed meanwhile, each row is in the files just indexed, or in these WALs, or in both at
         // once as after a crash.
         if !parts.is_current()? || Logs::of(&*environment.vfs, directory, name)?.is_not(&logs) {
@@ -238,19 +247,46 @@ impl Database {
         }
         parts.state.doubts.extend(logs.doubts());
         parts.state.log_damage.extend(logs.doubts());
+        if let Some(lack) = lacks_now(&logs, &parts.state, files.log(), &wals) {
+            parts.state.lacks.push(lack.text.clone());
+            let told = if lack.lost { &mut parts.state.log_damage } else { &mut parts.state.log_notes };
+            told.push(lack.text);
+        }
+        let Wals { wal, next } = wals;
         parts.replay_read_only(wal_path, wal.as_deref());
         parts.drop_durable_rows_read_only()?;
         parts.note_unfinished_frames()?;
         parts.replay_read_only(next_path, next.as_deref());
+        // What looks like a write that was cut short may be one that is under way.
+        if !parts.state.log_notes.is_empty() && attempt < STILL && !is_still(&*environment.vfs, &logs, &wal, &next)? {
+            return Ok(None);
+        }
         let disk_end = parts.index_newest()?;
         parts.forget_superseded(disk_end);
-        let warnings = Warnings::load(&*environment.vfs, directory);
+        let warnings = Warnings::load(&*environment.vfs, directory, environment.clock.now());
         Ok(Some(parts.finish(None, None, warnings, files)))
     }
 }
 
 /// What a reader indexed in an attempt before this one: starting over reads what came since, not everything.
 type KnownFiles = HashMap<PathBuf, Arc<RawFile>>;
+
+/// Attempts in which a reader that finds the end of a log cut short waits for whether it is being written.
+const STILL: usize = 20;
+
+/// Whether logs stay as they were read for some milliseconds: nobody is in the middle of writing them.
+fn is_still(vfs: &dyn Vfs, logs: &Logs, wal: &Option<Vec<u8>>, next: &Option<Vec<u8>>) -> Result<bool> {
+    for _ in 0..5 {
+        std::thread::sleep(Duration::from_millis(2));
+        for (path, bytes) in [(&logs.wal, wal), (&logs.next, next)] {
+            let now = vfs.entry(path).map_err(|e| Error::io("look up", path, e))?.map(|entry| entry.len);
+            if now != bytes.as_ref().map(|bytes| bytes.len() as u64) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
 
 /// At first a reader tries again at once, later it lets the server get on: ten seconds in all.
 fn wait_before(attempt: usize) -> Duration {
@@ -493,6 +529,7 @@ impl Parts {
             warnings,
             files,
             cutoff: AtomicI64::new(Timestamp::MIN),
+            unread: Default::default(),
             events: EventsMemory::default(),
             poisoned: Mutex::new(None),
             full: Mutex::new(None),

@@ -74,6 +74,17 @@ impl Database {
         self.read_state().log_damage.clone()
     }
 
+    /// What this reader tells once of the logs, and with no answer: see [`super::State::log_notes`].
+    pub(crate) fn log_notes(&self) -> Vec<String> {
+        self.read_state().log_notes.clone()
+    }
+
+    /// What the logs lack that this reader read, and whether that is damage without a doubt.
+    pub(crate) fn log_lacks(&self) -> Vec<(bool, String)> {
+        let state = self.read_state();
+        state.lacks.iter().map(|text| (state.log_damage.contains(text), text.clone())).collect()
+    }
+
     /// Whether a reader has read everything anew since this file is there.
     pub(super) fn saw(&self, path: &Path) -> bool {
         match (see(self, path), self.read_state().seen.get(path)) {

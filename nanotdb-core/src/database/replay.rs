@@ -97,6 +97,12 @@ impl Parts {
             let text = "the samples in them are missing";
             format!("{}: {bytes} damaged bytes at {}: {}; {text}", path.display(), lost.from, lost.reason)
         }));
+        self.state.log_notes.extend(summary.tail.filter(|tail| tail.torn).map(|tail| {
+            format!(
+                "{}: {} bytes at its end, from {}, are no whole batch: {}; if that is no write that a crash cut short, samples are missing",
+                path.display(), tail.len, tail.from, tail.reason
+            )
+        }));
     }
 
     /// Fills the open pages from a WAL. Returns whether it brought names or types that the catalog lacks.

@@ -127,6 +127,10 @@ pub struct State {
     /// One text per damaged part of a log, for readers, and per file or frame that is kept and not read: their samples may be of
     /// any time, so that every answer says so.
     pub log_damage: Vec<String>,
+    /// What readers tell once and no answer repeats: the end of a log that a crash may have cut, or a write that is under way.
+    pub log_notes: Vec<String>,
+    /// What logs lack by what is known of them, for readers: it is in one of the two above.
+    pub lacks: Vec<String>,
     /// What is told with the health of the database for as long as it is so: logs that are not read, ids without a name.
     pub doubts: Vec<String>,
     /// The highest id that any file holds: none up to it is given to a new metric.

@@ -7,7 +7,7 @@
 //! Plain lines, each with its checksum: what is damaged of the file itself costs a line, never the database.
 
 use super::Database;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, counted};
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -38,6 +38,8 @@ pub(crate) struct Warning {
 pub(super) struct Warnings {
     path: PathBuf,
     entries: Mutex<Vec<Warning>>,
+    /// Whether the first of them is of the file itself.
+    is_damaged: bool,
 }
 
 fn line(warning: &Warning) -> String {
@@ -58,20 +60,40 @@ fn parse(line: &str) -> Option<Warning> {
 
 impl Warnings {
     /// Those that a directory has.
-    pub(super) fn load(vfs: &dyn Vfs, directory: &Path) -> Self {
+    pub(super) fn load(vfs: &dyn Vfs, directory: &Path, now: Timestamp) -> Self {
         let path = directory.join(WARNINGS_FILE);
+        // A warning that cannot be read may have been of lost samples.
+        let damage = |what: String| {
+            let text = format!("{}: {what}: what it told of mended damage is not known any more", path.display());
+            Warning { since: now, lost: true, text }
+        };
         let bytes = match vfs.read(&path, MAX_FILE) {
             Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => {
-                if error.kind() != std::io::ErrorKind::NotFound {
-                    tracing::warn!(file = %path.display(), %error, "what was mended before cannot be told");
-                }
-                Vec::new()
+                let entries = Mutex::new(vec![damage(format!("it cannot be read ({error})"))]);
+                return Self { path, entries, is_damaged: true };
             }
         };
         let text = String::from_utf8_lossy(&bytes);
-        let entries = text.lines().filter_map(parse).take(MOST).collect();
-        Self { path, entries: Mutex::new(entries) }
+        let mut damaged = 0usize;
+        let mut entries = Vec::new();
+        for line in text.lines() {
+            match parse(line) {
+                Some(warning) => entries.push(warning),
+                None => damaged = damaged.saturating_add(1),
+            }
+        }
+        if damaged > 0 {
+            entries.insert(0, damage(counted(damaged as u64, "damaged line")));
+        }
+        entries.truncate(MOST);
+        Self { path, entries: Mutex::new(entries), is_damaged: damaged > 0 }
+    }
+
+    /// What is told of lines that were damaged when they were read.
+    pub(super) fn damage(&self) -> Option<String> {
+        self.lock().first().filter(|_| self.is_damaged).map(|warning| warning.text.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Warning>> {
@@ -134,6 +156,11 @@ impl Database {
         self.warnings.acknowledge(self.vfs())
     }
 
+    /// What is damaged of what is remembered of the database: its warnings, and the list of its files.
+    pub(crate) fn damaged_memory(&self) -> impl Iterator<Item = String> {
+        self.warnings.damage().into_iter().chain(self.files.damage())
+    }
+
     /// What is not as it should be with its files, now.
     pub(crate) fn doubts(&self) -> Vec<String> {
         self.read_state().doubts.clone()
@@ -171,17 +198,17 @@ mod tests {
         let vfs = SimVfs::new(1);
         let directory = Path::new("/db");
         vfs.create_dir_all(directory).unwrap();
-        let warnings = Warnings::load(&vfs, directory);
+        let warnings = Warnings::load(&vfs, directory, 9);
         assert_eq!(warnings.all(), []);
         warnings.add(&vfs, [warning("a page\nis gone"), warning("a page is gone"), warning("b")]);
-        let again = Warnings::load(&vfs, directory);
+        let again = Warnings::load(&vfs, directory, 9);
         assert_eq!(again.all(), [warning("a page is gone"), warning("b")]);
         assert_eq!(again.acknowledge(&vfs).unwrap(), 2);
-        assert_eq!(Warnings::load(&vfs, directory).all(), []);
+        assert_eq!(Warnings::load(&vfs, directory, 9).all(), []);
     }
 
     #[test]
-    fn a_damaged_line_costs_that_line() {
+    fn a_damaged_line_costs_that_line_and_is_told() {
         let vfs = SimVfs::new(1);
         let directory = Path::new("/db");
         vfs.create_dir_all(directory).unwrap();
@@ -190,11 +217,20 @@ mod tests {
             let mut bytes = text.clone().into_bytes();
             bytes[bit / 8] ^= 1 << (bit % 8);
             vfs.put(&directory.join(WARNINGS_FILE), &bytes).unwrap();
-            let found = Warnings::load(&vfs, directory).all();
+            let loaded = Warnings::load(&vfs, directory, 9);
+            let mut found = loaded.all();
+            let told = found.remove(0);
+            assert!(told.lost && told.since == 9 && told.text.contains("damaged line"), "bit {bit}: {told:?}");
+            assert_eq!(loaded.damage(), Some(told.text));
             assert!(found.iter().all(|w| *w == warning("first") || *w == warning("second")), "bit {bit}: {found:?}");
             // A bit that makes a line end elsewhere costs two lines at most.
             let is_newline = bytes[bit / 8] == b'\n' || text.as_bytes()[bit / 8] == b'\n';
             assert!(is_newline || !found.is_empty(), "bit {bit}");
+            // It stays until it is acknowledged, like the others.
+            loaded.add(&vfs, [warning("third")]);
+            assert_eq!(Warnings::load(&vfs, directory, 10).all(), loaded.all(), "bit {bit}");
+            loaded.acknowledge(&vfs).unwrap();
+            assert_eq!(Warnings::load(&vfs, directory, 10).all(), [], "bit {bit}");
         }
     }
 }

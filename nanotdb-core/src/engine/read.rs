@@ -48,46 +48,58 @@ impl Engine {
         }
     }
 
-    /// The newest sample at or before `at`.
-    pub fn query_at(&self, database: &str, metric: &str, at: Timestamp) -> Result<Option<Sample>> {
-        self.query_at_within(database, metric, at, Duration::MAX)
+    /// The newest sample, and why it may not be: what came later cannot be read.
+    pub fn newest(&self, database: &str, metric: &str) -> Result<Newest> {
+        let sample = self.query_last(database, metric)?;
+        let warnings = self.database(database).map(|found| found.newest_doubts(metric, sample)).unwrap_or_default();
+        Ok(Newest { sample, warnings })
     }
 
-    /// [`Engine::query_at`] that reads no further once it took longer than `most`: [`Error::Limit`], in the name of
-    /// `limits.max_query_time`.
-    pub fn query_at_within(
-        &self,
-        database: &str,
-        metric: &str,
-        at: Timestamp,
-        most: Duration,
-    ) -> Result<Option<Sample>> {
+    /// The newest sample at or before `at`.
+    pub fn query_at(&self, database: &str, metric: &str, at: Timestamp) -> Result<Option<Sample>> {
+        Ok(self.newest_at(database, metric, at, Duration::MAX)?.sample)
+    }
+
+    /// [`Engine::newest`] at or before `at`, which reads no further once it took longer than `most`: [`Error::Limit`], in the
+    /// name of `limits.max_query_time`.
+    pub fn newest_at(&self, database: &str, metric: &str, at: Timestamp, most: Duration) -> Result<Newest> {
         let began = self.clock().monotonic();
-        let newest = self.query_last(database, metric)?;
-        if newest.is_none_or(|newest| newest.timestamp <= at) {
+        let newest = self.newest(database, metric)?;
+        if newest.sample.is_none_or(|newest| newest.timestamp <= at) {
             return Ok(newest);
         }
         // Look back in growing steps, so that a recent time reads little.
         let mut span = 3_600_000_000_000i64;
         let mut to = at;
+        let mut report = ScanReport::default();
         loop {
             let from = to.saturating_sub(span);
-            let mut sink = Newest { found: None, in_time: &|| self.clock().monotonic().saturating_sub(began) <= most };
-            self.counted(&mut sink, |sink| match self.wanted(database, &[metric])? {
+            let mut sink = LastOf { found: None, in_time: &|| self.clock().monotonic().saturating_sub(began) <= most };
+            let scanned = self.counted(&mut sink, |sink| match self.wanted(database, &[metric])? {
                 Some((database, ids)) => scan::scan(&database, &ids, from, to, MetricFiles::Preferred, sink),
                 None => Ok(ScanReport::default()),
             })?;
-            let Newest { found, in_time } = sink;
+            report.merge(scanned);
+            let LastOf { found, in_time } = sink;
             if !in_time() {
                 let detail = "seconds; ask for a time at which the metric has samples, or a later one".to_owned();
                 return Err(Error::Limit { key: "limits.max_query_time", limit: most.as_secs(), detail });
             }
             if found.is_some() || from == Timestamp::MIN {
-                return Ok(found);
+                return self.with_losses_after(database, found, report);
             }
             to = from.saturating_sub(1);
             span = span.saturating_mul(8);
         }
+    }
+
+    /// Adds what is not known to lie before a sample.
+    fn with_losses_after(&self, database: &str, sample: Option<Sample>, report: ScanReport) -> Result<Newest> {
+        let mut report = report;
+        if let Some(found) = self.database(database) {
+            found.losses_after(sample.map(|sample| sample.timestamp)).into_iter().for_each(|text| report.warn(text));
+        }
+        Ok(Newest { sample, warnings: report.warnings })
     }
 
     /// Every `stride`-th sample of `from..=to` (1 = every one), in time order. Unknown databases and metrics have none.
@@ -174,6 +186,12 @@ impl Engine {
         self.database(database).map(|database| database.log_damage()).unwrap_or_default()
     }
 
+    /// What an engine that only reads has to say of the logs of all databases, and no answer repeats: ends that a crash cut off, or
+    /// that are being written.
+    pub fn log_notes(&self) -> Vec<String> {
+        self.inner.all_databases().iter().flat_map(|database| database.log_notes()).collect()
+    }
+
     /// The same, and what a start mended and nobody has acknowledged: answers may lack samples for either.
     fn losses(&self, database: &str) -> Vec<String> {
         let Some(database) = self.database(database) else { return Vec::new() };
@@ -245,13 +263,22 @@ impl Engine {
     }
 }
 
+/// The newest sample of a metric.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Newest {
+    /// It; `None` for an unknown database or metric.
+    pub sample: Option<Sample>,
+    /// One text for each damaged part that may hold a younger one.
+    pub warnings: Vec<String>,
+}
+
 /// Keeps the last sample of one metric.
-struct Newest<'a> {
+struct LastOf<'a> {
     found: Option<Sample>,
     in_time: &'a dyn Fn() -> bool,
 }
 
-impl ScanSink for Newest<'_> {
+impl ScanSink for LastOf<'_> {
     fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>> {
         self.found = slice.sample(slice.len().saturating_sub(1)).or(self.found);
         Ok(ControlFlow::Continue(()))

@@ -98,10 +98,14 @@ pub fn verify(
 fn check_database(vfs: &dyn Vfs, database: &Database, report: &mut VerifyReport) -> Result<()> {
     let directory = database.directory();
     let catalog = inspect::read_catalog(vfs, directory)?;
-    for what in database.doubts().into_iter().chain(database.missing_now()?) {
+    let lacks: Vec<String> =
+        database.log_lacks().into_iter().filter(|(is_lost, _)| *is_lost).map(|(_, text)| text).collect();
+    let all = database.doubts().into_iter().chain(database.missing_now()?).chain(lacks);
+    for what in all.chain(database.damaged_memory()) {
         report.problems.push(Problem { file: directory.to_owned(), offset: None, what });
     }
     report.notes.extend(database.removed_now());
+    report.notes.extend(database.log_notes());
     let mut types: HashMap<MetricId, ValueType> = catalog.iter().map(|e| (e.id, e.value_type)).collect();
     for wal in inspect::wal_files(vfs, directory, &catalog)? {
         report.wal_records = report.wal_records.saturating_add(wal.summary.records);

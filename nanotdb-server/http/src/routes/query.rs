@@ -7,6 +7,7 @@ use crate::params::Params;
 use crate::respond::{ApiError, blocking, json, write_json_string};
 use crate::times::{time_parameter, time_unit};
 use http::StatusCode;
+use nanotdb_core::engine::Newest;
 use nanotdb_core::model::time::write_unix_seconds;
 use warp::reply::Response;
 
@@ -15,13 +16,13 @@ pub(super) async fn query(app: &App, exchange: &Exchange) -> Result<Response, Ap
     let params = Params::of_request(exchange).await?;
     let (database, metric) = series(&params)?;
     let unit = time_unit(&params)?;
-    let sample = match time_parameter(&params, "time", unit, app.clock.now())? {
-        None => app.engine.query_last(database, metric)?,
+    let Newest { sample, mut warnings } = match time_parameter(&params, "time", unit, app.clock.now())? {
+        None => app.engine.newest(database, metric)?,
         Some(at) => {
             // It may have far to look back.
             let (engine, most) = (app.engine.clone(), app.limits.max_query_time);
             let (database, metric) = (database.to_owned(), metric.to_owned());
-            blocking(move || engine.query_at_within(&database, &metric, at, most)).await??
+            blocking(move || engine.newest_at(&database, &metric, at, most)).await??
         }
     };
     let mut body = Vec::with_capacity(256);
@@ -38,9 +39,17 @@ pub(super) async fn query(app: &App, exchange: &Exchange) -> Result<Response, Ap
         body.extend_from_slice(br#""]}"#);
     }
     body.extend_from_slice(br#"],"resultType":"vector""#);
-    if let Some(warning) = app.engine.unsure(database) {
-        body.extend_from_slice(br#","warnings":["#);
-        write_json_string(&warning, &mut body);
+    let unsure = app.engine.unsure(database);
+    // What is damaged stays so: who waits for an answer without warnings waits for nothing.
+    if unsure.is_none() && !warnings.is_empty() {
+        body.extend_from_slice(br#","damaged":true"#);
+    }
+    warnings.extend(unsure);
+    for (at, warning) in warnings.iter().enumerate() {
+        body.extend_from_slice(if at == 0 { br#","warnings":["# } else { b"," });
+        write_json_string(warning, &mut body);
+    }
+    if !warnings.is_empty() {
         body.push(b']');
     }
     body.extend_from_slice(b"}}");

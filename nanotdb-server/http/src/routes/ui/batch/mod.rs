@@ -60,6 +60,8 @@ struct Job<'a> {
 struct Found {
     known: Known,
     last: Option<Sample>,
+    /// Why that may not be the newest one.
+    warnings: Vec<String>,
 }
 
 impl Job<'_> {
@@ -78,7 +80,9 @@ impl Job<'_> {
                 match outcome {
                     Err(error) => answer.error(&error, out.buffer()),
                     Ok((_, Err(trouble))) => answer.error(&error_of(trouble), out.buffer()),
-                    Ok((found, Ok((content, warnings)))) => {
+                    Ok((found, Ok((content, mut warnings)))) => {
+                        warnings.extend(found.warnings);
+                        warnings.dedup();
                         let points = write::points_of(&content);
                         if points > points_left {
                             let limit = self.app.limits.max_points_per_query;
@@ -225,8 +229,9 @@ impl Job<'_> {
             let message = format!("database {database:?} has no metric {metric:?}");
             return Err(SeriesError { kind: "not_found", message });
         };
-        let last = engine.query_last(database, metric).map_err(failed)?;
-        Ok(Found { known: Known { value_type: info.value_type, interval: None }, last })
+        let newest = engine.newest(database, metric).map_err(failed)?;
+        let known = Known { value_type: info.value_type, interval: None };
+        Ok(Found { known, last: newest.sample, warnings: newest.warnings })
     }
 }
 
