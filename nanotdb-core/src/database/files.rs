@@ -79,6 +79,13 @@ struct Inner {
     is_there: bool,
 }
 
+/// Whether a line begins with the checksum of the rest, letter for letter.
+pub(super) fn is_checksum(crc: &str, rest: &str) -> bool {
+    crc.len() == 8
+        && !crc.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'+')
+        && u32::from_str_radix(crc, 16) == Ok(crc32fast::hash(rest.as_bytes()))
+}
+
 pub(super) fn checked(rest: &str) -> String {
     format!("{:08x} {rest}\n", crc32fast::hash(rest.as_bytes()))
 }
@@ -120,7 +127,7 @@ impl Inner {
 
     fn take_line(&mut self, line: &str) -> Option<()> {
         let (crc, rest) = line.split_once(' ')?;
-        if u32::from_str_radix(crc, 16).ok()? != crc32fast::hash(rest.as_bytes()) {
+        if !is_checksum(crc, rest) {
             return None;
         }
         if let Some(name) = rest.strip_prefix("gone ") {

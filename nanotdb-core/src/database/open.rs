@@ -85,10 +85,14 @@ impl Database {
         let warnings = Warnings::load(&*vfs, directory, now);
         warnings.add(&*vfs, files.removed(&survey, now));
         let lack = lacks_at_start(&parts.environment, &logs, &parts.state, files.log())?;
+        let is_lacking = lack.is_some();
         let lack = lack.map(|lack| (lack.lost, lack.text));
         for (lost, text) in files.damage().map(|text| (false, text)).into_iter().chain(lack) {
             tracing::error!(database = name, "{text}");
             warnings.add(&*vfs, [Warning { since: now, lost, text }]);
+        }
+        if is_lacking {
+            files.note_log(&*vfs, 0, None);
         }
         files.accept_removed(&*vfs, name, &survey);
         parts.state.reserved = files.highest_id(&*vfs, &parts.state)?;

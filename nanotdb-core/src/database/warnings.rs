@@ -7,6 +7,7 @@
 //! Plain lines, each with its checksum: what is damaged of the file itself costs a line, never the database.
 
 use super::Database;
+use super::files::is_checksum;
 use crate::model::{Timestamp, counted};
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
@@ -50,7 +51,7 @@ fn line(warning: &Warning) -> String {
 
 fn parse(line: &str) -> Option<Warning> {
     let (crc, rest) = line.split_once(' ')?;
-    if u32::from_str_radix(crc, 16).ok()? != crc32fast::hash(rest.as_bytes()) {
+    if !is_checksum(crc, rest) {
         return None;
     }
     let (since, rest) = rest.split_once(' ')?;
