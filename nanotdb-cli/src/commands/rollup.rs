@@ -62,7 +62,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             eprintln!("nanocli: {} was left as it is: {}", skipped.database, skipped.reason);
         }
     }
-    Ok(super::exit(done.skipped.is_empty() && errors.is_empty()))
+    let refused: u64 = done.destinations.iter().map(|rebuilt| rebuilt.refused).sum();
+    if refused > 0 {
+        eprintln!("nanocli: {} refused; the log says why", text::counted(refused, "result"));
+    }
+    Ok(super::exit(done.skipped.is_empty() && errors.is_empty() && refused == 0))
 }
 
 fn backfill(engine: &Engine, args: &Args) -> anyhow::Result<BackfillReport> {

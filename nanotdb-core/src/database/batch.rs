@@ -121,6 +121,8 @@ pub struct Batch {
     mixed: bool,
     /// Whether `limits.max_future` is no limit for it.
     pub(crate) any_time: bool,
+    /// Whether its floats widen a metric of integers though float64 has not each of these: they are results that went beyond 64 bits.
+    pub(crate) is_computed: bool,
     /// Whether it comes from outside: then nothing of it goes into the database of the engine's own metrics.
     is_foreign: bool,
 }
@@ -168,7 +170,12 @@ impl Batch {
     /// Empties it, keeping allocations and known names.
     pub fn clear(&mut self) {
         if self.series.len() > MAX_SERIES {
-            *self = Self { any_time: self.any_time, is_foreign: self.is_foreign, ..Self::default() };
+            *self = Self {
+                any_time: self.any_time,
+                is_computed: self.is_computed,
+                is_foreign: self.is_foreign,
+                ..Self::default()
+            };
             return;
         }
         self.rows.clear();

@@ -17,7 +17,9 @@ use super::known_log::KnownLog;
 use super::names::{ids_of_metric_file, ids_of_raw_file};
 use super::state::{RawKind, State};
 use super::warnings::Warning;
+use super::writer::Writer;
 use super::{Database, ScanReport, part_of};
+
 use crate::model::{MetricId, Timestamp, counted};
 use crate::plugin::Partition;
 use crate::storage::RawFile;
@@ -26,18 +28,22 @@ use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Name of the list.
-const LIST_FILE: &str = ".files";
+pub(crate) const FILES_LIST: &str = ".files";
 /// Largest list that is read.
 const MAX_LIST: u64 = 64 << 20;
 /// Lines of a list that say nothing any more, beyond as many as do, before it is written anew.
 const SLACK: usize = 256;
 /// Bytes that a data file may grow before its new length is noted: what it grew by is read at the next start.
 const GROWTH: u64 = 8 << 20;
-/// Most bytes of files that the list does not know, which one start reads.
+/// Most bytes of files that the list does not know, which one start reads; the rest is read before the first new name is given an id.
+#[cfg(not(test))]
 const MOST_READ: u64 = 512 << 20;
+#[cfg(test)]
+const MOST_READ: u64 = 4 << 10;
 
 /// A file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,6 +63,8 @@ pub(super) struct Known {
 pub(super) struct FileList {
     path: PathBuf,
     inner: Mutex<Inner>,
+    /// Whether there are files of which the ids are not known.
+    unread: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -164,14 +172,14 @@ impl Inner {
 impl FileList {
     /// The list of a directory; an empty one where there is none.
     pub(super) fn load(vfs: &dyn Vfs, directory: &Path) -> Self {
-        let path = directory.join(LIST_FILE);
+        let path = directory.join(FILES_LIST);
         let mut inner = Inner::default();
         match vfs.read(&path, MAX_LIST) {
             Ok(bytes) => inner.take(&bytes),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => tracing::warn!(file = %path.display(), %error, "not known which files there were"),
         }
-        Self { path, inner: Mutex::new(inner) }
+        Self { path, inner: Mutex::new(inner), unread: AtomicBool::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -398,34 +406,70 @@ impl FileList {
         }
     }
 
-    /// The highest id that any file has. Those that the list does not know are read, the youngest first, and so many bytes of
-    /// them at most: the others are for the next starts.
+    /// The highest id that any file has, as far as a start looks: those that the list does not know are read, the youngest first, and
+    /// so many bytes of them at most.
     pub(super) fn highest_id(&self, vfs: &dyn Vfs, state: &State) -> Result<MetricId> {
-        let mut left = MOST_READ;
+        self.read_ids(vfs, listed_files(state), MOST_READ)
+    }
+
+    /// Reads files for their ids. What is left unread for being too much is noted.
+    fn read_ids(&self, vfs: &dyn Vfs, files: Vec<Listed>, most: u64) -> Result<MetricId> {
+        let mut left = most;
         let mut learned = Vec::new();
-        for (path, partition) in files_of(state) {
-            let len = state.listed.get(path).copied().unwrap_or(0);
-            let known = self.get(&name_of(path));
+        let mut is_unread = false;
+        for (path, partition, len) in files {
+            let known = self.get(&name_of(&path));
             if known.is_some_and(|known| known.len == len) {
                 continue;
             }
             // Of a raw file that has grown, what was there before is known.
             let before = known.filter(|known| known.len < len && partition.is_some()).unwrap_or_default();
             let Some(rest) = left.checked_sub(len.saturating_sub(before.len)) else {
-                tracing::info!(file = %path.display(), "not looked at for ids yet: so much was, that a later start goes on");
+                is_unread = true;
                 continue;
             };
             left = rest;
-            let (ids, rows) = match partition {
-                Some(partition) => ids_of_raw_file(vfs, path, partition, before.len)?,
-                None => ids_of_metric_file(vfs, path)?,
+            let read = match partition {
+                Some(partition) => ids_of_raw_file(vfs, &path, partition, before.len),
+                None => ids_of_metric_file(vfs, &path),
+            };
+            let (ids, rows) = match read {
+                // It was built in, or expired, since it was listed.
+                Err(error) if error.is_missing_file() => continue,
+                read => read?,
             };
             let highest = ids.last().copied().unwrap_or(0).max(before.highest);
-            learned.push((name_of(path), Known { len, rows, highest, late: before.late }));
+            learned.push((name_of(&path), Known { len, rows, highest, late: before.late }));
         }
         self.learn(vfs, learned);
+        self.unread.store(is_unread, Ordering::Release);
         Ok(self.lock().highest)
     }
+
+    /// The highest id that is known to have been in a file.
+    pub(super) fn highest(&self) -> MetricId {
+        self.lock().highest
+    }
+
+    fn note_highest(&self, vfs: &dyn Vfs) {
+        let mut inner = self.lock();
+        let line = checked(&format!("ids {}", inner.highest));
+        self.write(vfs, &mut inner, &line);
+    }
+
+    /// No id up to this one is given to another name.
+    pub(super) fn reserve(&self, highest: MetricId) {
+        let mut inner = self.lock();
+        inner.highest = inner.highest.max(highest);
+    }
+}
+
+/// A file with its partition, if it is a raw one, and its length.
+type Listed = (PathBuf, Option<Partition>, u64);
+
+fn listed_files(state: &State) -> Vec<Listed> {
+    let len = |path: &Path| state.listed.get(path).copied().unwrap_or(0);
+    files_of(state).map(|(path, partition)| (path.to_owned(), partition, len(path))).collect()
 }
 
 /// Raw files with their partitions, and metric files, of the youngest partitions first.
@@ -436,6 +480,53 @@ fn files_of(state: &State) -> impl Iterator<Item = (&Path, Option<Partition>)> {
 }
 
 impl Database {
+    /// Before a new name is given an id: the ids of files that a start has not read, so that it is none of theirs. Writers of this
+    /// database wait for it, once.
+    pub(super) fn read_rest_of_ids(&self, writer: &mut Writer) -> Result<()> {
+        if !self.files.unread.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        tracing::info!(database = self.name, "reading the ids in all files before the first new name");
+        let mut files = listed_files(&self.read_state());
+        // Of what this process has appended, all ids have names.
+        files.retain(|(path, _, len)| self.files.get(&name_of(path)).is_none_or(|known| known.len < *len));
+        let highest = self.files.read_ids(self.vfs(), files, u64::MAX)?;
+        self.reserve_ids(writer, highest);
+        Ok(())
+    }
+
+    /// The next id lies behind this one.
+    pub(super) fn reserve_ids(&self, writer: &mut Writer, highest: MetricId) {
+        self.files.reserve(highest);
+        let mut state = self.write_state();
+        state.reserved = state.reserved.max(highest);
+        let least = usize::from(highest).saturating_add(1);
+        if writer.metrics.len() < least {
+            writer.metrics.resize(least, None);
+        }
+    }
+
+    /// The highest id that a name has, or had, or that any file of it held: what archives hold, too.
+    pub(crate) fn highest_id(&self) -> MetricId {
+        let state = self.read_state();
+        let named = MetricId::try_from(state.metrics.len().saturating_sub(1)).unwrap_or(MetricId::MAX);
+        named.max(state.reserved).max(self.files.highest())
+    }
+
+    /// No name gets an id up to this one from now on, here and after a restart.
+    pub(crate) fn reserve(&self, highest: MetricId) -> Result<()> {
+        let mut writer = self.lock_writer()?;
+        self.reserve_ids(&mut writer, highest);
+        self.files.note_highest(self.vfs());
+        Ok(())
+    }
+
+    /// Knows the ids in all of its files from now on.
+    pub(crate) fn read_all_ids(&self) -> Result<()> {
+        let mut writer = self.lock_writer()?;
+        self.read_rest_of_ids(&mut writer)
+    }
+
     /// Notes a raw file to which frames with ids up to `highest` were appended.
     pub(super) fn note_raw_file(&self, partition: Partition, index: &RawFile, highest: MetricId, is_durable: bool) {
         let name = name_of(&index.path);
@@ -640,5 +731,30 @@ mod tests {
                 assert_eq!((again.get("data-2026-05-24.dat"), again.damage()), (Some(known(30)), None), "{at} {zeros}");
             }
         }
+    }
+
+    /// A start reads so much of what it does not know, and no more; before a new name is given an id, all of it is read.
+    #[test]
+    fn what_a_start_leaves_unread_is_known_to_be_so() {
+        let (vfs, list) = list();
+        let file = |name: &str, len: u64| -> Listed {
+            let path = Path::new("/db").join(name);
+            vfs.put(&path, &vec![7; len as usize]).unwrap();
+            (path, None, len)
+        };
+        let files = vec![file("metric-3.dat", 3_000), file("metric-2.dat", 5_000), file("metric-1.dat", 900)];
+        list.read_ids(&vfs, files.clone(), MOST_READ).unwrap();
+        assert!(list.unread.load(Ordering::Acquire));
+        let known =
+            |list: &FileList| files.iter().map(|(path, ..)| list.get(&name_of(path)).is_some()).collect::<Vec<_>>();
+        assert_eq!(known(&list), [true, false, true]);
+        list.read_ids(&vfs, files.clone(), u64::MAX).unwrap();
+        assert!(!list.unread.load(Ordering::Acquire));
+        assert_eq!(known(&list), [true, true, true]);
+        // A file that went meanwhile holds no ids any more.
+        list.read_ids(&vfs, vec![(PathBuf::from("/db/metric-0.dat"), None, 9)], u64::MAX).unwrap();
+        list.reserve(40);
+        list.note_highest(&vfs);
+        assert_eq!(FileList::load(&vfs, Path::new("/db")).highest(), 40);
     }
 }

@@ -38,6 +38,7 @@ mod widen;
 mod writer;
 
 pub(crate) use expire::part_of;
+pub(crate) use files::FILES_LIST;
 pub(crate) use flush::{next_wal_name, wal_name};
 pub(crate) use journal::JOURNAL_FILE;
 pub(crate) use layout::MANIFEST_FILE;
@@ -64,7 +65,7 @@ pub use state::{Last, MetricEntry, MetricSlot, PartitionFile, PartitionFiles, Ra
 pub use writer::Receipt;
 
 use crate::clock::Clock;
-use crate::config::{EngineConfig, Manifest, ValueWidth};
+use crate::config::{EngineConfig, Manifest, Mixing, ValueWidth};
 use crate::model::{MetricId, ValueType};
 use crate::plugin::Partitioner;
 use crate::stats::Counters;
@@ -219,6 +220,11 @@ impl Database {
     /// Whether metrics may have 64 bits here.
     pub(crate) fn takes_64_bits(&self) -> bool {
         self.environment.config.values.width != ValueWidth::Bits32
+    }
+
+    /// Whether metrics of integers become float64 with the first float here.
+    pub(crate) fn mixes(&self) -> bool {
+        self.takes_64_bits() && self.environment.config.values.mixing == Mixing::Widen
     }
 
     /// Of each metric, whether its float32 values are a program's and mean themselves, and not the decimals of a text.

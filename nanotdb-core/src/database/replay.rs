@@ -243,15 +243,18 @@ impl Parts {
     }
 }
 
-/// Whether a part of a file, `from` its beginning, has blocks in it that never reached the device: zeros as far as a sector goes, or
-/// more of them than a batch has.
+/// Whether a part of a file, `from` its beginning, has blocks in it that never reached the device: zeros as far as a sector goes. Zeros
+/// within one are none: a batch has as many when samples of 1970 are 0.
 fn has_unwritten(from: u64, bytes: &[u8]) -> bool {
     const RUN: usize = 16;
     const SECTOR: u64 = 512;
-    let is_zero = |part: &[u8]| !part.is_empty() && part.iter().all(|byte| *byte == 0);
+    let is_unwritten = |part: &[u8]| {
+        let zeros = part.iter().rev().take_while(|byte| **byte == 0).count();
+        zeros >= RUN || (zeros > 0 && zeros == part.len())
+    };
     let first = usize::try_from(SECTOR - from % SECTOR).unwrap_or(usize::MAX).min(bytes.len());
     let (head, rest) = bytes.split_at(first);
-    is_zero(head) || rest.chunks(SECTOR as usize).any(is_zero) || bytes.windows(RUN).any(is_zero)
+    is_unwritten(head) || rest.chunks(SECTOR as usize).any(is_unwritten)
 }
 
 /// What is told of damage in a data file that a writer found.
@@ -263,4 +266,27 @@ pub(super) fn damaged_file(path: &Path, damage: &DamagedBytes) -> String {
          {file}.damaged-{} holds the bytes",
         damage.from, damage.reason, damage.from
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_unwritten;
+
+    #[test]
+    fn zeros_to_the_end_of_a_sector_are_a_loss_of_power_and_others_are_not() {
+        let with = |from: usize, len: usize, zeros: std::ops::Range<usize>| {
+            let mut file = vec![7u8; from + len];
+            file.get_mut(zeros).unwrap().fill(0);
+            has_unwritten(from as u64, file.get(from..).unwrap())
+        };
+        // A sector that was never written, the rest of one, and what was set aside behind the last.
+        assert!(with(700, 2_000, 1_024..1_536));
+        assert!(with(700, 2_000, 900..1_024));
+        assert!(with(700, 300, 700..1_000));
+        assert!(with(700, 300, 980..1_000));
+        // Values that are 0.
+        assert!(!with(700, 2_000, 1_100..1_130));
+        assert!(!with(700, 300, 800..880));
+        assert!(!with(700, 300, 0..0));
+    }
 }

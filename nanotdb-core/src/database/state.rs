@@ -158,8 +158,14 @@ impl State {
 
     /// Has every answer say which frames of a file are whole and not read: they may be of any time.
     pub(super) fn note_whole(&mut self, index: &RawFile) {
-        for damage in index.damaged.iter().filter(|damage| damage.is_foreign()) {
-            let text = damage.text(&index.path);
+        // A whole file under another's name has thousands, and each answer carries what is told here.
+        const MOST_TEXTS: usize = 4;
+        let foreign = || index.damaged.iter().filter(|damage| damage.is_foreign());
+        let mut texts: Vec<String> = foreign().take(MOST_TEXTS).map(|damage| damage.text(&index.path)).collect();
+        if let more @ 1.. = foreign().count().saturating_sub(MOST_TEXTS) {
+            texts.push(format!("{}: the same of {more} more frames", index.path.display()));
+        }
+        for text in texts {
             if !self.log_damage.contains(&text) {
                 self.log_damage.push(text);
             }

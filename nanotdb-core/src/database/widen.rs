@@ -41,11 +41,12 @@ impl Stage<'_> {
             Some(v) if wider == ValueType::Int64 => v as u64,
             _ => row.number.as_f64().to_bits(),
         };
-        let widened = self.widen(writer, batch.metric_name(series), id, wider)?;
+        let widened = self.widen(writer, batch.metric_name(series), id, wider, batch.is_computed)?;
         Ok(widened.map(|id| (id, bits)))
     }
 
-    /// Gives a metric another type: returns the id that its name has from now on.
+    /// Gives a metric another type: returns the id that its name has from now on. Integers that float64 has not stay what they are
+    /// in files; `may_round` says whether they may be read as the floats next to them.
     #[cold]
     pub(super) fn widen(
         &self,
@@ -53,6 +54,7 @@ impl Stage<'_> {
         name: &str,
         id: MetricId,
         wider: ValueType,
+        may_round: bool,
     ) -> Result<std::result::Result<MetricId, Refusal>> {
         let Some(metric) = writer.touch(id) else { return Ok(Ok(id)) };
         let (former, typed, last) = (metric.value_type, metric.typed, metric.last);
@@ -61,7 +63,7 @@ impl Stage<'_> {
             writer.catalog_dirty = true;
             return Ok(Ok(id));
         }
-        if former == ValueType::Int64 && self.holds_beyond(writer, id)? {
+        if former == ValueType::Int64 && !may_round && self.holds_beyond(writer, id)? {
             let why = format!(
                 "the metric is int64 and holds an integer beyond 2^53, or samples that cannot be read: as {wider} it might not be \
                  the same; send integers, or give the floats another name"

@@ -481,7 +481,7 @@ impl Stage<'_> {
                 continue;
             }
             let widened = match self.may_become(exists, declared) {
-                true => self.widen(writer, batch.metric_name(series), id, declared),
+                true => self.widen(writer, batch.metric_name(series), id, declared, false),
                 false => Ok(Err(Refusal::Type(format!("type {declared} was stated for a metric that is {exists}")))),
             };
             match widened {
@@ -674,6 +674,7 @@ impl Stage<'_> {
         last: Last,
     ) -> Result<MetricId> {
         let limit = self.database.environment.config.limits.max_metrics_per_database.min(u64::from(u16::MAX));
+        self.database.read_rest_of_ids(writer)?;
         let next = writer.metrics.len().max(1);
         let Some(id) = MetricId::try_from(next).ok().filter(|id| u64::from(*id) <= limit) else {
             return Err(Error::Limit {

@@ -1,11 +1,13 @@
 //! Backfill: destinations of rollups, computed anew from their sources.
 
 use super::{Engine, Inner, replace};
-use crate::database::{Database, MANIFEST_FILE};
+use crate::database::{Database, MANIFEST_FILE, MetricInfo};
+use crate::model::MetricId;
 use crate::rollup::backfill::{Bounds, Filled, Filler, catalog_of, made_of};
 use crate::rollup::{BackfillReport, RebuiltDestination, SkippedDestination};
 use crate::{Error, Result};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, TryLockError};
@@ -128,6 +130,13 @@ impl Inner {
         let feeds = self.runner().feeds(name, &|source| self.database(source), &*self.environment.clock)?;
         let made = made_of(&feeds);
         check_metrics(&old, &|metric| made.contains(metric))?;
+        // Whatever has an id now keeps it. A name that comes later would be another's in the new one.
+        old.read_all_ids()?;
+        let ids = old.ids();
+        let check = |old: &Database| {
+            check_metrics(old, &|metric| made.contains(metric))?;
+            check_ids(old, &ids)
+        };
         let directory = replace::begin(vfs, &self.root, name)?;
         let built = (|| {
             let manifest = old.directory().join(MANIFEST_FILE);
@@ -138,6 +147,8 @@ impl Inner {
                 vfs.replace(&path, &bytes).map_err(|e| Error::io("write", &path, e))?;
             }
             let new = Database::open(name, &directory, self.environment.clone())?;
+            // Archives of the old one, which come along, may hold ids that nothing names any more.
+            new.reserve(old.highest_id())?;
             let filler = Filler {
                 old: &old,
                 new: &new,
@@ -148,6 +159,7 @@ impl Inner {
             let mut until = bounds.clone();
             let filled = filler.fill(&feeds, &mut until)?;
             new.flush()?;
+            new.note_lengths();
             if let Some(reason) = new.failure() {
                 return Err(Error::ReadOnly { database: name.to_owned(), reason });
             }
@@ -157,12 +169,13 @@ impl Inner {
             let cleared = {
                 // Whoever was about to move a partition into an archive before the rebuild began, does so now or later.
                 let _archives_stay = old.lock_builds()?;
+                check(&old)?;
                 replace::complete(vfs, old.directory(), &directory)?;
                 self.data_files(&old)?
             };
             drop(old);
             self.check_open()?;
-            self.replace(name, &|old| check_metrics(old, &|metric| made.contains(metric)))?;
+            self.replace(name, &check)?;
             Ok((filled, until, cleared))
         });
         match finished {
@@ -192,6 +205,17 @@ impl Inner {
         let files = entries.into_iter().filter(|entry| is_data(&entry.name));
         Ok(files.map(|entry| format!("{}/{}", database.name(), entry.name)).collect())
     }
+}
+
+/// Names and ids that came while a database was rebuilt are not in the new one: archives that are copied may hold their samples.
+fn check_ids(destination: &Database, before: &[MetricInfo]) -> Result<()> {
+    let known: BTreeSet<(MetricId, &str)> = before.iter().map(|metric| (metric.id, metric.name.as_str())).collect();
+    let now = destination.ids();
+    let Some(new) = now.iter().find(|metric| !known.contains(&(metric.id, &metric.name))) else { return Ok(()) };
+    let (database, name) = (destination.name(), &new.name);
+    Err(Error::bad_input(format!(
+        "metric {name:?} of database {database:?} came, or took another type, while it was rebuilt; run the backfill again"
+    )))
 }
 
 /// A database that holds anything but results of jobs is never replaced.

@@ -6,7 +6,7 @@
 //! one without an earlier one.
 
 use super::Inner;
-use crate::database::Database;
+use crate::database::{Database, FILES_LIST};
 use crate::format::events::is_events_file;
 use crate::model::name::check_database_name;
 use crate::storage::vfs::{OpenMode, Vfs};
@@ -275,6 +275,7 @@ fn is_made(name: &str) -> bool {
     }
     let is_data = |kind: &str| name.strip_prefix(kind).is_some_and(|rest| rest.contains(".dat"));
     name.ends_with(".tmp")
+        || name == FILES_LIST
         || name.ends_with(".wal")
         || name.ends_with(".wal.next")
         || name.ends_with(".sources")

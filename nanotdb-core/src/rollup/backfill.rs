@@ -7,7 +7,7 @@ use super::runner::Runner;
 use super::source::note_refused;
 use crate::clock::Clock;
 use crate::config::{RetentionAction, ValueWidth};
-use crate::database::{Database, MetricFiles};
+use crate::database::{Database, MetricFiles, MetricInfo};
 use crate::format::catalog::{self, CatalogEntry};
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::query::scan::{self, ScanSlice, Slices};
@@ -197,7 +197,8 @@ impl Runner {
     }
 }
 
-/// catalog.json of the new destination: names keep their ids and types, but for those whose source has 64-bit values now.
+/// catalog.json of the new destination: names keep their ids and types, also those that they had before they widened, since archives
+/// hold rows of them. Those whose source has 64-bit values now get an id of that type.
 pub(crate) fn catalog_of(old: &Database, feeds: &[Feed], width: ValueWidth) -> Vec<u8> {
     let mut wide: BTreeSet<&str> = BTreeSet::new();
     for feed in feeds {
@@ -206,16 +207,16 @@ pub(crate) fn catalog_of(old: &Database, feeds: &[Feed], width: ValueWidth) -> V
             wide.extend(outputs.filter_map(|(name, _)| name.as_deref()));
         }
     }
-    let entries: Vec<CatalogEntry> = old
-        .metrics()
-        .into_iter()
-        .map(|metric| {
-            let widens = metric.value_type == ValueType::Float32 && wide.contains(metric.name.as_str());
-            let value_type = if widens { ValueType::Float64 } else { metric.value_type };
-            let typed = !widens && old.is_typed(metric.id);
-            CatalogEntry { name: metric.name, id: metric.id, value_type, typed }
-        })
-        .collect();
+    let entry = |metric: MetricInfo| {
+        let typed = old.is_typed(metric.id);
+        CatalogEntry { name: metric.name, id: metric.id, value_type: metric.value_type, typed }
+    };
+    let mut entries: Vec<CatalogEntry> = old.ids().into_iter().map(entry).collect();
+    let widens = |metric: &MetricInfo| metric.value_type == ValueType::Float32 && wide.contains(metric.name.as_str());
+    let ids = old.highest_id().saturating_add(1)..=MetricId::MAX;
+    for (metric, id) in old.metrics().into_iter().filter(widens).zip(ids) {
+        entries.push(CatalogEntry { name: metric.name, id, value_type: ValueType::Float64, typed: false });
+    }
     catalog::encode_marked(entries.iter().map(|entry| (entry.name.as_str(), entry.id, entry.value_type, entry.typed)))
 }
 

@@ -54,6 +54,8 @@ impl<'a> Outputs<'a> {
         let (outputs, rows, mut batch) = (Vec::new(), Vec::new(), Batch::new());
         // A bucket of data that is ahead of the clock is emitted when a clock was: the source took it.
         batch.take_any_time();
+        // A sum that leaves 64 bits is a float64 from then on, and those before it are read as such.
+        batch.is_computed = true;
         Self { destination, outputs, rows, batch, result: Written::default() }
     }
 
@@ -105,6 +107,8 @@ impl<'a> Outputs<'a> {
             self.result.present = self.result.present.saturating_add(1);
             return Ok(());
         }
+        // What follows in this batch is for the float64 metric that this makes of it.
+        to.takes_integers &= integer.is_some() || !self.destination.mixes();
         match to.number(result, integer) {
             Ok(number) => self.rows.push(Row { timestamp, output, number }),
             Err(reason) => {

@@ -8,7 +8,7 @@ use super::owners::{Owner, Owners};
 use super::report::{LateSamples, SourceReport};
 use crate::clock::Clock;
 use crate::database::{Database, FlushMark};
-use crate::model::{MetricId, Timestamp, ValueType};
+use crate::model::{MetricId, Timestamp, ValueType, counted};
 use crate::order;
 use crate::plugin::Partition;
 use crate::storage::vfs::Vfs;
@@ -374,6 +374,15 @@ impl Source {
         }
         report.note(job, &outputs.result, &emitted);
         note_refused(&self.name, job, &outputs.result);
+        if let Some(text) = refused_text(job, &outputs.result) {
+            // Seen in health until it is acknowledged; the log has the reason of each time.
+            let (id, destination) = (&job.id, &job.destination);
+            let note = format!(
+                "rollup job {id:?}: {destination} refused results; the log and `nanocli maintain` say which and why"
+            );
+            database.note_mended(false, note);
+            report.errors.push(text);
+        }
         report.warnings.extend(scanned.warnings);
         let mark = destination.flush_mark();
         for ((at, _, due), emitted) in chunk.iter().zip(emitted) {
@@ -483,6 +492,13 @@ impl Unit {
             self.seen_until = self.seen_until.max(due);
         }
     }
+}
+
+/// What is told of results that the destination did not take.
+fn refused_text(job: &Job, written: &Written) -> Option<String> {
+    let reason = written.reason.as_deref().filter(|_| written.refused > 0)?;
+    let refused = counted(written.refused, "result");
+    Some(format!("job {:?}: {refused} that {} cannot take: {reason}", job.id, job.destination))
 }
 
 pub(super) fn note_refused(source: &str, job: &Job, written: &Written) {

@@ -8,6 +8,7 @@ mod common;
 mod backfill;
 mod crash;
 mod golden;
+mod integers;
 mod live;
 mod property;
 mod support;
