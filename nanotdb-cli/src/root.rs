@@ -1,8 +1,10 @@
 //! Opening a data directory, and errors that say which databases it holds.
 
 use crate::text;
-use nanotdb_core::config::EngineConfig;
+use nanotdb_core::config::{EngineConfig, Manifest};
 use nanotdb_core::engine::{Engine, MetricInfo};
+use nanotdb_core::model::duration::format_duration;
+use nanotdb_core::storage::lock::LOCK_FILE;
 use nanotdb_core::storage::vfs::{RealVfs, foreign_owner};
 use nanotdb_core::{Error, Result};
 use regex::Regex;
@@ -29,6 +31,28 @@ pub(crate) fn config_for_reading(root: &Path) -> EngineConfig {
         eprintln!("nanocli: {error}; reading with defaults");
         EngineConfig::default()
     })
+}
+
+/// Says on standard error when a running server may have samples of a database that no file has yet: without a write-ahead log, as destinations of
+/// rollups are made, they are in its memory alone until a page is written.
+pub(crate) fn tell_unwritten(root: &Path, database: &str) {
+    let path = root.join(database).join("manifest.toml");
+    let defaults = load_config(root).unwrap_or_default().manifest_defaults;
+    let manifest = Manifest::load(&RealVfs, &path, &defaults).map_or(defaults, |loaded| loaded.value);
+    if manifest.wal.enabled || !has_server(root) {
+        return;
+    }
+    let most = format_duration(i64::try_from(manifest.page.max_age.as_nanos()).unwrap_or(i64::MAX));
+    eprintln!(
+        "nanocli: note: {database} has no write-ahead log: what the running server has of the last {most} (page.max_age), and has not written to a \
+         file yet, is not seen from here; the server answers with it"
+    );
+}
+
+/// Whether a process has this root open for writing, as far as its lock file tells without being touched.
+fn has_server(root: &Path) -> bool {
+    let holder = std::fs::read_to_string(root.join(LOCK_FILE)).unwrap_or_default();
+    holder.trim().parse::<u32>().is_ok_and(|pid| Path::new("/proc").join(pid.to_string()).exists())
 }
 
 /// Says on standard error what becomes of files when root writes into a directory of somebody else.

@@ -54,6 +54,41 @@ fn few_samples_are_given_as_they_are_and_share_their_times() {
     assert_eq!(series[4]["error"]["type"], "not_found");
 }
 
+/// What a range begins and ends with does not depend on the width of its buckets.
+#[test]
+fn the_ends_of_a_range_are_the_same_at_every_width() {
+    let server = Server::start();
+    import(&server, "energy", 10_000, 1_000, |i| format!("{}", i * i));
+    let (start, end) = (T0 + 1_234_567, T0 + 8_765_432);
+    // A sample stands a quarter of a millisecond after each second.
+    let (first, last) = (1_235, 8_765);
+    let expected =
+        json!([[(T0 + first * 1_000) as f64 + 0.25, first * first], [(T0 + last * 1_000) as f64 + 0.25, last * last]]);
+    for buckets in [1, 7, 100, 400, 2_000, 4_096] {
+        for more in [json!({}), json!({"aggregate": "avg"}), json!({"window_ms": 3_600_000})] {
+            let mut series = json!({"db": "pi0", "metric": "energy", "ends": true});
+            series.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let range = json!({"start_ms": start, "end_ms": end, "buckets": buckets});
+            let answer = batch(&server, &json!({"ranges": [range], "series": [series]}));
+            assert_eq!(answer.json()["series"][0]["ends"], expected, "{buckets} {more}: {}", answer.text());
+        }
+    }
+    let one = |series: Value, (from, to): (i64, i64)| {
+        let range = json!({"start_ms": from, "end_ms": to, "buckets": 9_000 / 3});
+        batch(&server, &json!({"ranges": [range], "series": [series]}))
+    };
+    let asked = json!({"db": "pi0", "metric": "energy", "ends": true});
+    let few = one(asked.clone(), (T0, T0 + 2_500)).json();
+    assert_eq!((&few["series"][0]["kind"], &few["series"][0]["ends"][1][1]), (&json!("raw"), &json!(4)));
+    // Where there are no samples there are no ends, and nobody gets them who did not ask.
+    assert!(one(asked, (T0 - 9_000, T0 - 1_000)).json()["series"][0].get("ends").is_none());
+    let plain = json!({"db": "pi0", "metric": "energy"});
+    assert!(one(plain, (start, end)).json()["series"][0].get("ends").is_none());
+    let rate = one(json!({"db": "pi0", "metric": "energy", "ends": true, "rate": true}), (start, end));
+    assert_eq!(rate.status, 400);
+    assert!(rate.text().contains("series[0].ends: a rate has none"), "{}", rate.text());
+}
+
 #[test]
 fn a_spike_of_one_sample_in_a_month_is_visible_at_every_zoom() {
     let server = Server::start();

@@ -51,6 +51,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let root = &args.root.root;
     let engine = root::open_for_reading(root)?;
     root::require_database(&engine, root, &args.db)?;
+    root::tell_unwritten(root, &args.db);
     let metrics = root::select_metrics(&engine, &args.db, args.metric.as_deref())?;
     let request = ExportRequest { database: &args.db, metrics: &metrics, from, to };
     let report = match &args.out {

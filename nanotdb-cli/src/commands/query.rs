@@ -109,6 +109,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let root = &args.root.root;
     let engine = root::open_for_reading(root)?;
     root::require_database(&engine, root, &args.db)?;
+    root::tell_unwritten(root, &args.db);
     let metrics = root::select_metrics(&engine, &args.db, Some(&args.metric))?;
     // Before the first byte of the answer.
     if window.is_some() {
@@ -232,7 +233,7 @@ impl<W: Write> Query<'_, W> {
         let mut values = Vec::with_capacity(aggregators.len());
         let emit = |_: usize, end: Timestamp, row: WindowRow<'_>| {
             let shown = |(at, (aggregator, value)): (usize, (&&'static dyn Aggregator, &Option<f64>))| {
-                value.map(|value| result_value(*aggregator, metric.value_type, value, row.integer(at)))
+                value.map(|value| result_value(*aggregator, metric.operands(), value, row.integer(at)))
             };
             values.clear();
             values.extend(aggregators.iter().zip(row.values).enumerate().map(shown));
@@ -264,7 +265,7 @@ mod tests {
 
     #[test]
     fn aggregates_name_the_metrics_when_several_match() {
-        let metric = |name: &str| MetricInfo { name: name.into(), id: 1, value_type: ValueType::Int32 };
+        let metric = |name: &str| MetricInfo { name: name.into(), id: 1, value_type: ValueType::Int32, typed: false };
         assert_eq!(only_metric(&[metric("a")], "a").unwrap().name, "a");
         let e = only_metric(&[metric("a.x"), metric("a.y")], "^a").unwrap_err();
         assert_eq!(e.exit_code(), 2);

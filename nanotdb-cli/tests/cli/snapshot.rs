@@ -146,3 +146,37 @@ fn wrong_targets_are_refused_and_damage_is_told() {
     assert!(run.stdout.contains("s/data-2024-05-21.dat: byte 0:"), "{}", run.stdout);
     assert!(bench.path("copy/s/data-2024-05-21.dat").exists());
 }
+
+/// Without a log, what the server has not written to a file is in its memory alone: whoever reads the files is told so.
+#[test]
+fn beside_a_server_a_database_without_a_log_is_said_to_have_more() {
+    let bench = Bench::new();
+    std::fs::create_dir_all(bench.path("root/home_1h")).unwrap();
+    bench.file("root/home_1h/manifest.toml", "[page]\nmax_age = \"24h\"\n[wal]\nenabled = false\n");
+    bench.import("root", "home_1h/room.temp.avg 20.25 1714990000000000000\n");
+    let server = Server::start(&bench, "root");
+    let lines = "home_1h/room.temp.avg 21.5 1715000000000000000\nlogged/room.temp 21.5 1715000000000000000\n";
+    post(&server, lines, 2);
+    let query = |db: &str| bench.run(&["query", "--root", "root", "--db", db, "--metric", ".", "--format", "csv"]);
+    let export = |db: &str| bench.run(&["export", "--root", "root", "--db", db]);
+    for run in [query("home_1h"), export("home_1h")] {
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert!(
+            run.stdout.contains("20.25") && !run.stdout.contains("21.5"),
+            "what has no log and no file cannot be seen: {}",
+            run.stdout
+        );
+        assert!(
+            run.stderr.contains("home_1h has no write-ahead log") && run.stderr.contains("page.max_age"),
+            "{}",
+            run.stderr
+        );
+    }
+    for run in [query("logged"), export("logged")] {
+        assert!(run.stdout.contains("21.5") && run.stderr.is_empty(), "{} {}", run.stdout, run.stderr);
+    }
+    server.stop();
+    for run in [query("home_1h"), export("home_1h")] {
+        assert!(run.stdout.contains("21.5") && run.stderr.is_empty(), "{} {}", run.stdout, run.stderr);
+    }
+}

@@ -68,6 +68,7 @@ use crate::clock::Clock;
 use crate::config::{EngineConfig, Manifest, Mixing, ValueWidth};
 use crate::model::{MetricId, ValueType};
 use crate::plugin::Partitioner;
+use crate::query::Operands;
 use crate::stats::Counters;
 use crate::storage::MetricCache;
 use crate::storage::vfs::Vfs;
@@ -109,6 +110,19 @@ pub struct MetricInfo {
     pub id: MetricId,
     /// Value type.
     pub value_type: ValueType,
+    /// Its float32 values are a program's and mean themselves, and not the decimals of a text.
+    pub typed: bool,
+}
+
+impl MetricInfo {
+    fn of(name: &str, id: MetricId, entry: &MetricEntry) -> Self {
+        Self { name: name.to_owned(), id, value_type: entry.value_type, typed: entry.typed }
+    }
+
+    /// What aggregates of it are computed of.
+    pub fn operands(&self) -> Operands {
+        Operands { value_type: self.value_type, typed: self.typed }
+    }
 }
 
 /// One database. All methods may be called from any thread.
@@ -181,11 +195,8 @@ impl Database {
     /// Metrics, by name.
     pub fn metrics(&self) -> Vec<MetricInfo> {
         let state = self.read_state();
-        let mut metrics: Vec<_> = state
-            .iter_metrics()
-            .filter(|(_, m)| !m.is_former)
-            .map(|(id, m)| MetricInfo { name: m.name.to_string(), id, value_type: m.value_type })
-            .collect();
+        let mut metrics: Vec<_> =
+            state.iter_metrics().filter(|(_, m)| !m.is_former).map(|(id, m)| MetricInfo::of(&m.name, id, m)).collect();
         order::sort_by(&mut metrics, |a, b| a.name.cmp(&b.name));
         metrics
     }
@@ -193,9 +204,7 @@ impl Database {
     /// Every id that rows have, by id: those that a widened metric had before too, under the same name.
     pub(crate) fn ids(&self) -> Vec<MetricInfo> {
         let state = self.read_state();
-        let info =
-            |(id, m): (MetricId, &MetricEntry)| MetricInfo { name: m.name.to_string(), id, value_type: m.value_type };
-        state.iter_metrics().map(info).collect()
+        state.iter_metrics().map(|(id, m)| MetricInfo::of(&m.name, id, m)).collect()
     }
 
     /// For metrics of which one or more have widened: see [`State::ids_of`]. `None` when none of them has.
@@ -242,8 +251,7 @@ impl Database {
     pub fn metric(&self, name: &str) -> Option<MetricInfo> {
         let state = self.read_state();
         let id = *state.names.get(name)?;
-        let value_type = state.metric(id)?.value_type;
-        Some(MetricInfo { name: name.to_owned(), id, value_type })
+        Some(MetricInfo::of(name, id, state.metric(id)?))
     }
 
     /// Why it does not accept writes any more, if so.

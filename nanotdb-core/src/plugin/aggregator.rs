@@ -53,6 +53,13 @@ pub trait Aggregator: Send + Sync + 'static {
         false
     }
 
+    /// Whether the result lies between the least and the largest value, and may only say so of integers that float64 has not when it knows these
+    /// two exactly: [`AggregateState::finish_integer`] gives an integer between them then. Blocks are taken as for
+    /// [`Aggregator::keeps_integers`], but for their sums.
+    fn keeps_range(&self) -> bool {
+        false
+    }
+
     /// Whether the result of integers is an integer whatever they are (count).
     fn is_count(&self) -> bool {
         false

@@ -12,6 +12,6 @@ pub mod scan;
 pub mod windows;
 
 pub use aggregate::Windows;
-pub use present::{aggregate_value, result_value};
+pub use present::{Operands, aggregate_value, result_value};
 pub use scan::{ScanReport, ScanSink, ScanSlice, scan};
 pub use windows::{WindowRow, Windower};

@@ -5,37 +5,87 @@ use crate::plugin::Aggregator;
 
 /// Below these, every integer is a number of the format.
 const EXACT_IN_F32: f64 = 16_777_216.0;
-/// The first integer beyond int64, which float64 has.
-const BEYOND_I64: f64 = 9_223_372_036_854_775_808.0;
+const EXACT_IN_F64: f64 = 9_007_199_254_740_992.0;
 
-/// An aggregate of a metric of `value_type` as the number that is shown:
+/// What an aggregate was computed of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operands {
+    /// Type of the metric.
+    pub value_type: ValueType,
+    /// Its float32 values are a program's, and mean themselves instead of their shortest decimals.
+    pub typed: bool,
+}
+
+impl Operands {
+    /// Of a metric of text.
+    #[must_use]
+    pub fn text(value_type: ValueType) -> Self {
+        Self { value_type, typed: false }
+    }
+}
+
+/// An aggregate as the number that is shown, and that a rollup stores:
 ///
 /// - counts, and whole results of integer metrics, are integers;
-/// - what was computed of 32-bit values has the digits that float32 has, so that the rounding of float32 is not shown as digits of the
-///   result (21.3, not 21.299999237). Where float32 would lose whole units, or be infinite, it is float64;
-/// - what was computed of 64-bit values is float64, to its last digit.
+/// - everything else was computed in float64 and is float64, to its last digit. Of decimals that came as text and are stored as float32 it is
+///   the float64 of fifteen digits: more than that, float64 does not hold of decimals, and the rest is what adding them up has rounded
+///   (21.6, not 21.599999999999998). The decimals have nine digits at most, so that each of them is shown as it came;
+/// - what a program sent as float32 is shown as float32, so the aggregates are too; a sum of which float32 would lose whole units, or be
+///   infinite, is float64.
 ///
 /// Results keep their order: an average never lies outside of its minimum and maximum.
 #[must_use]
-pub fn aggregate_value(aggregator: &dyn Aggregator, value_type: ValueType, value: f64) -> Value {
+pub fn aggregate_value(aggregator: &dyn Aggregator, of: Operands, value: f64) -> Value {
     let is_whole = value.fract() == 0.0;
-    if aggregator.is_count() || value_type.is_integer() && is_whole && value.abs() <= BEYOND_I64 {
+    if aggregator.is_count() || of.value_type.is_integer() && is_whole && value.abs() <= EXACT_IN_F64 {
         return Value::Int64(value as i64);
     }
-    if value_type.is_wide() {
+    if of.value_type != ValueType::Float32 || !value.is_finite() {
         return Value::Float64(value);
     }
-    let is_small = value.abs() < EXACT_IN_F32;
+    if !of.typed {
+        return Value::Float64(fifteen_digits(value));
+    }
     let single = value as f32;
-    // Of large floats the whole ones are exact; the others have no more digits than what they were computed of.
-    let fits = if value_type.is_integer() { is_small } else { (is_small || !is_whole) && single.is_finite() };
-    if fits || !value.is_finite() { Value::Float32(single) } else { Value::Float64(value) }
+    let is_range = aggregator.keeps_range() || f64::from(single) == value;
+    let fits = (value.abs() < EXACT_IN_F32 || !is_whole || is_range) && single.is_finite();
+    if fits { Value::Float32(single) } else { Value::Float64(value) }
 }
 
 /// The same of a result that is an integer exactly, perhaps one that float64 has not: see [`super::WindowRow`].
 #[must_use]
-pub fn result_value(aggregator: &dyn Aggregator, value_type: ValueType, value: f64, integer: Option<i64>) -> Value {
-    integer.map_or_else(|| aggregate_value(aggregator, value_type, value), Value::Int64)
+pub fn result_value(aggregator: &dyn Aggregator, of: Operands, value: f64, integer: Option<i64>) -> Value {
+    integer.map_or_else(|| aggregate_value(aggregator, of, value), Value::Int64)
+}
+
+/// The decimal of fifteen digits next to it. Every decimal of so few digits is itself.
+#[must_use]
+pub(crate) fn fifteen_digits(value: f64) -> f64 {
+    const MOST: f64 = 1e15;
+    let size = value.abs();
+    if size < MOST && value.fract() == 0.0 {
+        return value;
+    }
+    // Powers of ten are exact up to 22, and so is the integer: the quotient is the float64 next to the decimal.
+    if (1e-7..MOST).contains(&size) {
+        let mut scale = 1e15;
+        let mut below = 1.0;
+        while size >= below {
+            (scale, below) = (scale / 10.0, below * 10.0);
+        }
+        while size * scale < MOST / 10.0 {
+            scale *= 10.0;
+        }
+        return (value * scale).round() / scale;
+    }
+    format!("{value:.14e}").parse().unwrap_or(value)
+}
+
+/// The mean of integers, where it is so large that float64 has no fractions of it, and not all integers: an integer from the least to the
+/// largest of them.
+#[must_use]
+pub fn large_mean(mean: f64, min: i64, max: i64) -> Option<i64> {
+    (mean.abs() >= EXACT_IN_F64 && min <= max).then(|| (mean as i64).clamp(min, max))
 }
 
 /// The mean of `count` values with this sum. Sums are rounded, which must not take the mean out of the values' range.
@@ -58,39 +108,98 @@ mod tests {
     use crate::query::aggregators::{Average, Count, Max, Sum};
     use proptest::prelude::*;
 
-    fn text(aggregator: &dyn Aggregator, value_type: ValueType, value: f64) -> String {
+    fn shown(aggregator: &dyn Aggregator, of: Operands, value: f64) -> String {
         let mut out = Vec::new();
-        aggregate_value(aggregator, value_type, value).write_text(&mut out);
+        aggregate_value(aggregator, of, value).write_text(&mut out);
         String::from_utf8(out).unwrap()
     }
 
+    fn text(aggregator: &dyn Aggregator, value_type: ValueType, value: f64) -> String {
+        shown(aggregator, Operands::text(value_type), value)
+    }
+
     #[test]
-    fn values_are_shown_in_the_width_of_their_metric() {
+    fn results_are_float64_but_for_integers() {
         let third = 1.0 / 3.0;
-        assert_eq!(text(&Sum, ValueType::Float32, third), "0.33333334");
-        assert_eq!(text(&Sum, ValueType::Int32, third), "0.33333334");
-        assert_eq!(text(&Sum, ValueType::Float64, third), "0.3333333333333333");
-        assert_eq!(text(&Sum, ValueType::Int64, third), "0.3333333333333333");
+        assert_eq!(text(&Sum, ValueType::Float32, third), "0.333333333333333");
+        for of in [ValueType::Int32, ValueType::Int64, ValueType::Float64] {
+            assert_eq!(text(&Sum, of, third), "0.3333333333333333");
+        }
         // 2^24 + 1 is the first integer that float32 has not.
         assert_eq!(text(&Count, ValueType::Float32, 16_777_217.0), "16777217");
         assert_eq!(text(&Sum, ValueType::Int32, 2_147_483_647.0), "2147483647");
         assert_eq!(text(&Sum, ValueType::Int32, -16_777_217.0), "-16777217");
         assert_eq!(text(&Sum, ValueType::Int32, 16_777_217.25), "16777217.25");
-        assert_eq!(text(&Sum, ValueType::Int32, 50_663.554_687_5), "50663.555", "as the original answers");
+        // The original answers 50663.555, the float32.
+        assert_eq!(text(&Average, ValueType::Int32, 50_663.554_687_5), "50663.5546875");
         assert_eq!(text(&Sum, ValueType::Float32, 6e38), format!("6{}", "0".repeat(38)), "no float32 is so large");
         assert_eq!(text(&Average, ValueType::Int32, 123_456_789.0), "123456789");
         assert_eq!(text(&Sum, ValueType::Float32, 16_777_217.0), "16777217");
-        assert_eq!(text(&Average, ValueType::Float32, f64::from(21.3f32)), "21.3");
-        // A million times 21.3, as float32 has it, is 21,299,999.237 060 547.
-        assert_eq!(text(&Sum, ValueType::Float32, f64::from(21.3f32) * 1e6), "21300000");
-        assert_eq!(text(&Max, ValueType::Int64, i64::MAX as f64), "9223372036854775807");
+        assert_eq!(text(&Sum, ValueType::Float32, 50_050_500.5), "50050500.5");
+        assert_eq!(text(&Max, ValueType::Int64, 9_007_199_254_740_992.0), "9007199254740992");
         assert_eq!(text(&Sum, ValueType::Int64, 1e20), format!("1{}", "0".repeat(20)));
+    }
+
+    #[test]
+    fn decimals_have_no_digits_of_rounding() {
+        assert_eq!(0.1 + 0.2, 0.300_000_000_000_000_04);
+        assert_eq!(text(&Sum, ValueType::Float32, 0.1 + 0.2), "0.3");
+        assert_eq!(text(&Sum, ValueType::Float64, 0.1 + 0.2), "0.30000000000000004", "which may be what was sent");
+        assert_eq!(text(&Average, ValueType::Float32, (21.5 + 21.6 + 21.7) / 3.0), "21.6");
+        assert_eq!(text(&Average, ValueType::Float32, -64.9 / 3.0), "-21.6333333333333");
+        assert_eq!(text(&Sum, ValueType::Float32, 0.0), "0");
+        assert_eq!(text(&Max, ValueType::Float32, 1e-45), format!("0.{}1", "0".repeat(44)));
+        assert_eq!(text(&Max, ValueType::Float32, 3.402_823_5e38), format!("34028235{}", "0".repeat(31)));
+    }
+
+    #[test]
+    fn what_a_program_sent_as_float32_is_shown_so() {
+        let typed = Operands { value_type: ValueType::Float32, typed: true };
+        assert_eq!(shown(&Average, typed, f64::from(21.3f32)), "21.3");
+        assert_eq!(shown(&Max, typed, f64::from(21.3f32)), "21.3");
+        // A million times 21.3, as float32 has it, is 21,299,999.237 060 547.
+        assert_eq!(shown(&Sum, typed, f64::from(21.3f32) * 1e6), "21300000");
+        assert_eq!(shown(&Sum, typed, 16_777_217.0), "16777217");
+        assert_eq!(shown(&Max, typed, f64::from(3e38f32)), format!("3{}", "0".repeat(38)), "as the value itself");
+        assert_eq!(shown(&Sum, typed, 6e38), format!("6{}", "0".repeat(38)));
+    }
+
+    #[test]
+    fn large_means_stay_between_least_and_largest() {
+        assert_eq!(large_mean(9.0e15, 1, 9_000_000_000_000_001), None, "float64 has every integer here");
+        let most = i64::MAX - 1;
+        assert_eq!(large_mean(most as f64, most, most), Some(most));
+        assert_eq!(
+            large_mean(9_007_199_254_740_992.0, 9_007_199_254_740_993, 9_007_199_254_740_995),
+            Some(9_007_199_254_740_993)
+        );
+        assert_eq!(large_mean(i64::MIN as f64, i64::MIN + 5, 0), Some(i64::MIN + 5));
+    }
+
+    proptest! {
+        #[test]
+        fn a_decimal_of_up_to_fifteen_digits_is_itself(digits in -999_999_999_999_999i64..=999_999_999_999_999, places in -10i32..40) {
+            let decimal: f64 = format!("{digits}e{}", -places).parse().unwrap();
+            prop_assert_eq!(fifteen_digits(decimal).to_bits(), decimal.to_bits());
+            // A step beside it, it is still the same.
+            let most = digits.abs() as f64 * 2f64.powi(-52);
+            if most < 0.2 && digits != 0 {
+                prop_assert_eq!(fifteen_digits(decimal.next_up()).to_bits(), decimal.to_bits());
+            }
+        }
+
+        #[test]
+        fn fifteen_digits_are_those_of_the_text(value in prop::num::f64::NORMAL) {
+            let (near, exact) = (fifteen_digits(value), format!("{value:.14e}").parse::<f64>().unwrap());
+            // Half-way between two, either is right.
+            prop_assert!(near == exact || (near - value).abs() <= (exact - value).abs() * (1.0 + 1e-9), "{value} {near} {exact}");
+        }
     }
 
     const TYPES: [ValueType; 4] = [ValueType::Int32, ValueType::Float32, ValueType::Int64, ValueType::Float64];
 
     /// Values of a type, close to each other as well as far apart.
-    fn values() -> impl Strategy<Value = (ValueType, Vec<f64>)> {
+    fn values() -> impl Strategy<Value = (Operands, Vec<f64>)> {
         let base = prop_oneof![
             Just(0.1),
             Just(21.3),
@@ -99,33 +208,35 @@ mod tests {
             any::<f32>().prop_map(f64::from)
         ];
         let steps = prop::collection::vec(0u32..4, 1..40);
-        (0usize..4, base, steps).prop_map(|(at, base, steps)| {
+        (0usize..4, any::<bool>(), base, steps).prop_map(|(at, typed, base, steps)| {
             let value_type = TYPES[at];
+            let typed = typed && value_type == ValueType::Float32;
             let value = |step: u32| match value_type {
                 ValueType::Int32 => f64::from((base as i32).saturating_add(step as i32)),
                 ValueType::Int64 => base.clamp(-9e15, 9e15).trunc() + f64::from(step),
                 ValueType::Float32 => {
                     let base = base as f32;
-                    f64::from(f32::from_bits(base.to_bits() + step))
+                    let single = f32::from_bits(base.to_bits() + step);
+                    if typed { f64::from(single) } else { crate::model::decimal::shortest(single) }
                 }
                 ValueType::Float64 => f64::from_bits(base.to_bits() + u64::from(step)),
             };
             let values = steps.into_iter().map(value).filter(|v| v.is_finite()).collect();
-            (value_type, values)
+            (Operands { value_type, typed }, values)
         })
     }
 
     proptest! {
         #[test]
-        fn an_average_lies_within_its_minimum_and_maximum((value_type, values) in values()) {
+        fn an_average_lies_within_its_minimum_and_maximum((of, values) in values()) {
             prop_assume!(!values.is_empty());
             let (min, max) = values.iter().fold((f64::MAX, f64::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
             let mut state = Average.state();
             state.push(&values);
             let average = state.finish().unwrap();
             prop_assert!(min <= average && average <= max, "{min} {average} {max}");
-            let shown = |value| aggregate_value(&Average, value_type, value).as_f64();
-            prop_assert!(shown(min) <= shown(average) && shown(average) <= shown(max), "{value_type} {min} {average} {max}");
+            let shown = |value| aggregate_value(&Average, of, value).as_f64();
+            prop_assert!(shown(min) <= shown(average) && shown(average) <= shown(max), "{of:?} {min} {average} {max}");
             // What picks a value shows that very value.
             prop_assert_eq!(shown(min), min);
             let by_columns = mean(values.iter().sum(), values.len() as u64, min, max);

@@ -91,7 +91,7 @@ impl Windower {
             true => Computed::OfValues(*a),
             false => Computed::ByState(a.state(), *a),
         };
-        let keeps = |a: &&'static dyn Aggregator| a.keeps_integers();
+        let keeps = |a: &&'static dyn Aggregator| a.keeps_integers() || a.keeps_range();
         let needs = Needs {
             decimals: true,
             sums: aggregators.iter().any(|a| a.uses_sums()),
@@ -163,7 +163,7 @@ impl Windower {
         self.has_integers |= block.is_exact;
         for computed in &mut self.results {
             match computed {
-                Computed::ByState(state, a) if block.is_exact && a.keeps_integers() => {
+                Computed::ByState(state, a) if block.is_exact && (a.keeps_integers() || a.keeps_range()) => {
                     state.push_integer_block(block.statistics);
                 }
                 Computed::ByState(state, _) => state.push_block(block.statistics),

@@ -10,6 +10,7 @@ use crate::config::{RetentionAction, ValueWidth};
 use crate::database::{Database, MetricFiles, MetricInfo};
 use crate::format::catalog::{self, CatalogEntry};
 use crate::model::{MetricId, Timestamp, ValueType};
+use crate::query::Operands;
 use crate::query::scan::{self, ScanSlice, Slices};
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
@@ -279,7 +280,8 @@ impl Filler<'_> {
                 }
             };
             bounds.insert((feed.source.clone(), unit.index), due);
-            let unit = Wanted::new((unit.id, unit.value_type), &unit.outputs, job, (horizon, due), &mut outputs)?;
+            let meaning = Operands { value_type: unit.value_type, typed: source.is_typed(unit.id) };
+            let unit = Wanted::new((unit.id, meaning), &unit.outputs, job, (horizon, due), &mut outputs)?;
             for place in unit.outputs.iter().flatten() {
                 carry.extend(outputs.name(*place).map(|name| (name.to_owned(), *place)));
             }

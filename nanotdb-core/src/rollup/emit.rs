@@ -3,12 +3,12 @@
 use super::jobs::Job;
 use super::outputs::Outputs;
 use crate::database::{Database, MetricFiles};
-use crate::model::{MetricId, Timestamp, ValueType};
+use crate::model::{MetricId, Timestamp};
 use crate::plugin::Aggregator;
 use crate::plugin::registry::registry;
 use crate::query::aggregate::{WindowRows, aggregate};
 use crate::query::scan::{self, ScanReport, ScanSlice, Slices};
-use crate::query::{WindowRow, Windows};
+use crate::query::{Operands, WindowRow, Windows};
 use crate::{Error, Result};
 use std::ops::ControlFlow;
 
@@ -31,7 +31,7 @@ pub(super) struct Wanted {
 impl Wanted {
     /// A metric whose results have these names, one for each aggregate of the job, between two times.
     pub(super) fn new(
-        (id, source): (MetricId, ValueType),
+        (id, source): (MetricId, Operands),
         names: &[Option<String>],
         job: &Job,
         (from, due): (Timestamp, Timestamp),

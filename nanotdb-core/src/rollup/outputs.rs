@@ -4,6 +4,7 @@ use crate::database::{Batch, BatchOutcome, Database};
 use crate::model::decimal::shortest;
 use crate::model::{Number, Sample, Timestamp, Value, ValueType};
 use crate::plugin::Aggregator;
+use crate::query::{Operands, aggregate_value};
 use crate::{Error, Result};
 
 /// Rows that are written at once.
@@ -15,8 +16,8 @@ pub(super) struct Output {
     aggregator: &'static dyn Aggregator,
     /// Newest sample that was there before: what is not younger was written by a run that a crash ended.
     newest: Option<Timestamp>,
-    /// Type of its source.
-    source: ValueType,
+    /// What it is computed of.
+    source: Operands,
     /// Its results are exact integers as long as they are of integers: it is no metric of floats, and may take 64 bits.
     takes_integers: bool,
     /// Its own values are a program's float32.
@@ -60,11 +61,12 @@ impl<'a> Outputs<'a> {
     }
 
     /// Adds a metric and returns its index.
-    pub(super) fn add(&mut self, name: &str, aggregator: &'static dyn Aggregator, source: ValueType) -> Result<usize> {
+    pub(super) fn add(&mut self, name: &str, aggregator: &'static dyn Aggregator, source: Operands) -> Result<usize> {
         let newest = self.destination.last(name)?.map(|sample| sample.timestamp);
         let known = self.destination.metric(name);
-        let takes_integers =
-            known.as_ref().is_none_or(|metric| metric.value_type.is_integer()) && self.destination.takes_64_bits();
+        let takes_integers = aggregator.keeps_integers()
+            && known.as_ref().is_none_or(|metric| metric.value_type.is_integer())
+            && self.destination.takes_64_bits();
         let typed = known.is_some_and(|metric| self.destination.is_typed(metric.id));
         self.outputs.push(Output { name: name.to_owned(), aggregator, newest, source, takes_integers, typed });
         Ok(self.outputs.len().saturating_sub(1))
@@ -162,8 +164,7 @@ impl<'a> Outputs<'a> {
 }
 
 impl Output {
-    /// A result as it is stored: counts and whole results of integers as integers, what was made of float32 with as many
-    /// digits as that has, the rest exactly. The destination widens where it has to.
+    /// A result as it is stored: counts and whole results of integers as integers, the rest as it is shown. The destination widens where it has to.
     fn number(&self, result: f64, integer: Option<i64>) -> std::result::Result<Number, String> {
         if self.aggregator.is_count() {
             return Ok(Number::integer(result as i64));
@@ -174,18 +175,14 @@ impl Output {
         if let Some(integer) = integer.filter(|_| self.takes_integers) {
             return Ok(Number::integer(integer));
         }
-        let single = result as f32;
-        Ok(match self.source {
-            ValueType::Float32 if result.abs() < EXACT_IN_F32 || f64::from(single) == result => {
-                Number::decimal(shortest(single), single)
-            }
+        Ok(match aggregate_value(self.aggregator, self.source, result) {
+            // As it is shown.
+            Value::Float32(v) => Number::decimal(shortest(v), v),
+            Value::Float64(v) if self.source.value_type == ValueType::Float32 => Number::decimal(v, v as f32),
             _ => Number::computed(result),
         })
     }
 }
-
-/// Below this, float32 has every whole number.
-const EXACT_IN_F32: f64 = 16_777_216.0;
 
 /// After writing with a clock that stepped back, samples may have been refused as too far in its future: such a run counts
 /// as failed and is repeated.

@@ -11,6 +11,7 @@ use crate::database::{Database, FlushMark};
 use crate::model::{MetricId, Timestamp, ValueType, counted};
 use crate::order;
 use crate::plugin::Partition;
+use crate::query::Operands;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -366,7 +367,8 @@ impl Source {
         let mut wanted = Vec::with_capacity(chunk.len());
         for (at, from, due) in chunk {
             let Some(unit) = self.units.get(*at) else { continue };
-            wanted.push(Wanted::new((unit.id, unit.value_type), &unit.outputs, job, (*from, *due), &mut outputs)?);
+            let meaning = Operands { value_type: unit.value_type, typed: database.is_typed(unit.id) };
+            wanted.push(Wanted::new((unit.id, meaning), &unit.outputs, job, (*from, *due), &mut outputs)?);
         }
         let (emitted, scanned) = emit(database, job, &wanted, &mut outputs, around.proceed)?;
         if outputs.result.refused > 0 {

@@ -192,7 +192,10 @@ fn r26_sums_and_extremes_of_integers_are_exact_beyond_float64() {
         assert_eq!(of("small"), [Some(1_999_999_998), Some(-7), Some(2_000_000_000)], "{context}");
         assert_eq!(of("beyond"), [None, Some(i64::MAX), Some(i64::MAX)], "{context}");
         assert_eq!(aggregates(&engine, "beyond", &["sum"])[0].0, 2f64.powi(64), "{context}");
-        assert_eq!(aggregates(&engine, "large", &["avg", "count", "median"]).iter().filter_map(|v| v.1).count(), 0);
+        // Float64 has not all integers of this size: a mean is one of them, and not above the largest (which is not 2^63).
+        assert_eq!(aggregates(&engine, "large", &["avg"])[0].1, Some((1 << 51) - (1 << 61)), "{context}");
+        assert_eq!(aggregates(&engine, "beyond", &["avg"])[0].1, Some(i64::MAX), "{context}");
+        assert_eq!(aggregates(&engine, "large", &["count", "median"]).iter().filter_map(|v| v.1).count(), 0);
         assert_eq!(aggregates(&engine, "small", &["avg"])[0].0, 1_999_999_998.0 / 3.0, "{context}");
     };
     check("in pages");

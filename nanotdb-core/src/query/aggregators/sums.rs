@@ -2,7 +2,7 @@
 
 use super::extremes::range_of;
 use crate::plugin::{AggregateState, Aggregator, BlockStatistics};
-use crate::query::present::mean;
+use crate::query::present::{large_mean, mean};
 use std::any::Any;
 
 /// The sum of the values.
@@ -71,6 +71,10 @@ impl Aggregator for Average {
     }
 
     fn uses_statistics(&self) -> bool {
+        true
+    }
+
+    fn keeps_range(&self) -> bool {
         true
     }
 
@@ -209,11 +213,14 @@ struct MeanState {
     sum: SumState,
     min: f64,
     max: f64,
+    /// The same of integers, of which float64 has not all; `None` once there was anything else.
+    integers: Option<(i64, i64)>,
 }
 
 impl Default for MeanState {
     fn default() -> Self {
-        Self { sum: SumState::default(), min: f64::INFINITY, max: f64::NEG_INFINITY }
+        let integers = Some((i64::MAX, i64::MIN));
+        Self { sum: SumState::default(), min: f64::INFINITY, max: f64::NEG_INFINITY, integers }
     }
 }
 
@@ -222,6 +229,14 @@ impl MeanState {
         self.min = if min < self.min { min } else { self.min };
         self.max = if max > self.max { max } else { self.max };
     }
+
+    fn reach_integers(&mut self, (min, max): (i64, i64)) {
+        self.integers = self.integers.map(|(least, most)| (least.min(min), most.max(max)));
+    }
+
+    fn mean(&self) -> f64 {
+        mean(self.sum.all(), self.sum.counted(), self.min, self.max)
+    }
 }
 
 impl AggregateState for MeanState {
@@ -229,12 +244,14 @@ impl AggregateState for MeanState {
         self.sum.push(values);
         let (min, max) = range_of(values);
         self.reach(min, max);
+        self.integers = None;
     }
 
     fn push_integers(&mut self, values: &[i64]) -> bool {
         self.sum.push_integers(values);
         if let (Some(min), Some(max)) = (values.iter().min(), values.iter().max()) {
             self.reach(*min as f64, *max as f64);
+            self.reach_integers((*min, *max));
         }
         true
     }
@@ -243,12 +260,16 @@ impl AggregateState for MeanState {
         if block.count > 0 {
             self.sum.push_block(block);
             self.reach(block.min, block.max);
+            self.integers = None;
         }
     }
 
     fn push_integer_block(&mut self, block: &BlockStatistics) {
-        self.sum.push_integer_block(block);
-        self.reach(block.min, block.max);
+        if block.count > 0 {
+            self.sum.push_integer_block(block);
+            self.reach(block.min, block.max);
+            self.reach_integers((block.min as i64, block.max as i64));
+        }
     }
 
     fn merge(&mut self, later: Box<dyn AggregateState>) {
@@ -257,11 +278,20 @@ impl AggregateState for MeanState {
         {
             self.sum.merge_with(&later.sum);
             self.reach(later.min, later.max);
+            match later.integers {
+                Some(range) => self.reach_integers(range),
+                None => self.integers = None,
+            }
         }
     }
 
     fn finish(&mut self) -> Option<f64> {
-        (self.sum.counted() > 0).then(|| mean(self.sum.all(), self.sum.counted(), self.min, self.max))
+        (self.sum.counted() > 0).then(|| self.mean())
+    }
+
+    fn finish_integer(&self) -> Option<i64> {
+        let (min, max) = self.integers?;
+        large_mean(self.mean(), min, max)
     }
 
     fn reset(&mut self) {

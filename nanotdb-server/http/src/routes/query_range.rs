@@ -12,10 +12,10 @@ use crate::times::{duration_parameter, step_parameter, time_parameter, time_unit
 use http::StatusCode;
 use nanotdb_core::engine::{AggregateSink, MetricFiles, ScanSink, ScanSlice, WindowRow, Windows};
 use nanotdb_core::model::duration::format_duration;
-use nanotdb_core::model::{Timestamp, Value, ValueType};
+use nanotdb_core::model::{Timestamp, Value};
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::plugin::{Aggregator, ValueMemory};
-use nanotdb_core::query::result_value;
+use nanotdb_core::query::{Operands, result_value};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ struct Job {
     app: Arc<App>,
     database: String,
     metric: String,
-    value_type: ValueType,
+    operands: Operands,
     from: Timestamp,
     to: Timestamp,
     windows: Option<AskedWindows>,
@@ -73,7 +73,7 @@ pub(super) async fn query_range(app: &Arc<App>, exchange: &Exchange) -> Result<R
         app: Arc::clone(app),
         database: database.to_owned(),
         metric: metric.to_owned(),
-        value_type: info.value_type,
+        operands: info.operands(),
         from,
         to,
         windows,
@@ -380,10 +380,10 @@ impl AggregateSink for Rows<'_, '_> {
             let label = Some((self.first.name(), self.label));
             writer.matrix.series(&self.job.database, &self.job.metric, label, writer.out.buffer());
         }
-        let value_type = self.job.value_type;
+        let operands = self.job.operands;
         let shown = |at: usize, aggregator: &'static dyn Aggregator| {
             let value = row.values.get(at).copied().flatten()?;
-            Some(result_value(aggregator, value_type, value, row.integer(at)))
+            Some(result_value(aggregator, operands, value, row.integer(at)))
         };
         if let Some(value) = shown(0, self.first) {
             writer.matrix.row(end, value, writer.out.buffer());

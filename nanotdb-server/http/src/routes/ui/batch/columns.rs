@@ -121,6 +121,12 @@ impl Columns {
         self.integers.then(|| Some((*self.min.get(at)? as i64, *self.max.get(at)? as i64))).flatten()
     }
 
+    /// Start of the first bucket with samples.
+    pub(super) fn begin(&self) -> Option<Timestamp> {
+        let at = self.count.iter().position(|count| *count > 0)?;
+        Some(self.t0.saturating_add((at as i64).saturating_mul(self.step)))
+    }
+
     /// Samples in all buckets.
     pub(super) fn samples(&self) -> u64 {
         self.count.iter().sum()

@@ -16,9 +16,10 @@ use crate::json_stream::{ChunkWriter, respond};
 use crate::memory::Share;
 use crate::respond::ApiError;
 use nanotdb_core::model::Sample;
-use read::{Known, Outcome, Trouble, read_group};
+use read::{Content, Known, Outcome, Trouble, read_group};
 use request::{Batch, Reading, Wanted};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 use warp::reply::Response;
@@ -94,7 +95,14 @@ impl Job<'_> {
                         }
                         points_left -= points;
                         let rounded = wanted.reading.rate;
-                        let head = Head { known: found.known, last: found.last, warnings: &warnings, rounded };
+                        let ends = match self.ends(wanted, &content, found.last, deadline) {
+                            Ok(ends) => ends,
+                            Err(error) => {
+                                answer.error(&error, out.buffer());
+                                continue;
+                            }
+                        };
+                        let head = Head { known: found.known, last: found.last, warnings: &warnings, rounded, ends };
                         if !answer.has_room(&content, &self.app.memory) {
                             let message = self.app.memory.refusal().message;
                             answer.error(&SeriesError { kind: "limit", message }, out.buffer());
@@ -110,6 +118,46 @@ impl Job<'_> {
         }
         answer.end(out.buffer());
         out.finish();
+    }
+
+    /// First and last sample of the range, where they are asked for: buckets do not tell them.
+    fn ends(
+        &self,
+        wanted: &Wanted,
+        content: &Content,
+        newest: Option<Sample>,
+        deadline: Instant,
+    ) -> Result<Option<(Sample, Sample)>, SeriesError> {
+        let range = wanted.reading.range.and_then(|at| self.batch.ranges.get(at)).filter(|_| wanted.ends);
+        let Some(range) = range else { return Ok(None) };
+        let begin = match content {
+            Content::Last => return Ok(None),
+            Content::Raw { times, .. } => times.first().copied(),
+            Content::Buckets(columns) => columns.begin(),
+            Content::Windows { t0, step, values } => {
+                let at = values.iter().position(Option::is_some);
+                at.map(|at| t0.saturating_add((at as i64).saturating_mul(*step)))
+            }
+        };
+        let Some(begin) = begin else { return Ok(None) };
+        let (engine, database, metric) = (&self.app.engine, wanted.database.as_str(), wanted.metric.as_str());
+        let failed = |error: nanotdb_core::Error| error_of(Trouble::Failed(error.to_string()));
+        let mut first = None;
+        // The first bucket with samples begins here: nothing is searched for.
+        let report = engine.query_range(database, metric, begin.max(range.from), range.to, 1, |sample| {
+            first = Some(sample);
+            ControlFlow::Break(())
+        });
+        report.map_err(failed)?;
+        let last = match newest {
+            Some(newest) if newest.timestamp <= range.to => Some(newest),
+            _ => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                engine.query_at_within(database, metric, range.to, left).map_err(failed)?
+            }
+        };
+        // Of a time between two reads, retention may have taken one of them.
+        Ok(first.zip(last).filter(|(first, last)| first.timestamp <= last.timestamp))
     }
 
     /// Buckets of a series, at most.
@@ -230,7 +278,7 @@ impl Job<'_> {
             return Err(SeriesError { kind: "not_found", message });
         };
         let newest = engine.newest(database, metric).map_err(failed)?;
-        let known = Known { value_type: info.value_type, interval: None };
+        let known = Known { operands: info.operands(), interval: None };
         Ok(Found { known, last: newest.sample, warnings: newest.warnings })
     }
 }

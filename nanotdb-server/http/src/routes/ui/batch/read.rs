@@ -6,11 +6,11 @@ use crate::app::App;
 use nanotdb_core::Error;
 use nanotdb_core::engine::{AggregateSink, MetricFiles, ScanReport, ScanSink, ScanSlice, WindowRow, Windows};
 use nanotdb_core::model::decimal::shortest;
-use nanotdb_core::model::{Timestamp, Value, ValueType, Values};
+use nanotdb_core::model::{Timestamp, Value, Values};
 use nanotdb_core::plugin::{Aggregator, ValueMemory};
 use nanotdb_core::query::aggregate::no_memory;
 use nanotdb_core::query::aggregators::{Count, Max, Min, RoundedSum};
-use nanotdb_core::query::{Windower, result_value};
+use nanotdb_core::query::{Operands, Windower, result_value};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
@@ -52,8 +52,8 @@ pub(super) enum Trouble {
 /// What is known of a series before its range is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known {
-    /// Type of its values.
-    pub(super) value_type: ValueType,
+    /// Type and meaning of its values.
+    pub(super) operands: Operands,
     /// Usual distance of samples, nanoseconds.
     pub(super) interval: Option<i64>,
 }
@@ -210,7 +210,8 @@ impl Group<'_> {
     fn columns(&self, which: &[usize], width: i64) -> Result<(Vec<Columns>, Vec<String>), Stop> {
         let aggregators: [&'static dyn Aggregator; 4] = [&Count, &Min, &RoundedSum, &Max];
         let most = self.range.buckets_of(width);
-        let is_integer = |at: &usize| self.metrics.get(*at).is_some_and(|(_, known)| known.value_type.is_integer());
+        let is_integer =
+            |at: &usize| self.metrics.get(*at).is_some_and(|(_, known)| known.operands.value_type.is_integer());
         let columns = which.iter().map(|at| Columns::new(self.range.from, width).of_integers(is_integer(at))).collect();
         let mut sink = BucketSink { group: self, most, columns };
         let report = self.aggregate(&self.names(which), width, &aggregators, &mut sink)?;
@@ -358,7 +359,7 @@ impl AggregateSink for WindowSink<'_> {
     fn window(&mut self, metric: usize, end: Timestamp, row: WindowRow<'_>) -> ControlFlow<()> {
         if let (Some(values), Some((_, known))) = (self.values.get_mut(metric), self.group.metrics.get(metric)) {
             let value = row.values.first().copied().flatten();
-            let shown = value.map(|value| result_value(self.aggregator, known.value_type, value, row.integer(0)));
+            let shown = value.map(|value| result_value(self.aggregator, known.operands, value, row.integer(0)));
             put(self.place, self.most, values, end, shown);
         }
         ControlFlow::Continue(())

@@ -44,6 +44,8 @@ struct SeriesText {
     range: Option<usize>,
     #[serde(default)]
     rate: bool,
+    #[serde(default)]
+    ends: bool,
     aggregate: Option<String>,
     window_ms: Option<f64>,
 }
@@ -109,6 +111,8 @@ pub(super) struct Wanted {
     pub(super) metric: String,
     /// How it is read.
     pub(super) reading: Reading,
+    /// Whether the first and the last sample of the range are asked for as well.
+    pub(super) ends: bool,
 }
 
 /// A checked request.
@@ -196,7 +200,10 @@ impl SeriesText {
         };
         let window = range.and_then(|(_, range)| Some(range.windows_of(window?)));
         let reading = Reading { range: range.map(|(at, _)| at), rate: self.rate, aggregate, window };
-        Ok(Wanted { database: self.db, metric: self.metric, reading })
+        if self.ends && self.rate {
+            return fail("ends", "a rate has none; leave out one of the two");
+        }
+        Ok(Wanted { database: self.db, metric: self.metric, reading, ends: self.ends })
     }
 }
 

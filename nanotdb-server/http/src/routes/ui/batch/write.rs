@@ -5,9 +5,10 @@ use super::columns::Columns;
 use super::read::{Content, Known};
 use crate::memory::{Memory, Share};
 use crate::respond::write_json_string;
-use nanotdb_core::model::{Sample, Timestamp, Value, ValueType};
+use nanotdb_core::model::{Sample, Timestamp, Value};
 use nanotdb_core::query::aggregators::Average;
-use nanotdb_core::query::result_value;
+use nanotdb_core::query::present::large_mean;
+use nanotdb_core::query::{Operands, result_value};
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub(super) struct Head<'a> {
     pub(super) warnings: &'a [String],
     /// Whether values are rates, of which seven digits are enough.
     pub(super) rounded: bool,
+    /// First and last sample of the range, where they are asked for.
+    pub(super) ends: Option<(Sample, Sample)>,
 }
 
 /// Numbers that a content has.
@@ -94,8 +97,8 @@ impl Answer {
     /// Adds a series.
     pub(super) fn series(&mut self, head: &Head<'_>, content: &Content, out: &mut Vec<u8>) {
         self.next(out);
-        let value_type = head.known.value_type;
-        let _ = write!(out, r#"{{"type":"{}","interval_ms":"#, value_type.name());
+        let operands = head.known.operands;
+        let _ = write!(out, r#"{{"type":"{}","interval_ms":"#, operands.value_type.name());
         match head.known.interval {
             Some(interval) => write_millis(interval, out),
             None => out.extend_from_slice(b"null"),
@@ -103,13 +106,14 @@ impl Answer {
         out.extend_from_slice(br#","last":"#);
         match head.last {
             None => out.extend_from_slice(b"null"),
-            Some(sample) => {
-                out.push(b'[');
-                write_millis(sample.timestamp, out);
-                out.push(b',');
-                write_value(sample.value, out);
-                out.push(b']');
-            }
+            Some(sample) => write_sample(sample, out),
+        }
+        if let Some((first, last)) = head.ends {
+            out.extend_from_slice(br#","ends":["#);
+            write_sample(first, out);
+            out.push(b',');
+            write_sample(last, out);
+            out.push(b']');
         }
         if !head.warnings.is_empty() {
             out.extend_from_slice(br#","warning":"#);
@@ -127,7 +131,7 @@ impl Answer {
                 list(values, write, out);
                 out.push(b'}');
             }
-            Content::Buckets(columns) => buckets(columns, value_type, head.rounded, out),
+            Content::Buckets(columns) => buckets(columns, operands, head.rounded, out),
             Content::Windows { t0, step, values } => {
                 place("aggregate", *t0, *step, out);
                 out.extend_from_slice(br#","v":"#);
@@ -169,6 +173,14 @@ impl Answer {
     }
 }
 
+fn write_sample(sample: Sample, out: &mut Vec<u8>) {
+    out.push(b'[');
+    write_millis(sample.timestamp, out);
+    out.push(b',');
+    write_value(sample.value, out);
+    out.push(b']');
+}
+
 fn place(kind: &str, t0: Timestamp, step: i64, out: &mut Vec<u8>) {
     let _ = write!(out, r#","kind":"{kind}","t0":"#);
     write_millis(t0, out);
@@ -176,12 +188,12 @@ fn place(kind: &str, t0: Timestamp, step: i64, out: &mut Vec<u8>) {
     write_millis(step, out);
 }
 
-fn buckets(columns: &Columns, value_type: ValueType, rounded: bool, out: &mut Vec<u8>) {
+fn buckets(columns: &Columns, operands: Operands, rounded: bool, out: &mut Vec<u8>) {
     place("buckets", columns.t0, columns.step, out);
     // All three by one rule, so that the average lies between the other two.
     let shown = |value: f64, integer: Option<i64>, out: &mut Vec<u8>| match rounded {
         true => write_rounded(value, out),
-        false => write_value(result_value(&Average, value_type, value, integer), out),
+        false => write_value(result_value(&Average, operands, value, integer), out),
     };
     let rows: Vec<_> = columns.rows().collect();
     let count = |row: &Option<(u64, f64, f64, f64)>, out: &mut Vec<u8>| {
@@ -207,7 +219,7 @@ fn buckets(columns: &Columns, value_type: ValueType, rounded: bool, out: &mut Ve
         list(&rows, one, out);
     };
     column("min", |(_, min, ..), exact| (min, exact.map(|(min, _)| min)), out);
-    column("avg", |(_, _, avg, _), _| (avg, None), out);
+    column("avg", |(_, _, avg, _), exact| (avg, exact.and_then(|(min, max)| large_mean(avg, min, max))), out);
     column("max", |(.., max), exact| (max, exact.map(|(_, max)| max)), out);
     out.push(b'}');
 }
