@@ -27,6 +27,8 @@ export interface BatchSeries {
   rate?: boolean;
   aggregate?: string;
   window_ms?: number;
+  /** Adds the first and the last sample of the range. */
+  ends?: boolean;
 }
 
 export interface BatchRequest {
@@ -41,6 +43,7 @@ interface AnswerBase {
   type: string;
   interval_ms: number | null;
   last: Last;
+  ends?: [[number, number | null], [number, number | null]];
   warning?: string;
 }
 

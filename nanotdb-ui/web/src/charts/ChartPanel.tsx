@@ -32,6 +32,8 @@ export interface LineSpec {
   aggregate?: string;
   /** Width of the windows; as many as there are pixels without. */
   windowMs?: number;
+  /** With the first and the last sample of the stretch. */
+  ends?: boolean;
   thresholds?: Thresholds;
   bare?: boolean;
   color?: string;

@@ -185,6 +185,8 @@ export class ChartView {
         font: "12px system-ui, sans-serif",
         size: (u, values) => axisWidth(u, values),
         gap: 4,
+        // Two axes may have one unit.
+        ...(line.display.apart ? { label: line.display.apart, labelSize: 16, labelGap: 0, labelFont: "12px system-ui, sans-serif" } : {}),
         ticks: { show: false },
         grid: { show: axes.length === 1, stroke: palette.grid, width: 1 },
         space: 32,

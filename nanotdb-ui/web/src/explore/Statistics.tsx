@@ -5,7 +5,7 @@ import { Button } from "../components/Button";
 import { unitStyle } from "../state/prefs";
 import { formatShown, shown } from "../scale/units";
 import { grouped } from "../scale/number";
-import { digitsOf, statsOf } from "../series/stats";
+import { digitsOf, endsOf, statsOf } from "../series/stats";
 import { type Choice, writeChoices } from "./choices";
 
 /** The numbers of what is seen. Asks for the same series as the chart, so that nothing is got twice. */
@@ -40,13 +40,13 @@ export function Statistics({ specs, choices, span }: { specs: LineSpec[]; choice
               const state = states[i];
               const [from, to] = "ms" in span ? [(state?.to ?? 0) - span.ms, Infinity] : [span.from, span.to];
               const stats = state?.series ? statsOf(state.series, from, to) : null;
-              // The newest sample itself, where it is in the range, and not the average of its bucket.
-              const newest = state?.series?.last;
-              if (stats && !spec.rate && newest && newest.t >= from && newest.t <= to) stats.last = newest.v;
+              // The samples themselves, and not averages of buckets. Those of a rate depend on where it is cut.
+              const ends = state?.series && !spec.rate ? endsOf(state.series, from, to) : null;
+              if (stats && ends) stats.last = ends.last;
               const { digits, places } = exact[i];
               const text = (value: number | null | undefined) =>
                 value === null || value === undefined ? "–" : formatShown(shown(value, spec.display), spec.display, style, digits, places);
-              const change = stats && stats.last !== null && stats.first !== null ? (stats.last - stats.first) * spec.display.factor : null;
+              const change = ends && (ends.last - ends.first) * spec.display.factor;
               return (
                 <tr key={`${spec.label}${i}`}>
                   <th scope="row">

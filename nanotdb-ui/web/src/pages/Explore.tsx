@@ -48,13 +48,15 @@ export default function Explore() {
         metric,
         label: rate ? `${name} (rate)` : name,
         rate,
+        // A rate has no first sample.
+        ends: !rate,
         display: displayOf(metric, rate, unitStyle.value),
       })),
     [query.value, unitStyle.value],
   );
   const back = parseDuration(query.value.get("compare") ?? "") ?? 0;
   const compared = useMemo<LineSpec[]>(
-    () => (back === 0 ? specs : [...specs, ...specs.map((spec, like) => ({ ...spec, label: `${spec.label} ${spaced(formatDuration(back))} earlier`, bare: true, earlier: { back, like } }))]),
+    () => (back === 0 ? specs : [...specs, ...specs.map((spec, like) => ({ ...spec, label: `${spec.label} ${spaced(formatDuration(back))} earlier`, bare: true, ends: false, earlier: { back, like } }))]),
     [specs, back],
   );
   return (

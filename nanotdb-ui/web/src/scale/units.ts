@@ -15,6 +15,8 @@ export interface Display {
   /** Fixed decimals, from a dashboard's transform. */
   decimals?: number;
   perSecond?: boolean;
+  /** Has an axis of its own, with this name: sums lie far from what they are sums of, whatever their unit is. */
+  apart?: string;
 }
 
 export interface UnitStyle {
@@ -76,6 +78,16 @@ export function looksLikeCounter(metric: string): boolean {
 
 /** How values of `metric` are shown, or of one of its aggregates: a number of samples is no temperature. */
 export function displayOf(metric: string, rate: boolean, style: UnitStyle, aggregate?: string): Display {
+  const display = unitOfName(metric, rate, style, aggregate);
+  return isSum(metric, aggregate) ? { ...display, apart: "sum" } : display;
+}
+
+/** Whether it is a sum of values, by a query or by a rollup. */
+export function isSum(metric: string, aggregate?: string): boolean {
+  return aggregate === "sum" || (aggregate === undefined && metric.endsWith(".sum"));
+}
+
+function unitOfName(metric: string, rate: boolean, style: UnitStyle, aggregate?: string): Display {
   if (aggregate !== undefined && unitOf(aggregate) === "count") return PLAIN;
   if (style.raw || metric.endsWith(".count")) return { ...PLAIN, perSecond: rate };
   const name = metric.toLowerCase().replace(ROLLUP, "");
@@ -200,7 +212,8 @@ export function isScaled({ quantity }: Display): boolean {
 
 /** Series of one axis share this. */
 export function axisKey(display: Display): string {
-  return `${display.quantity === "plain" ? display.unit.trim() : display.quantity}${display.perSecond ? "/s" : ""}`;
+  const unit = `${display.quantity === "plain" ? display.unit.trim() : display.quantity}${display.perSecond ? "/s" : ""}`;
+  return display.apart ? `${unit} ${display.apart}` : unit;
 }
 
 const POWERS_OF_TWO = Array.from({ length: 64 }, (_, i) => 2 ** i);

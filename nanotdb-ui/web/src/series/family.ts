@@ -54,10 +54,13 @@ function kindOf(metric: string): Kind {
     const rate = looksLikeCounter(metric);
     const display = displayOf(metric, rate, WRITTEN);
     const last = (metric.split(/[./]/).at(-1) ?? metric).replace(/\d+$/, "");
-    const key = axisKey(display);
+    // A sum is drawn apart from what it is a sum of.
+    const { apart } = display;
+    const key = axisKey({ ...display, apart: undefined });
     // Without a known unit only like-named metrics share an axis: a load of 1 beside an uptime would be a flat line.
-    const unit = key || (rate ? "/s" : last);
-    const what = key === "" ? last : display.quantity === "plain" ? "" : display.quantity;
+    const unit = [key || (rate ? "/s" : last), apart].filter(Boolean).join(" ");
+    const quantity = key === "" ? last : display.quantity === "plain" ? "" : display.quantity;
+    const what = apart && quantity !== apart ? `${quantity} ${apart}`.trim() : quantity;
     if (kinds.size > 20_000) kinds.clear();
     kinds.set(shape, (kind = { unit, what, quantity: display.quantity, rate, rateName: !rate ? "" : display.perSecond ? "rate" : display.quantity }));
   }

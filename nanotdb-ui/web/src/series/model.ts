@@ -11,6 +11,8 @@ export interface Series {
   type: string;
   intervalMs: number | null;
   last: { t: number; v: Value } | null;
+  /** First and last sample of the stretch, where they were asked for. */
+  ends?: { first: { t: number; v: Value }; last: { t: number; v: Value } };
   /** Width of a bucket; 0 for samples. */
   stepMs: number;
   /** Whether `v` is one aggregate per bucket, which live points cannot be folded into. */
@@ -46,6 +48,7 @@ export function decodeSeries(answer: Exclude<SeriesAnswer, { error: unknown }>, 
     type: answer.type,
     intervalMs: answer.interval_ms,
     last: answer.last && { t: answer.last[0], v: answer.last[1] },
+    ...(answer.ends && { ends: { first: { t: answer.ends[0][0], v: answer.ends[0][1] }, last: { t: answer.ends[1][0], v: answer.ends[1][1] } } }),
     warning: answer.warning,
   };
   switch (answer.kind) {

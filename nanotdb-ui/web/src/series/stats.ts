@@ -12,6 +12,27 @@ export interface Stats {
   last: number | null;
 }
 
+export interface Ends {
+  first: number;
+  last: number;
+}
+
+/**
+ * First and newest sample of [from, to]: the samples themselves, and not what buckets have of them, so that they do not depend on how
+ * wide the picture is. null where there are none, or they are not known.
+ */
+export function endsOf(series: Series, from = -Infinity, to = Infinity): Ends | null {
+  let first = series.ends?.first.v ?? null;
+  let last = series.ends?.last.v ?? null;
+  if (series.stepMs === 0) {
+    const inside = series.v.filter((v, i) => v !== null && within(series, i, from, to));
+    first = inside[0] ?? null;
+    last = inside[inside.length - 1] ?? null;
+  }
+  if (series.last && series.last.t >= from && series.last.t <= to) last = series.last.v;
+  return first === null || last === null ? null : { first, last };
+}
+
 /** Of the rows in [from, to]; averages weigh buckets by their counts. */
 export function statsOf(series: Series, from = -Infinity, to = Infinity): Stats {
   const stats: Stats = { count: 0, min: null, avg: null, max: null, first: null, last: null };

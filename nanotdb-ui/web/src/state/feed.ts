@@ -25,6 +25,8 @@ export interface SeriesQuery {
   rate?: boolean;
   aggregate?: string;
   windowMs?: number;
+  /** With the first and the last sample of the stretch, which buckets do not tell. */
+  ends?: boolean;
   /** null: only the last value. */
   span: Span | null;
 }
@@ -56,8 +58,8 @@ export const job = signal<Job | null>(null);
 /** ETag of dashboard.json as the stream last told. */
 export const dashboardEtag = signal<string | null>(null);
 
-function keyOf({ db, metric, rate, aggregate, windowMs, span }: SeriesQuery): string {
-  return JSON.stringify([db, metric, rate ? 1 : 0, aggregate ?? "", windowMs ?? 0, span]);
+function keyOf({ db, metric, rate, aggregate, windowMs, ends, span }: SeriesQuery): string {
+  return JSON.stringify([db, metric, rate ? 1 : 0, aggregate ?? "", windowMs ?? 0, ends ? 1 : 0, span]);
 }
 
 /** Time of the newest sample that any of the shown series had, but those that the server makes of itself. */
@@ -125,7 +127,7 @@ let loads = 0;
 function requestOf(list: Entry[], now: number): BatchRequest {
   const ranges: BatchRequest["ranges"] = [];
   const index = new Map<string, number>();
-  const series = list.map(({ query: { db, metric, rate, aggregate, windowMs, span } }) => {
+  const series = list.map(({ query: { db, metric, rate, aggregate, windowMs, ends, span } }) => {
     let range: number | null = null;
     if (span) {
       const key = JSON.stringify(span);
@@ -144,6 +146,7 @@ function requestOf(list: Entry[], now: number): BatchRequest {
       ...(rate ? { rate } : {}),
       ...(aggregate ? { aggregate } : {}),
       ...(windowMs ? { window_ms: windowMs } : {}),
+      ...(ends ? { ends } : {}),
     };
   });
   return { ranges, series };
@@ -336,10 +339,13 @@ function takePoints(rows: number[][]): void {
   refreshCrowded(changed);
 }
 
-/** Percentiles and sums cannot be folded; they are asked for again, at most every minute. */
+/** Percentiles and sums cannot be folded, nor a first sample that the stretch has left behind; they are asked for again, at most every minute. */
 let aggregatesAt = 0;
 function refreshAggregates(changed: Set<Entry>): void {
-  const due = [...changed].filter((entry) => entry.state.peek().series?.aggregated);
+  const due = [...changed].filter(({ query: { span }, state }) => {
+    const { series } = state.peek();
+    return series?.aggregated || (series?.ends && span && "ms" in span && series.ends.first.t < serverNow() - span.ms);
+  });
   if (due.length === 0 || Date.now() - aggregatesAt < 60_000) return;
   aggregatesAt = Date.now();
   void load(due);

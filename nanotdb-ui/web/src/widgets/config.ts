@@ -1,6 +1,6 @@
 /** dashboard.json as the pages read it. Fields that are not named here are kept when it is saved. */
 import type { Thresholds } from "../charts/model";
-import { type Display, displayOf, shown, stored, type UnitStyle, WRITTEN } from "../scale/units";
+import { type Display, displayOf, isSum, shown, stored, type UnitStyle, WRITTEN } from "../scale/units";
 import type { SeriesQuery } from "../state/feed";
 import { parseDuration } from "../time/duration";
 
@@ -89,11 +89,13 @@ export function numberQuery(widget: WidgetConfig, series: WidgetSeries, source: 
 /** How values of a series are shown: by its transform, else by its name. */
 export function seriesDisplay(widget: WidgetConfig, series: WidgetSeries, style: UnitStyle): Display {
   const transform = series.transform ?? widget.transform;
-  if (!transform) return displayOf(series.metric ?? series.query ?? "", series.rate ?? false, style, widget.type === "aggregate_band" ? undefined : series.aggregate);
+  const name = series.metric ?? series.query ?? "";
+  const aggregate = widget.type === "aggregate_band" ? undefined : series.aggregate;
+  if (!transform) return displayOf(name, series.rate ?? false, style, aggregate);
   const { factor = 1, offset = 0, unit = "", decimals } = transform;
   const perSecond = series.rate ?? false;
   // A rate is shown with "/s" after its unit, which may say so itself.
-  return { quantity: "plain", factor, offset, unit: perSecond ? unit.replace(/\/s$/, "") : unit, decimals, perSecond };
+  return { quantity: "plain", factor, offset, unit: perSecond ? unit.replace(/\/s$/, "") : unit, decimals, perSecond, ...(isSum(name, aggregate) ? { apart: "sum" } : {}) };
 }
 
 /** The thresholds of a series in the units its values are shown in: a limit of 80 °C is one of 176 °F. */

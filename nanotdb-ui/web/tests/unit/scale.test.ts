@@ -86,6 +86,20 @@ describe("units by names", () => {
     expect(axisKey(displayOf("room.1.temp", false, STYLE, "count"))).not.toBe(axisKey(displayOf("room.1.temp", false, STYLE)));
   });
 
+  test("sums have an axis of their own, with the unit of the values", () => {
+    const of = (metric: string, aggregate?: string) => displayOf(metric, false, STYLE, aggregate);
+    const axes = [of("room.temp"), of("room.temp", "avg"), of("room.temp", "max")].map(axisKey);
+    expect(new Set(axes).size).toBe(1);
+    for (const sum of [of("room.temp", "sum"), of("room.temp.sum")]) {
+      expect(axes).not.toContain(axisKey(sum));
+      expect(sum.apart).toBe("sum");
+      expect(formatShown(8640, sum, STYLE)).toBe("8640 °C");
+    }
+    // A metric that is called so where its average is asked for.
+    expect(of("room.sum", "avg").apart).toBeUndefined();
+    expect(axisKey(of("door.open", "sum"))).not.toBe(axisKey(of("door.open", "avg")));
+  });
+
   test("what shares an axis", () => {
     const key = (metric: string, rate = false) => axisKey(displayOf(metric, rate, STYLE));
     expect(key("temp.cpu")).toBe(key("temp.out_dry.mdeg"));

@@ -8,7 +8,7 @@ import { finder } from "../../src/series/fuzzy";
 import { gaps } from "../../src/series/gaps";
 import { decoderOf, movedBy, type Series } from "../../src/series/model";
 import { comingIn } from "../../src/series/rate";
-import { digitsOf, statsOf } from "../../src/series/stats";
+import { digitsOf, endsOf, statsOf } from "../../src/series/stats";
 import { csvOf, tableOf } from "../../src/series/table";
 import { type Display, displayOf, formatShown, PLAIN, shown, WRITTEN } from "../../src/scale/units";
 import { level } from "../../src/series/tree";
@@ -157,6 +157,20 @@ describe("numbers and tables", () => {
     expect(statsOf(series)).toEqual({ count: 4, min: 10, avg: 17.5, max: 30, first: 10, last: 20 });
     expect(statsOf(series, 100, 500).count).toBe(3);
     expect(statsOf(samples([], [])).avg).toBeNull();
+  });
+
+  test("the ends of a stretch are samples, however wide its buckets are", () => {
+    const ends = { first: { t: 3, v: 7 }, last: { t: 190, v: 90 } };
+    // 100 samples from 7 to 90: the average of the first bucket says nothing about the first of them.
+    const narrow: Series = { ...samples([0, 100], [20, 80]), stepMs: 100, n: [50, 50], min: [7, 60], max: [40, 90], ends, last: ends.last };
+    const wide: Series = { ...samples([0], [50]), stepMs: 200, n: [100], min: [7], max: [90], ends, last: ends.last };
+    for (const series of [narrow, wide]) expect(endsOf(series, 0, 200)).toEqual({ first: 7, last: 90 });
+    // The newest of the metric where the stretch reaches to it, live ones too, and not where it ends before.
+    expect(endsOf({ ...wide, last: { t: 195, v: 95 } }, 0, 200)).toEqual({ first: 7, last: 95 });
+    expect(endsOf({ ...wide, last: { t: 900, v: 95 } }, 0, 200)).toEqual({ first: 7, last: 90 });
+    expect(endsOf(samples([50, 100, 150, 250], [1, null, 3, 4]), 100, 200)).toEqual({ first: 3, last: 3 });
+    expect(endsOf(samples([50, 100, 150, 250], [1, 2, 3, 4]), 0, 200)).toEqual({ first: 1, last: 3 });
+    expect(endsOf({ ...wide, ends: undefined, last: null }, 0, 200)).toBeNull();
   });
 
   test("CSV has what is drawn, in shown units, and quotes what needs it", () => {
