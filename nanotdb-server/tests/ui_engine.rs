@@ -191,6 +191,21 @@ fn databases_are_described() {
     assert_eq!(server.get("/api/v1/ui/engine/none").status, 404);
 }
 
+/// Each type that a name had has an id of its own, which is no metric.
+#[test]
+fn a_metric_that_widened_is_counted_once() {
+    let server = Server::start();
+    let t = T0 * 1_000_000;
+    import(&server, &format!("pi0/a 5i {t}\npi0/a 5000000000i {}\npi0/a 0.5 {}\npi0/b 1i {t}\n", t + 1, t + 2));
+    let engine = server.get("/api/v1/ui/engine").json();
+    let databases = engine["databases"].as_array().unwrap();
+    let pi = databases.iter().find(|database| database["name"] == "pi0").unwrap();
+    assert_eq!(pi["metrics"], 2, "{pi}");
+    assert_eq!(server.get("/api/v1/ui/catalog").json()["status"]["metrics"], 2);
+    let text = server.get("/metrics").text();
+    assert!(text.lines().any(|line| line == "nanotdb_database_metrics{database=\"pi0\"} 2"), "{text}");
+}
+
 #[test]
 fn actions_run_with_progress() {
     let server = Server::with_config("[maintenance]\ninterval = \"0s\"\n[metrics]\nenabled = true\n");

@@ -1,7 +1,7 @@
 //! `nanocli inspect`: what the files of a data directory hold.
 
 use crate::cli::DatabasesArgs;
-use crate::inspect::read::DatabaseFiles;
+use crate::inspect::read::{DatabaseFiles, names_of};
 use crate::inspect::render;
 use crate::{output, root, text};
 use nanotdb_core::{Error, Result};
@@ -194,7 +194,9 @@ fn catalog(args: &Common) -> anyhow::Result<()> {
         return output::print_json(&serde_json::json!({ "databases": databases }));
     }
     let tables = found.iter().map(|(name, metrics)| {
-        let count = text::counted(metrics.len() as u64, "metric");
+        let (count, ids) = (names_of(metrics), metrics.len() as u64);
+        let ids = if ids == count { String::new() } else { format!(" ({})", text::counted(ids, "id")) };
+        let count = text::counted(count, "metric") + &ids;
         format!("{name}: {count}\n{}", render::catalog(metrics))
     });
     output::print_text(&tables.collect::<Vec<_>>().join("\n"))

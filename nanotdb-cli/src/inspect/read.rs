@@ -78,6 +78,7 @@ impl DatabaseFiles<'_> {
         let wals = self.wals(false)?;
         let directory = self.root.join(self.name);
         let metric_files = self.metric_files(false)?;
+        let catalog = self.catalog()?;
         let mut problems: Vec<String> = health.map(str::to_owned).into_iter().collect();
         let manifest = directory.join("manifest.toml");
         let manifest = if manifest.exists() {
@@ -115,7 +116,8 @@ impl DatabaseFiles<'_> {
         let spans = raw.chain(built).chain(wals.iter().filter_map(|wal| wal.span.as_ref()));
         Ok(DatabaseView {
             name: self.name.to_owned(),
-            metrics: self.catalog()?.len() as u64,
+            metrics: names_of(&catalog),
+            ids: catalog.len() as u64,
             raw_files: files.len() as u64,
             metric_files: metric_files.len() as u64,
             file_bytes: files.iter().map(|f| f.bytes).chain(metric_files.iter().map(|f| f.bytes)).sum(),
@@ -129,6 +131,11 @@ impl DatabaseFiles<'_> {
             problems,
         })
     }
+}
+
+/// How many metrics these are: one that widened stands there with each id that it had.
+pub fn names_of(catalog: &[MetricView]) -> u64 {
+    catalog.iter().map(|metric| &metric.name).collect::<BTreeSet<_>>().len() as u64
 }
 
 /// A float32 as the number that its shortest decimal is, not as the one nearest to it in binary.
@@ -222,7 +229,10 @@ fn data_file(root: &Path, report: DataFileReport) -> DataFileView {
 }
 
 fn wal(root: &Path, report: WalReport, entries: bool) -> WalView {
-    let ids: BTreeSet<_> = report.records.iter().map(|r| r.id).collect();
+    // By their names, where they are known: a metric that widened in this log has two ids.
+    let metrics: BTreeSet<_> =
+        report.records.iter().map(|r| (r.name.as_deref(), if r.name.is_some() { 0 } else { r.id })).collect();
+    let metrics = metrics.len() as u64;
     let mut damaged: Vec<_> =
         report.summary.damaged.into_iter().map(|d| damage(d.from, d.to, d.reason, false)).collect();
     damaged.extend(report.summary.tail.map(|t| damage(t.from, t.from.saturating_add(t.len), t.reason, t.torn)));
@@ -232,7 +242,7 @@ fn wal(root: &Path, report: WalReport, entries: bool) -> WalView {
         checksummed: report.summary.checksummed,
         batches: report.summary.batches,
         records: report.summary.records,
-        metrics: ids.len() as u64,
+        metrics,
         span: Span::hull(report.records.iter().map(|r| (r.timestamp, r.timestamp))),
         damaged,
         entries: report

@@ -31,7 +31,7 @@ pub fn databases(views: &[DatabaseView]) -> String {
         let (start, length) = span(db.span.as_ref());
         table.row(vec![
             db.name.clone(),
-            text::count(db.metrics),
+            metrics(db.metrics, db.ids),
             text::count(db.raw_files),
             text::count(db.metric_files),
             text::bytes(db.file_bytes),
@@ -54,7 +54,12 @@ pub fn databases(views: &[DatabaseView]) -> String {
     out
 }
 
-/// `inspect catalog`: one line per metric.
+/// A count of metrics, with that of their ids where it is another.
+fn metrics(names: u64, ids: u64) -> String {
+    if ids == names { text::count(names) } else { format!("{} ({})", text::count(names), text::counted(ids, "id")) }
+}
+
+/// `inspect catalog`: one line per id of a metric.
 pub fn catalog(metrics: &[MetricView]) -> String {
     let mut table = Table::new(&[">ID", "METRIC", "TYPE"]);
     for metric in metrics {
@@ -400,6 +405,7 @@ torn tail: 4 bytes at 56: ends inside a record
         let view = DatabaseView {
             name: "demo".into(),
             metrics: 0,
+            ids: 0,
             raw_files: 0,
             metric_files: 0,
             file_bytes: 0,

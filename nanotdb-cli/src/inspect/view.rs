@@ -34,8 +34,10 @@ impl Span {
 pub struct DatabaseView {
     /// Name.
     pub name: String,
-    /// Metrics in its catalog, and those that its WAL alone knows.
+    /// Metrics in its catalog, and those that its WAL alone knows, by name.
     pub metrics: u64,
+    /// Their ids: one that widened has several.
+    pub ids: u64,
     /// Raw files (`data-*.dat`, `raw-*.dat`).
     pub raw_files: u64,
     /// Metric files (`metric-*.dat`).

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// What a database consists of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DatabaseSize {
-    /// Metrics.
+    /// Metrics, by name.
     pub metrics: u64,
     /// Rows that are in no data file yet.
     pub open_rows: u64,
@@ -61,7 +61,7 @@ impl Database {
             state.files.keys().chain(state.metric_files.keys()).copied().collect();
         partitions.extend(state.frozen.keys().chain(state.pages.keys()));
         let mut size = DatabaseSize {
-            metrics: state.metrics.iter().flatten().count() as u64,
+            metrics: state.metrics.iter().flatten().filter(|metric| !metric.is_former).count() as u64,
             open_rows,
             partitions: partitions.len() as u64,
             files: 0,

@@ -178,7 +178,8 @@ impl Database {
         warnings.extend(self.flush_trouble().filter(|_| !self.is_piled_up()));
         if ids.saturating_mul(5) >= limit.saturating_mul(4) {
             warnings.push(format!(
-                "{ids} of {limit} metric names are used (limits.max_metrics_per_database); lines with further ones will be refused"
+                "{ids} of {limit} ids for metrics are used (limits.max_metrics_per_database; one that widened takes another); lines with further \
+                 metrics will be refused"
             ));
         }
         warnings

@@ -35,7 +35,7 @@ use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
 use extras::{Extra, Types};
 use overlay::Overlay;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -303,7 +303,7 @@ impl Salvage<'_> {
         self.vfs.sync_dir(&directory).map_err(|e| Error::io("fsync", &directory, e))?;
         self.report.databases.push(RecoveredDatabase {
             name: found.name,
-            metrics: found.entries.len() as u64,
+            metrics: found.entries.iter().map(|entry| &entry.name).collect::<BTreeSet<_>>().len() as u64,
             unnamed: found.unnamed,
             samples: written.rows,
             partitions: written.partitions,
