@@ -441,7 +441,7 @@ fn time_of(cell: &[u8], format: TimeFormat) -> Result<Timestamp, String> {
     let starts_as_number = text.trim_start_matches(['-', '+']).starts_with(|c: char| c.is_ascii_digit());
     let unit = match format {
         TimeFormat::Rfc3339 => {
-            let text = "accepted is RFC 3339 (2024-05-06T12:53:20Z); see --time-format";
+            let text = "accepted is RFC 3339 (for example 2024-05-06T12:53:20Z); see --time-format";
             return parse_rfc3339(cell).ok_or_else(|| format!("time {}: {text}", quoted(cell)));
         }
         TimeFormat::S => Some(TimeUnit::Seconds),

@@ -173,7 +173,8 @@ type Fields<'a> = (&'a [u8], &'a [u8], nanotdb_core::model::Number, Option<Times
 
 fn parse_fields<'a>(key: &'a [u8], mut rest: &[u8], times: Times) -> Result<Fields<'a>, String> {
     let Some((database, metric)) = split_key(key) else {
-        return Err(format!("{} names no database (there is no / in it); write {SHAPE}", excerpt(key)));
+        let key_text = excerpt(key);
+        return Err(format!("{key_text} names no database (there is no / in it); write {SHAPE}{}", other_format(key)));
     };
     let Some(field) = next_field(&mut rest) else {
         return Err(format!("no value after {}; write {SHAPE}", excerpt(key)));
@@ -197,10 +198,19 @@ fn parse_fields<'a>(key: &'a [u8], mut rest: &[u8], times: Times) -> Result<Fiel
     Ok((database, metric, value, timestamp))
 }
 
+/// A name without a database that is written as those of Prometheus are.
+fn other_format(key: &[u8]) -> &'static str {
+    let is_name = key.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':'));
+    match key.contains(&b'{') || is_name && key.contains(&b'_') {
+        true => "; text of Prometheus goes to /api/v1/import/prometheus (nanocli import --format prometheus)",
+        false => "",
+    }
+}
+
 fn timestamp_reason(found: &str) -> String {
     format!(
-        "timestamp {found} is not Unix nanoseconds (1715000000000000000), YYYY-MM-DD [HH[:MM[:SS[.nnnnnnnnn]]]], RFC 3339 \
-         (2026-05-22T13:14:15Z) or -20s, between 1677-09-21 and 2262-04-11"
+        "timestamp {found} is not Unix nanoseconds (for example 1715000000000000000), YYYY-MM-DD [HH[:MM[:SS[.nnnnnnnnn]]]], RFC 3339 \
+         (for example 2026-05-22T13:14:15Z) or -20s, between 1677-09-21 and 2262-04-11"
     )
 }
 

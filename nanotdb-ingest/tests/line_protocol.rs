@@ -154,6 +154,8 @@ fn a_time_of_another_unit_is_refused_and_a_stated_unit_holds() {
         let found = parse_with(&nanotdb_ingest::Prometheus, &prometheus, format!("b 1 {text}").as_bytes()).unwrap();
         assert_eq!(found, [float(1, "a/b", 1.0, 1.0, Some(time))]);
     }
+    // No number stands in a reason but the sender's.
+    assert!(!reason("a/b 1 20").contains("17150"), "{}", reason("a/b 1 20"));
     // Nineteen digits go another way through the parser.
     for text in ["0", "-5", "0000001715000000000", "0315532799999999999"] {
         assert!(reason(&format!("a/b 1 {text}")).contains("before 1980"), "{text}");
@@ -167,6 +169,18 @@ fn a_time_of_another_unit_is_refused_and_a_stated_unit_holds() {
     }
     // A time that is written as a date is one.
     assert_eq!(events("a/b 1 1970-01-01 00:00:00.000000005"), [integer(1, "a/b", 1, Some(5))]);
+}
+
+/// What node_exporter writes, sent where line protocol is expected.
+#[test]
+fn text_of_prometheus_is_told_where_it_goes() {
+    for line in ["node_cpu_seconds_total{cpu=\"0\",mode=\"idle\"} 1.5", "go_goroutines 8", "process:open 3"] {
+        let reason = reason(line);
+        let is_told = reason.contains("/api/v1/import/prometheus") && reason.contains("--format prometheus");
+        assert_eq!(is_told, line != "process:open 3", "{reason}");
+        assert!(reason.contains("names no database"), "{reason}");
+    }
+    assert!(!reason("nonsense").contains("prometheus") && !reason("room.temp 21.5").contains("prometheus"));
 }
 
 #[test]

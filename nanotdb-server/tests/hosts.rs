@@ -62,6 +62,9 @@ fn there_is_exactly_one_host() {
         }
     }
     assert_eq!(raw(&server, "GET /health HTTP/1.0\r\n\r\n").status, 200);
+    let without = raw(&server, "GET /api/v1/databases HTTP/1.0\r\n\r\n");
+    assert!(without.status == 400 && without.text().contains("the header Host is missing"), "{}", without.text());
+    assert_eq!(raw(&server, "GET /api/v1/databases HTTP/1.0\r\nHost: localhost\r\n\r\n").status, 200);
 }
 
 #[test]

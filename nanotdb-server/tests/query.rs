@@ -217,6 +217,35 @@ fn catalogs_have_the_shapes_of_the_original() {
     assert_eq!(aggregates["data"]["result"], serde_json::json!(expected));
 }
 
+/// Which of the two was meant is not known.
+#[test]
+fn a_parameter_that_is_there_twice_is_refused() {
+    let server = filled();
+    for (path, name) in [
+        ("/api/v1/query_range?query=demo/f&start=-1h&start=-2h", "start"),
+        ("/api/v1/query_range?query=demo/f&start=-1h&st%61rt=-1h", "start"),
+        ("/api/v1/query?query=demo/f&query=demo/i", "query"),
+        ("/api/v1/metrics?db=demo&db=", "db"),
+    ] {
+        let answer = server.get(path);
+        assert_eq!(answer.status, 400, "{path}");
+        let expected = format!("parameter {name} is there more than once: give one of them");
+        assert_eq!(answer.json()["error"], expected.as_str(), "{path}");
+    }
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    for (query, body) in [("", "query=demo/f&query=demo/i"), ("?query=demo/f", "query=demo/f")] {
+        let answer = server.connect().send("POST", &format!("/api/v1/query{query}"), &form, body.as_bytes());
+        assert!(answer.status == 400 && answer.text().contains("parameter query is there"), "{}", answer.text());
+    }
+    let both = server.connect().send("POST", "/api/v1/query?db=demo", &form, b"query=f");
+    assert_eq!(both.status, 200, "{}", both.text());
+    for path in ["/api/v1/import?db=a&db=b", "/api/v1/import/prometheus?db=a&db=b"] {
+        assert_eq!(server.post(path, b"demo/x 1\n").status, 400, "{path}");
+    }
+    // What is not known there is nobody's trouble, and lists are lists.
+    assert_eq!(server.get("/health?probe=1&probe=2&_=1&_=2").status, 200);
+}
+
 #[test]
 fn unknown_parameters_are_refused_with_the_known_ones() {
     let server = filled();

@@ -76,10 +76,10 @@ impl Exchange {
         usize::from(self.endpoint.load(Ordering::Relaxed))
     }
 
-    /// Notes the endpoint that answers. Names in the query string that it does not know are refused.
+    /// Notes the endpoint that answers. Names in the query string that it does not know, or that are there twice, are refused.
     pub(crate) fn set_row(&self, row: &'static Endpoint) -> Result<(), ApiError> {
         let _ = self.row.set(row);
-        self.uri.query().map_or(Ok(()), |query| params::check_names(query.as_bytes(), row))
+        self.uri.query().map_or(Ok(()), |query| params::check_names(&[query.as_bytes()], row))
     }
 
     /// The endpoint that answers, once it is known.

@@ -32,13 +32,19 @@ impl Hosts {
         Self { listed: listed.to_vec(), own }
     }
 
-    /// Whether a request says under which of the names it asks: 400 without exactly one `Host`, 403 for a name that does not pass.
+    /// Whether a request says under which of the names it asks: 400 without exactly one `Host` (`/health` takes none in HTTP/1.0), 403 for a name that does not pass.
     pub(crate) fn check(&self, parts: &Parts) -> Result<(), ApiError> {
         let mut hosts = parts.headers.get_all(HOST).iter();
         match (hosts.next(), hosts.next()) {
             (Some(host), None) => self.check_authority(host.to_str().unwrap_or_default())?,
-            (None, _) if parts.version < Version::HTTP_11 => {}
-            (None, _) => return Err(ApiError::bad("the header Host is missing: HTTP/1.1 wants one")),
+            // Checks of load balancers come so (HAProxy's `option httpchk`), and no browser does.
+            (None, _) if parts.version < Version::HTTP_11 && parts.uri.path() == "/health" => {}
+            (None, _) => {
+                let version = format!("{:?}", parts.version);
+                return Err(ApiError::bad(format!(
+                    "the header Host is missing ({version}): send one, for example Host: localhost"
+                )));
+            }
             (Some(_), Some(_)) => return Err(ApiError::bad("there are several headers Host: send one")),
         }
         // `GET http://name/path`: there it is the name that counts.
@@ -230,7 +236,11 @@ mod tests {
         let hosts = Hosts::default();
         let get = || http::Request::get("/health");
         assert_eq!(status(&hosts, get()), 400);
+        // Whoever only looks whether the server lives may leave it out, as HTTP/1.0 does.
         assert_eq!(status(&hosts, get().version(Version::HTTP_10)), 200);
+        for path in ["/", "/metrics", "/healthy", "/health/", "/api/v1/databases"] {
+            assert_eq!(status(&hosts, http::Request::get(path).version(Version::HTTP_10)), 400, "{path}");
+        }
         assert_eq!(status(&hosts, get().header(HOST, "pi").header(HOST, "pi")), 400);
         assert_eq!(status(&hosts, get().version(Version::HTTP_10).header(HOST, "evil.example")), 403);
         // The name of the request line counts as well.

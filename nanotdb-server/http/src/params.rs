@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 /// Most bytes of a form body.
 const MAX_FORM: usize = 64 << 10;
 
-/// Decoded parameters. The first of equal names counts; the query string comes before the body.
+/// Decoded parameters. Of those that may be there once there is one: see [`check_names`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Params(Vec<(String, String)>);
 
@@ -36,7 +36,7 @@ impl Params {
                     ));
                 }
                 if let Some(row) = exchange.row() {
-                    check_names(&bytes, row)?;
+                    check_names(&[exchange.uri.query().unwrap_or_default().as_bytes(), &bytes], row)?;
                 }
                 params.add(&bytes)?;
             }
@@ -82,16 +82,17 @@ impl Params {
     }
 }
 
-/// Refuses names that the endpoint does not know.
-pub(crate) fn check_names(encoded: &[u8], row: &Endpoint) -> Result<(), ApiError> {
-    for pair in encoded.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
+/// Refuses names that the endpoint does not know, and those that are there twice, over all of the texts: which of the two was meant is not known.
+pub(crate) fn check_names(encoded: &[&[u8]], row: &Endpoint) -> Result<(), ApiError> {
+    let mut seen = 0;
+    for pair in encoded.iter().flat_map(|text| text.split(|b| *b == b'&')).filter(|pair| !pair.is_empty()) {
         let name = pair.split(|b| *b == b'=').next().unwrap_or_default();
         let plain = !name.iter().any(|b| matches!(b, b'%' | b'+'));
         match std::str::from_utf8(name) {
-            Ok(name) if plain => row.check_parameter(name)?,
+            Ok(name) if plain => row.check_parameter(name, &mut seen)?,
             _ => {
                 let not_text = |text| ApiError::bad(format!("the parameter name {text:?} is not UTF-8"));
-                row.check_parameter(&decode(name).map_err(not_text)?)?;
+                row.check_parameter(&decode(name).map_err(not_text)?, &mut seen)?;
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::model::duration::parse_duration;
 use crate::model::{Parsed, Timestamp, quoted};
 use crate::{Error, Result};
 
-const ACCEPTED: &str = "RFC3339 (2024-05-06T12:53:20Z), YYYY-MM-DD [HH[:MM[:SS[.nnnnnnnnn]]]] in UTC, a Unix time \
+const ACCEPTED: &str = "RFC3339 (for example 2024-05-06T12:53:20Z), YYYY-MM-DD [HH[:MM[:SS[.nnnnnnnnn]]]] in UTC, a Unix time \
                         (up to 11 digits are seconds, more are nanoseconds, unless a unit is given), now, -5m, now-5m";
 const OUT_OF_RANGE: &str = "outside of what timestamps reach (1677-09-21 to 2262-04-11)";
 /// A bare number of at most this many digits is seconds when no unit is given.

@@ -31,14 +31,12 @@ fn too_early(text: &str) -> String {
             format!("it looks like {looks}: say timestamp_unit={unit} (nanocli: --timestamp-unit {unit}); ")
         }
         Some((looks, None)) => format!("it looks like {looks}: write it as YYYY-MM-DD HH:MM:SS; "),
-        None => String::new(),
+        None => "these have 19 digits today; ".to_owned(),
     };
     if text.contains('.') {
         return format!("timestamp {text} has a fraction; {looks}without a unit it is whole Unix nanoseconds");
     }
-    format!(
-        "timestamp {text} is before 1980 as Unix nanoseconds (1715000000000000000); {looks}timestamp_unit=ns takes it as it is"
-    )
+    format!("timestamp {text} is before 1980 as Unix nanoseconds; {looks}timestamp_unit=ns takes it as it is")
 }
 
 /// What a bare number that bounds a query looks like, when it is nanoseconds by its length and yet of 1970: nobody who sends it means

@@ -39,12 +39,15 @@ pub(crate) struct Param {
     example: Option<&'static str>,
     options: Option<&'static [&'static str]>,
     explain: &'static str,
+    /// Whether it may be there more than once.
+    #[serde(skip)]
+    many: bool,
 }
 
 impl Param {
     const fn query(name: &'static str, kind: &'static str, example: &'static str, explain: &'static str) -> Self {
         let (default, options, example) = (None, None, Some(example));
-        Self { name, place: "query", kind, required: false, default, example, options, explain }
+        Self { name, place: "query", kind, required: false, default, example, options, explain, many: false }
     }
 
     const fn path(name: &'static str, kind: &'static str, example: &'static str, explain: &'static str) -> Self {
@@ -57,6 +60,10 @@ impl Param {
 
     const fn required(self) -> Self {
         Self { required: true, ..self }
+    }
+
+    const fn many(self) -> Self {
+        Self { many: true, ..self }
     }
 
     const fn standard(self, default: &'static str) -> Self {
@@ -297,7 +304,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
     },
     Endpoint {
         params: &[
-            Param::query("s", "text", "demo/room.temp", "a series; may be given up to 1,000 times"),
+            Param::query("s", "text", "demo/room.temp", "a series; may be given up to 1,000 times").many(),
             Param::query("since_ms", "number", "1777597200000", "begins with the points after this time"),
             Param::query("every_ms", "number", "1000", "shortest time between two events of points, 250 to 60000")
                 .standard("1000"),
@@ -462,9 +469,17 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
 
 impl Endpoint {
     /// Refuses a name that is no parameter of the query string or the form, with those that are. `_` is what some clients add to get past caches.
-    pub(crate) fn check_parameter(&self, name: &str) -> Result<(), ApiError> {
+    /// `seen` has a bit for each that was there before; one that comes again is refused as well.
+    pub(crate) fn check_parameter(&self, name: &str, seen: &mut u64) -> Result<(), ApiError> {
         let query = || self.params.iter().filter(|param| param.place == "query").map(|param| param.name);
-        if self.lenient || name == "_" || query().any(|known| known == name) {
+        let place = self.params.iter().position(|param| param.place == "query" && param.name == name);
+        if let Some((param, bit)) = place.and_then(|at| Some((self.params.get(at)?, 1u64.checked_shl(at as u32)?))) {
+            let again = *seen & bit != 0 && !param.many;
+            *seen |= bit;
+            let reason = || format!("parameter {name} is there more than once: give one of them");
+            return if again { Err(ApiError::bad(reason())) } else { Ok(()) };
+        }
+        if self.lenient || name == "_" {
             return Ok(());
         }
         let known: Vec<&str> = query().collect();
@@ -588,7 +603,7 @@ mod tests {
     #[test]
     fn unknown_parameters_are_told_the_known_ones() {
         let at = |path: &str| ENDPOINTS.iter().find(|endpoint| endpoint.path == path).unwrap();
-        let refused = |path: &str, name: &str| at(path).check_parameter(name).map_err(|e| e.message);
+        let refused = |path: &str, name: &str| at(path).check_parameter(name, &mut 0).map_err(|e| e.message);
         let known = "known are query, db, start, end, step, aggregate, window, timestamp_unit";
         let range = "/api/v1/query_range";
         assert_eq!(refused(range, "setp"), Err(format!("unknown parameter \"setp\": did you mean step? {known}")));
@@ -600,9 +615,9 @@ mod tests {
             refused("/api/dashboard-config", "If-Match").is_err() && refused("/api/v1/ui/engine/{db}", "db").is_err()
         );
         for endpoint in ENDPOINTS {
-            assert!(endpoint.check_parameter("_").is_ok(), "{}", endpoint.id);
+            assert!(endpoint.check_parameter("_", &mut 0).is_ok(), "{}", endpoint.id);
             let lenient = ["import_prometheus", "health", "exposition"].contains(&endpoint.id);
-            assert_eq!(endpoint.check_parameter("nonsense").is_ok(), lenient, "{}", endpoint.id);
+            assert_eq!(endpoint.check_parameter("nonsense", &mut 0).is_ok(), lenient, "{}", endpoint.id);
         }
     }
 
