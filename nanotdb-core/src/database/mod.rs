@@ -236,13 +236,14 @@ impl Database {
         self.takes_64_bits() && self.environment.config.values.mixing == Mixing::Widen
     }
 
-    /// Of each metric, whether its float32 values are a program's and mean themselves, and not the decimals of a text.
-    pub(crate) fn are_typed(&self, metrics: &[MetricId]) -> Vec<bool> {
+    /// What each metric's values are.
+    pub(crate) fn operands(&self, metrics: &[MetricId]) -> Vec<Operands> {
         let state = self.read_state();
-        metrics.iter().map(|id| state.metric(*id).is_some_and(|metric| metric.typed)).collect()
+        let typed = |id: &MetricId| state.metric(*id).is_some_and(|metric| metric.typed);
+        metrics.iter().map(|id| Operands { value_type: state.type_of(*id), typed: typed(id) }).collect()
     }
 
-    /// The same of one.
+    /// Whether float32 values of a metric are a program's and mean themselves, and not the decimals of a text.
     pub(crate) fn is_typed(&self, id: MetricId) -> bool {
         self.read_state().metric(id).is_some_and(|metric| metric.typed)
     }

@@ -108,6 +108,12 @@ pub trait AggregateState: Send {
     /// The result; `None` when nothing was added.
     fn finish(&mut self) -> Option<f64>;
 
+    /// The result, when everything added was a decimal that float32 stores: sums of them have few digits, and what stands behind these is of
+    /// their rounding. A mean takes it out before it divides, so that it does not depend on how the sum was put together.
+    fn finish_of_decimals(&mut self) -> Option<f64> {
+        self.finish()
+    }
+
     /// The result as an integer, when nothing but integers was added and it is one of 64 bits. Asked before
     /// [`AggregateState::finish`].
     fn finish_integer(&self) -> Option<i64> {

@@ -3,6 +3,7 @@
 use super::joined::Joins;
 use super::parallel::{Consumer, Proceed, in_order};
 use super::pieces::{Grain, Piece, cut};
+use super::present::Operands;
 use super::scan::{MetricFiles, Needs, PieceScan, ScanBlock, ScanReport, ScanSink, ScanSlice};
 use super::windows::{WindowRow, Windower};
 use crate::database::Database;
@@ -90,7 +91,7 @@ pub fn aggregate(
         Some(joins) => scan.partitions(range, partitions, report, &mut joins.sink(aggregation)),
     };
     let mut report = ScanReport::default();
-    let typed = database.are_typed(metrics);
+    let operands = database.operands(metrics);
     let memory = sink.memory();
     // Windows begin and end in the same piece, so that results are the same however the range is cut.
     let grain = Grain { width: windows.width, most: usize::MAX };
@@ -100,7 +101,7 @@ pub fn aggregate(
         pieces = vec![Piece { range: (from, to), partitions: snapshot.partitions }];
     }
     if let [piece] = pieces.as_mut_slice() {
-        let mut aggregation = Aggregation::new(&typed, end, windows, memory, sink);
+        let mut aggregation = Aggregation::new(&operands, end, windows, memory, sink);
         let partitions = std::mem::take(&mut piece.partitions);
         let _ = pass(piece.range, partitions, &mut report, &mut aggregation)?;
         aggregation.finish();
@@ -110,7 +111,7 @@ pub fn aggregate(
         let mut report = ScanReport::default();
         let mut results = Collector { results: Results::default(), proceed };
         if let Some(piece) = pieces.get(at) {
-            let mut aggregation = Aggregation::new(&typed, end, windows, memory.clone(), &mut results);
+            let mut aggregation = Aggregation::new(&operands, end, windows, memory.clone(), &mut results);
             let _ = pass(piece.range, piece.partitions.clone(), &mut report, &mut aggregation)?;
             aggregation.finish();
         }
@@ -193,17 +194,17 @@ struct Aggregation<'s> {
 }
 
 impl<'s> Aggregation<'s> {
-    /// For metrics of which it is said whether they are a program's float32, with windows that end at `end` or before.
+    /// For metrics of these values, with windows that end at `end` or before.
     fn new(
-        typed: &[bool],
+        operands: &[Operands],
         end: Timestamp,
         windows: Windows<'_>,
         memory: Option<Arc<dyn ValueMemory>>,
         sink: &'s mut dyn AggregateSink,
     ) -> Self {
         let windower =
-            |typed: &bool| Windower::within(windows.width, end, windows.aggregators, memory.clone()).typed(*typed);
-        Self { windowers: typed.iter().map(windower).collect(), memory, sink, stopped: false }
+            |of: &Operands| Windower::within(windows.width, end, windows.aggregators, memory.clone()).of(*of);
+        Self { windowers: operands.iter().map(windower).collect(), memory, sink, stopped: false }
     }
 
     /// Gives the last window of each metric, unless the sink ended the scan.

@@ -22,14 +22,19 @@ impl Operands {
     pub fn text(value_type: ValueType) -> Self {
         Self { value_type, typed: false }
     }
+
+    /// Whether they are decimals that float32 stores.
+    #[must_use]
+    pub fn is_short_decimal(self) -> bool {
+        self.value_type == ValueType::Float32 && !self.typed
+    }
 }
 
 /// An aggregate as the number that is shown, and that a rollup stores:
 ///
 /// - counts, and whole results of integer metrics, are integers;
 /// - everything else was computed in float64 and is float64, to its last digit. Of decimals that came as text and are stored as float32 it is
-///   the float64 of fifteen digits: more than that, float64 does not hold of decimals, and the rest is what adding them up has rounded
-///   (21.6, not 21.599999999999998). The decimals have nine digits at most, so that each of them is shown as it came;
+///   the decimal of fourteen digits: what comes behind is what adding them up has rounded (21.6, not 21.599999999999998). The decimals have nine digits at most, so that each of them is shown as it came;
 /// - what a program sent as float32 is shown as float32, so the aggregates are too; a sum of which float32 would lose whole units, or be
 ///   infinite, is float64.
 ///
@@ -44,7 +49,7 @@ pub fn aggregate_value(aggregator: &dyn Aggregator, of: Operands, value: f64) ->
         return Value::Float64(value);
     }
     if !of.typed {
-        return Value::Float64(fifteen_digits(value));
+        return Value::Float64(fourteen_digits(value));
     }
     let single = value as f32;
     let is_range = aggregator.keeps_range() || f64::from(single) == value;
@@ -58,18 +63,22 @@ pub fn result_value(aggregator: &dyn Aggregator, of: Operands, value: f64, integ
     integer.map_or_else(|| aggregate_value(aggregator, of, value), Value::Int64)
 }
 
-/// The decimal of fifteen digits next to it. Every decimal of so few digits is itself.
+/// The decimal of fourteen digits next to it; whole numbers, and those too large for a fraction of these digits, to whole units. A decimal of so few
+/// digits is itself, also when it is a few steps of float64 off: what is computed of decimals that float32 stores, up to nine digits each, has no
+/// others that are right.
 #[must_use]
-pub(crate) fn fifteen_digits(value: f64) -> f64 {
-    const MOST: f64 = 1e15;
+pub fn fourteen_digits(value: f64) -> f64 {
+    const MOST: f64 = 1e14;
     let size = value.abs();
-    if size < MOST && value.fract() == 0.0 {
+    if value.fract() == 0.0 {
         return value;
     }
+    if size >= MOST {
+        return value.round();
+    }
     // Powers of ten are exact up to 22, and so is the integer: the quotient is the float64 next to the decimal.
-    if (1e-7..MOST).contains(&size) {
-        let mut scale = 1e15;
-        let mut below = 1.0;
+    if size >= 1e-8 {
+        let (mut scale, mut below) = (MOST, 1.0);
         while size >= below {
             (scale, below) = (scale / 10.0, below * 10.0);
         }
@@ -78,7 +87,7 @@ pub(crate) fn fifteen_digits(value: f64) -> f64 {
         }
         return (value * scale).round() / scale;
     }
-    format!("{value:.14e}").parse().unwrap_or(value)
+    format!("{value:.13e}").parse().unwrap_or(value)
 }
 
 /// The mean of integers, where it is so large that float64 has no fractions of it, and not all integers: an integer from the least to the
@@ -121,7 +130,7 @@ mod tests {
     #[test]
     fn results_are_float64_but_for_integers() {
         let third = 1.0 / 3.0;
-        assert_eq!(text(&Sum, ValueType::Float32, third), "0.333333333333333");
+        assert_eq!(text(&Sum, ValueType::Float32, third), "0.33333333333333");
         for of in [ValueType::Int32, ValueType::Int64, ValueType::Float64] {
             assert_eq!(text(&Sum, of, third), "0.3333333333333333");
         }
@@ -146,7 +155,7 @@ mod tests {
         assert_eq!(text(&Sum, ValueType::Float32, 0.1 + 0.2), "0.3");
         assert_eq!(text(&Sum, ValueType::Float64, 0.1 + 0.2), "0.30000000000000004", "which may be what was sent");
         assert_eq!(text(&Average, ValueType::Float32, (21.5 + 21.6 + 21.7) / 3.0), "21.6");
-        assert_eq!(text(&Average, ValueType::Float32, -64.9 / 3.0), "-21.6333333333333");
+        assert_eq!(text(&Average, ValueType::Float32, -64.9 / 3.0), "-21.633333333333");
         assert_eq!(text(&Sum, ValueType::Float32, 0.0), "0");
         assert_eq!(text(&Max, ValueType::Float32, 1e-45), format!("0.{}1", "0".repeat(44)));
         assert_eq!(text(&Max, ValueType::Float32, 3.402_823_5e38), format!("34028235{}", "0".repeat(31)));
@@ -178,21 +187,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_decimal_of_up_to_fifteen_digits_is_itself(digits in -999_999_999_999_999i64..=999_999_999_999_999, places in -10i32..40) {
-            let decimal: f64 = format!("{digits}e{}", -places).parse().unwrap();
-            prop_assert_eq!(fifteen_digits(decimal).to_bits(), decimal.to_bits());
-            // A step beside it, it is still the same.
-            let most = digits.abs() as f64 * 2f64.powi(-52);
-            if most < 0.2 && digits != 0 {
-                prop_assert_eq!(fifteen_digits(decimal.next_up()).to_bits(), decimal.to_bits());
+        fn a_decimal_of_up_to_fourteen_digits_is_itself(
+            digits in -99_999_999_999_999i64..=99_999_999_999_999,
+            places in 0i32..40,
+            steps in -20i64..=20,
+        ) {
+            let decimal: f64 = format!("{digits}e-{places}").parse().unwrap();
+            prop_assert_eq!(fourteen_digits(decimal).to_bits(), decimal.to_bits());
+            // What summing has rounded away is given back: a step is at most 2^-52 of it, twenty are less than half a digit.
+            if digits.abs() > 1_000_000 && places > 0 && digits % 10 != 0 {
+                let beside = f64::from_bits(decimal.to_bits().wrapping_add_signed(steps));
+                prop_assert_eq!(fourteen_digits(beside).to_bits(), decimal.to_bits());
             }
         }
 
         #[test]
-        fn fifteen_digits_are_those_of_the_text(value in prop::num::f64::NORMAL) {
-            let (near, exact) = (fifteen_digits(value), format!("{value:.14e}").parse::<f64>().unwrap());
-            // Half-way between two, either is right.
-            prop_assert!(near == exact || (near - value).abs() <= (exact - value).abs() * (1.0 + 1e-9), "{value} {near} {exact}");
+        fn fourteen_digits_are_those_of_the_text(value in prop::num::f64::NORMAL) {
+            let (near, exact) = (fourteen_digits(value), format!("{value:.13e}").parse::<f64>().unwrap());
+            // Half-way between two, either is right; a whole number is itself.
+            let is_near = (near - value).abs() <= (exact - value).abs() * (1.0 + 1e-9);
+            prop_assert!(near == exact || is_near, "{value} {near} {exact}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Windowed aggregation over column slices: the one that the server and the command line answer with.
 
+use super::present::Operands;
 use super::scan::{Needs, ScanBlock, ScanSlice};
 use crate::model::decimal::Decimals;
 use crate::model::{Timestamp, Values};
@@ -47,6 +48,8 @@ pub struct Windower {
     /// Whether every aggregate can take a block by its statistics.
     by_statistics: bool,
     needs: Needs,
+    /// Everything is a decimal that float32 stores.
+    of_decimals: bool,
     decimals: Decimals,
     /// End of the window that has samples.
     open: Option<Timestamp>,
@@ -107,6 +110,7 @@ impl Windower {
             refused: false,
             by_statistics: aggregators.iter().all(|a| a.uses_statistics()),
             needs,
+            of_decimals: false,
             decimals: Decimals::default(),
             open: None,
             row: Vec::with_capacity(aggregators.len()),
@@ -115,10 +119,11 @@ impl Windower {
         }
     }
 
-    /// Takes values of float32 for what they are, and not for the decimals that they are the nearest to.
+    /// What the values are: those of float32 are decimals of a text, or mean themselves.
     #[must_use]
-    pub fn typed(mut self, typed: bool) -> Self {
-        self.needs.decimals = !typed;
+    pub fn of(mut self, operands: Operands) -> Self {
+        self.needs.decimals = !operands.typed;
+        self.of_decimals = operands.is_short_decimal();
         self
     }
 
@@ -207,7 +212,7 @@ impl Windower {
             }
             self.row.push(match computed {
                 Computed::ByState(state, _) => {
-                    let result = state.finish();
+                    let result = if self.of_decimals { state.finish_of_decimals() } else { state.finish() };
                     state.reset();
                     result
                 }

@@ -2,7 +2,7 @@
 
 use super::extremes::range_of;
 use crate::plugin::{AggregateState, Aggregator, BlockStatistics};
-use crate::query::present::{large_mean, mean};
+use crate::query::present::{fourteen_digits, large_mean, mean};
 use std::any::Any;
 
 /// The sum of the values.
@@ -23,6 +23,11 @@ impl Aggregator for RoundedSum {
     }
 
     fn uses_statistics(&self) -> bool {
+        true
+    }
+
+    /// As the mean does, so that integers are added up alike.
+    fn keeps_range(&self) -> bool {
         true
     }
 
@@ -234,8 +239,8 @@ impl MeanState {
         self.integers = self.integers.map(|(least, most)| (least.min(min), most.max(max)));
     }
 
-    fn mean(&self) -> f64 {
-        mean(self.sum.all(), self.sum.counted(), self.min, self.max)
+    fn mean(&self, sum: f64) -> f64 {
+        mean(sum, self.sum.counted(), self.min, self.max)
     }
 }
 
@@ -286,12 +291,16 @@ impl AggregateState for MeanState {
     }
 
     fn finish(&mut self) -> Option<f64> {
-        (self.sum.counted() > 0).then(|| self.mean())
+        (self.sum.counted() > 0).then(|| self.mean(self.sum.all()))
+    }
+
+    fn finish_of_decimals(&mut self) -> Option<f64> {
+        (self.sum.counted() > 0).then(|| self.mean(fourteen_digits(self.sum.all())))
     }
 
     fn finish_integer(&self) -> Option<i64> {
         let (min, max) = self.integers?;
-        large_mean(self.mean(), min, max)
+        large_mean(self.mean(self.sum.all()), min, max)
     }
 
     fn reset(&mut self) {

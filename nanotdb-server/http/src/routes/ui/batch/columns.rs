@@ -1,7 +1,8 @@
 //! Columns of buckets.
 
 use nanotdb_core::model::Timestamp;
-use nanotdb_core::query::present::mean;
+use nanotdb_core::query::Operands;
+use nanotdb_core::query::present::{fourteen_digits, mean};
 
 /// Buckets that are made room for at once.
 const MOST_AT_ONCE: usize = 1 << 15;
@@ -17,6 +18,8 @@ pub(super) struct Columns {
     pub(super) count: Vec<u64>,
     /// Whether smallest and largest values are kept as integers, of which float64 has not all.
     integers: bool,
+    /// Whether the values are decimals that float32 stores.
+    decimals: bool,
     /// Smallest value per bucket, as the bits of an integer or a float64; meaningless where `count` is 0.
     min: Vec<u64>,
     /// Sum per bucket.
@@ -42,12 +45,12 @@ impl Columns {
         let step = step.max(1);
         let t0 = from.div_euclid(step).saturating_mul(step);
         let (min, sum, max) = (Vec::new(), Vec::new(), Vec::new());
-        Self { t0, step, count: Vec::new(), integers: false, min, sum, max }
+        Self { t0, step, count: Vec::new(), integers: false, decimals: false, min, sum, max }
     }
 
-    /// The same of a metric of integers.
-    pub(super) fn of_integers(self, integers: bool) -> Self {
-        Self { integers, ..self }
+    /// The same of such a metric.
+    pub(super) fn of(self, operands: Operands) -> Self {
+        Self { integers: operands.value_type.is_integer(), decimals: operands.is_short_decimal(), ..self }
     }
 
     /// Which bucket a time belongs to.
@@ -137,7 +140,9 @@ impl Columns {
         let float = |bits: u64| if self.integers { bits as i64 as f64 } else { f64::from_bits(bits) };
         self.count.iter().zip(&self.min).zip(&self.sum).zip(&self.max).map(move |(((count, min), sum), max)| {
             let (min, max) = (float(*min), float(*max));
-            (*count > 0).then(|| (*count, min, mean(*sum, *count, min, max), max))
+            // As an average of a window is made.
+            let sum = if self.decimals { fourteen_digits(*sum) } else { *sum };
+            (*count > 0).then(|| (*count, min, mean(sum, *count, min, max), max))
         })
     }
 }
@@ -145,6 +150,7 @@ impl Columns {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nanotdb_core::model::ValueType;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -175,7 +181,7 @@ mod tests {
             max: max as f64,
             integers: Some((min, max)),
         };
-        let mut columns = Columns::new(0, 10).of_integers(true);
+        let mut columns = Columns::new(0, 10).of(Operands::text(ValueType::Int64));
         columns.add(1, 9, part(large, large + 2));
         columns.add(1, 9, part(large + 1, large + 3));
         assert_eq!(columns.exact(1), Some((large, large + 3)));

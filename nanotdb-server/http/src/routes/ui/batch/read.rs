@@ -210,9 +210,8 @@ impl Group<'_> {
     fn columns(&self, which: &[usize], width: i64) -> Result<(Vec<Columns>, Vec<String>), Stop> {
         let aggregators: [&'static dyn Aggregator; 4] = [&Count, &Min, &RoundedSum, &Max];
         let most = self.range.buckets_of(width);
-        let is_integer =
-            |at: &usize| self.metrics.get(*at).is_some_and(|(_, known)| known.operands.value_type.is_integer());
-        let columns = which.iter().map(|at| Columns::new(self.range.from, width).of_integers(is_integer(at))).collect();
+        let operands = which.iter().filter_map(|at| self.metrics.get(*at)).map(|(_, known)| known.operands);
+        let columns = operands.map(|operands| Columns::new(self.range.from, width).of(operands)).collect();
         let mut sink = BucketSink { group: self, most, columns };
         let report = self.aggregate(&self.names(which), width, &aggregators, &mut sink)?;
         let columns = sink.columns;
