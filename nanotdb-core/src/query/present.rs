@@ -241,6 +241,42 @@ mod tests {
     }
 
     proptest! {
+        /// Pages, metric files and threads cut the values differently.
+        #[test]
+        fn an_average_of_decimals_does_not_depend_on_how_they_are_cut(
+            digits in prop::collection::vec(-99_999_999i64..=99_999_999, 1..2_000),
+            places in 0i32..6,
+            cuts in prop::collection::vec(1usize..700, 1..20),
+        ) {
+            let decimal = |digits: i64| format!("{digits}e-{places}").parse::<f64>().unwrap();
+            let values: Vec<f64> = digits.iter().map(|digits| decimal(*digits)).collect();
+            let (mut whole, mut cut) = (Average.state(), Average.state());
+            values.iter().for_each(|value| whole.push(&[*value]));
+            let mut rest = values.as_slice();
+            for at in cuts.iter().cycle() {
+                let (some, later) = rest.split_at(rest.len().min(*at));
+                let block = crate::plugin::BlockStatistics {
+                    count: some.len() as u64,
+                    min: some.iter().copied().fold(f64::INFINITY, f64::min),
+                    max: some.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+                    sum: some.iter().rev().sum(),
+                    first: some[0],
+                    last: some[some.len() - 1],
+                };
+                cut.push_block(&block);
+                rest = later;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            let shown = |state: &mut Box<dyn crate::plugin::AggregateState>| {
+                text(&Average, ValueType::Float32, state.finish_of_decimals().unwrap())
+            };
+            let exact = decimal(digits.iter().sum()) / values.len() as f64;
+            prop_assert_eq!(shown(&mut whole), text(&Average, ValueType::Float32, exact));
+            prop_assert_eq!(shown(&mut cut), text(&Average, ValueType::Float32, exact));
+        }
+
         #[test]
         fn an_average_lies_within_its_minimum_and_maximum((of, values) in values()) {
             prop_assume!(!values.is_empty());
