@@ -191,7 +191,7 @@ fn databases_are_described() {
     assert_eq!(server.get("/api/v1/ui/engine/none").status, 404);
 }
 
-/// Each type that a name had has an id of its own, which is no metric.
+/// A name that became float64 has a second id, which is no second metric.
 #[test]
 fn a_metric_that_widened_is_counted_once() {
     let server = Server::start();
