@@ -22,7 +22,12 @@ pub fn check_database_name(name: &[u8]) -> Result<&str, String> {
             None => return std::str::from_utf8(name).map_err(|e| e.to_string()),
         },
     };
-    Err(format!("database name: {reason}; {ACCEPTED}"))
+    // A label with a slash in it: `node_disk_bytes{device="/dev/sda"}`.
+    let hint = match name.contains(&b'{') {
+        true => "; text of Prometheus goes to /api/v1/import/prometheus (nanocli import --format prometheus)",
+        false => "",
+    };
+    Err(format!("database name: {reason}; {ACCEPTED}{hint}"))
 }
 
 /// Checks a metric name: 1 to 255 bytes of UTF-8 without white space and control characters.
@@ -132,6 +137,7 @@ mod tests {
             (b"-rf", "starts with '-'"),
             (too_long.as_bytes(), "65 bytes long"),
             (b"a/b", "'/' at byte 1"),
+            (b"node_disk_bytes{device=\"", "/api/v1/import/prometheus"),
             (b"a b", "' ' at byte 1"),
             ("caf\u{e9}".as_bytes(), "'\u{e9}' at byte 3"),
             (b"a\xff", "byte 0xff at byte 1"),
