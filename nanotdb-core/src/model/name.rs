@@ -129,7 +129,7 @@ mod tests {
             assert_eq!(check_database_name(name.as_bytes()), Ok(name));
         }
         let too_long = "x".repeat(65);
-        let cases: [(&[u8], &str); 11] = [
+        let cases: [(&[u8], &str); 12] = [
             (b"", "empty"),
             (b".", "starts with '.'"),
             (b"..", "starts with '.'"),
