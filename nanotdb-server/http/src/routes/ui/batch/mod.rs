@@ -153,7 +153,7 @@ impl Job<'_> {
             Some(newest) if newest.timestamp <= range.to => Some(newest),
             _ => {
                 let left = deadline.saturating_duration_since(Instant::now());
-                engine.query_at_within(database, metric, range.to, left).map_err(failed)?
+                engine.newest_at(database, metric, range.to, left).map_err(failed)?.sample
             }
         };
         // Of a time between two reads, retention may have taken one of them.
