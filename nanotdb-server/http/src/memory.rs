@@ -4,7 +4,7 @@ use crate::respond::ApiError;
 use http::StatusCode;
 use nanotdb_core::plugin::ValueMemory;
 use nanotdb_core::query::aggregate::MAX_REQUEST_MEMORY;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
@@ -104,16 +104,22 @@ impl ValueMemory for Memory {
     }
 }
 
-/// Bytes that the process may use: those of its control group, or the machine's.
+/// Bytes that the process may use: those of its control group, or the machine's. Asked of the system once.
 pub(crate) fn available() -> u64 {
-    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| mem_total(&text)).unwrap_or(MOST * 4);
-    group_limit().map_or(machine, |group| group.min(machine))
+    static AVAILABLE: OnceLock<u64> = OnceLock::new();
+    *AVAILABLE.get_or_init(|| group_limit().map_or(machine(), |group| group.min(machine())))
 }
 
-/// `MemTotal` of /proc/meminfo.
-fn mem_total(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1_024)
+#[cfg(target_os = "linux")]
+fn machine() -> u64 {
+    let info = rustix::system::sysinfo();
+    (info.totalram as u64).saturating_mul(u64::from(info.mem_unit))
+}
+
+/// Where the system cannot be asked.
+#[cfg(not(target_os = "linux"))]
+fn machine() -> u64 {
+    MOST * 4
 }
 
 /// The smallest limit of the process's control group and those around it, of either version.
@@ -170,9 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn the_machines_memory_is_read() {
-        assert_eq!(mem_total("MemFree: 1 kB\nMemTotal:       24543212 kB\n"), Some(24_543_212 << 10));
-        assert_eq!(mem_total("nothing"), None);
+    #[cfg(target_os = "linux")]
+    fn the_machines_memory_is_what_the_kernel_lists() {
+        let text = std::fs::read_to_string("/proc/meminfo").unwrap();
+        let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap();
+        let total: u64 = total.trim().strip_suffix("kB").unwrap().trim().parse().unwrap();
+        assert_eq!(machine() >> 10, total);
         let memory = Memory::new(0);
         assert!((LEAST..=MOST).contains(&memory.limit()));
     }
