@@ -1,5 +1,6 @@
 //! Windowed aggregation over column slices: the one that the server and the command line answer with.
 
+use super::aggregators::extremes::{fold_lanes, range_of};
 use super::present::Operands;
 use super::scan::{Needs, ScanBlock, ScanSlice};
 use crate::model::decimal::Decimals;
@@ -270,7 +271,10 @@ impl Windower {
     fn add_integers(&mut self, values: Values<'_>, scratch: &mut Scratch) {
         self.has_integers = true;
         let takes = |computed: &Computed| matches!(computed, Computed::ByState(_, a) if a.uses_statistics());
-        let statistics = if self.results.iter().any(takes) { statistics_of_integers(values) } else { None };
+        let statistics = match self.results.iter().any(takes) {
+            true => statistics_of_integers(values, &mut scratch.floats),
+            false => None,
+        };
         for computed in &mut self.results {
             let Computed::ByState(state, aggregator) = computed else { continue };
             if let Some(statistics) = statistics.as_ref().filter(|_| aggregator.uses_statistics()) {
@@ -324,34 +328,15 @@ impl Windower {
     }
 }
 
-/// What integers are together, where float64 has all of it exactly.
-fn statistics_of_integers(values: Values<'_>) -> Option<BlockStatistics> {
-    // Once through for each, in vectors of the narrow type.
-    let (min, max, sum, first, last) = match values {
-        Values::Int32(v) => (
-            i64::from(*v.iter().min()?),
-            i64::from(*v.iter().max()?),
-            v.iter().fold(0i64, |sum, v| sum.wrapping_add(i64::from(*v))),
-            i64::from(*v.first()?),
-            i64::from(*v.last()?),
-        ),
-        Values::Int64(v) => {
-            let sum = v.iter().fold(0i64, |sum, v| sum.wrapping_add(*v));
-            (*v.iter().min()?, *v.iter().max()?, sum, *v.first()?, *v.last()?)
-        }
-        _ => return None,
-    };
-    let count = values.len() as u64;
-    // So the sum cannot have wrapped either.
-    let is_exact = min.unsigned_abs().max(max.unsigned_abs()).saturating_mul(count) <= 1 << 53;
-    is_exact.then(|| BlockStatistics {
-        count,
-        min: min as f64,
-        max: max as f64,
-        sum: sum as f64,
-        first: first as f64,
-        last: last as f64,
-    })
+/// What integers are together, where float64 has all of it exactly; they are appended to `floats` meanwhile.
+fn statistics_of_integers(values: Values<'_>, floats: &mut Vec<f64>) -> Option<BlockStatistics> {
+    // Up to there float64 has every integer; what is larger is not less when it is rounded.
+    const EVERY_INTEGER: f64 = 9_007_199_254_740_992.0;
+    values.extend_f64(floats);
+    let (first, last) = (*floats.first()?, *floats.last()?);
+    let ((min, max), sum) = (range_of(floats), fold_lanes(floats, 0.0, |a, b| a + b));
+    let is_exact = min.abs().max(max.abs()) * (floats.len() as f64) < EVERY_INTEGER;
+    is_exact.then_some(BlockStatistics { count: floats.len() as u64, min, max, sum, first, last })
 }
 
 /// How many of the sorted `times` are before `end`; the first is. Gallops, because windows are often much shorter
@@ -509,7 +494,33 @@ mod tests {
         assert_eq!(calls, 1);
     }
 
+    fn exactly(values: &[i64]) -> Option<(i64, i64, i128)> {
+        Some((*values.iter().min()?, *values.iter().max()?, values.iter().map(|v| i128::from(*v)).sum()))
+    }
+
     proptest! {
+        #[test]
+        fn statistics_of_integers_are_exact_or_not_given(
+            values in proptest::collection::vec(
+                prop_oneof![-9i64..9, any::<i32>().prop_map(i64::from), -(1i64 << 52)..1 << 52, any::<i64>()], 0..40),
+            bits in 0..64,
+        ) {
+            let values: Vec<i64> = values.iter().map(|v| v >> bits).collect();
+            let narrow: Vec<i32> = values.iter().map(|v| *v as i32).collect();
+            let wide: Vec<i64> = narrow.iter().map(|v| i64::from(*v)).collect();
+            for (given, values) in [(Values::Int64(&values), &values), (Values::Int32(&narrow), &wide)] {
+                let found = statistics_of_integers(given, &mut Vec::new());
+                let small = values.iter().all(|v| v.unsigned_abs() < 1 << 46);
+                prop_assert!(found.is_some() || !small || values.is_empty());
+                if let Some(found) = found {
+                    let (min, max, sum) = exactly(values).unwrap();
+                    prop_assert_eq!((found.min as i64, found.max as i64, found.sum as i128), (min, max, sum));
+                    prop_assert_eq!((found.first as i64, found.last as i64), (values[0], values[values.len() - 1]));
+                    prop_assert_eq!(found.count, values.len() as u64);
+                }
+            }
+        }
+
         #[test]
         fn cutting_never_matters_and_rows_agree_with_a_plain_map(
             mut times in prop::collection::vec(-500i64..500, 0..200),
