@@ -161,11 +161,20 @@ impl Value {
         let mut short = ShortText::default();
         if short.value(self) {
             out.extend_from_slice(short.as_bytes());
-            return;
+        } else {
+            self.write_long_text(out);
         }
+    }
+
+    /// [`Value::write_text`] of what [`ShortText::value`] does not take.
+    pub(super) fn write_long_text(self, out: &mut Vec<u8>) {
         match self {
             Value::Int32(_) | Value::Int64(_) => {}
             Value::Float32(v) if v.is_finite() => write_plain(zmij::Buffer::new().format_finite(v), out),
+            // The text of these has no exponent, and what has no fraction is short.
+            Value::Float64(v) if (1e-3..1e15).contains(&v.abs()) && v.fract() != 0.0 => {
+                out.extend_from_slice(zmij::Buffer::new().format_finite(v).as_bytes());
+            }
             Value::Float64(v) if v.is_finite() => write_plain(zmij::Buffer::new().format_finite(v), out),
             Value::Float32(v) => write_non_finite(f64::from(v), out),
             Value::Float64(v) => write_non_finite(v, out),

@@ -184,7 +184,7 @@ fn keep(kept: &mut Option<f64>, found: Option<f64>, better: impl Fn(f64, f64) ->
 }
 
 /// The smallest and the largest value; infinities the other way round where there is none but NaN.
-pub(crate) fn range_of(values: &[f64]) -> (f64, f64) {
+pub(super) fn range_of(values: &[f64]) -> (f64, f64) {
     let min = fold_lanes(values, f64::INFINITY, |a, b| if b < a { b } else { a });
     let max = fold_lanes(values, f64::NEG_INFINITY, |a, b| if b > a { b } else { a });
     (min, max)
@@ -203,7 +203,7 @@ fn largest(values: &[f64]) -> Option<f64> {
 /// Folds in eight independent lanes, which the compiler turns into vector instructions. A comparison with NaN is
 /// false, so NaN never replaces a value.
 #[inline]
-pub(crate) fn fold_lanes(values: &[f64], start: f64, pick: impl Fn(f64, f64) -> f64) -> f64 {
+fn fold_lanes(values: &[f64], start: f64, pick: impl Fn(f64, f64) -> f64) -> f64 {
     let (chunks, rest) = values.as_chunks::<8>();
     let mut lanes = [start; 8];
     for chunk in chunks {

@@ -14,7 +14,7 @@
 //! A float32 that came as text is the decimal of that text, also in sums: see [`crate::model::decimal`].
 //! Compensated summation would cost several times as much and would not agree with recorded rollups in the last digit.
 
-pub(crate) mod extremes;
+mod extremes;
 mod kept;
 mod percentiles;
 mod sums;

@@ -137,10 +137,14 @@ impl SumState {
     }
 
     fn all(&self) -> f64 {
+        let integers = || match i64::try_from(self.integers) {
+            Ok(sum) => sum as f64,
+            Err(_) => of_128_bits(self.integers),
+        };
         match (self.count, self.integer_count) {
             (_, 0) => self.sum,
-            (0, _) => self.integers as f64,
-            _ => self.sum + self.integers as f64,
+            (0, _) => integers(),
+            _ => self.sum + integers(),
         }
     }
 
@@ -154,6 +158,12 @@ impl SumState {
         }
         self.add_integers(later.integers, later.integer_count);
     }
+}
+
+/// A function of its own, because it calls one.
+#[cold]
+fn of_128_bits(sum: i128) -> f64 {
+    sum as f64
 }
 
 /// Halves of 64 bits apart, each of which can be added 2^31 times.
@@ -212,6 +222,9 @@ impl AggregateState for SumState {
         self
     }
 }
+
+/// Below it float64 has every integer.
+const EVERY_INTEGER: u128 = 1 << 53;
 
 /// A sum, and the range that its mean must not leave.
 struct MeanState {
@@ -300,6 +313,9 @@ impl AggregateState for MeanState {
 
     fn finish_integer(&self) -> Option<i64> {
         let (min, max) = self.integers?;
+        if self.sum.count == 0 && self.sum.integers.unsigned_abs() < EVERY_INTEGER {
+            return None;
+        }
         large_mean(self.mean(self.sum.all()), min, max)
     }
 
