@@ -243,14 +243,15 @@ impl Parts {
     }
 }
 
-/// Whether a part of a file, `from` its beginning, has blocks in it that never reached the device: zeros as far as a sector goes. Zeros
-/// within one are none: a batch has as many when samples of 1970 are 0.
+/// Whether a part of a file, `from` its beginning, has bytes in it that never reached the device. A write is lost from where a batch
+/// begins or a sector does, to where a batch or a sector ends. Zeros in the middle are none: a batch has as many when samples of 1970 are 0.
 fn has_unwritten(from: u64, bytes: &[u8]) -> bool {
     const RUN: usize = 16;
     const SECTOR: u64 = 512;
+    let zeros = |found: &mut dyn Iterator<Item = &u8>| found.take_while(|byte| **byte == 0).count();
     let is_unwritten = |part: &[u8]| {
-        let zeros = part.iter().rev().take_while(|byte| **byte == 0).count();
-        zeros >= RUN || (zeros > 0 && zeros == part.len())
+        let most = zeros(&mut part.iter()).max(zeros(&mut part.iter().rev()));
+        most >= RUN || (most > 0 && most == part.len())
     };
     let first = usize::try_from(SECTOR - from % SECTOR).unwrap_or(usize::MAX).min(bytes.len());
     let (head, rest) = bytes.split_at(first);
@@ -273,7 +274,7 @@ mod tests {
     use super::has_unwritten;
 
     #[test]
-    fn zeros_to_the_end_of_a_sector_are_a_loss_of_power_and_others_are_not() {
+    fn zeros_at_an_end_of_a_sector_are_a_loss_of_power_and_others_are_not() {
         let with = |from: usize, len: usize, zeros: std::ops::Range<usize>| {
             let mut file = vec![7u8; from + len];
             file.get_mut(zeros).unwrap().fill(0);
@@ -284,6 +285,9 @@ mod tests {
         assert!(with(700, 2_000, 900..1_024));
         assert!(with(700, 300, 700..1_000));
         assert!(with(700, 300, 980..1_000));
+        // A batch behind it in the same sector was written; a sector of the one before was not.
+        assert!(with(700, 300, 700..800));
+        assert!(with(700, 2_000, 1_024..1_200));
         // Values that are 0.
         assert!(!with(700, 2_000, 1_100..1_130));
         assert!(!with(700, 300, 800..880));
