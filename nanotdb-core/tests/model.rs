@@ -430,7 +430,8 @@ fn the_engine_behaves_like_a_map() {
     if let Some(seed) = number("NANOTDB_MODEL_SEED") {
         return Machine::new(seed).run(250);
     }
-    for seed in 0..number("NANOTDB_MODEL_RUNS").unwrap_or(60) {
+    // The last two lose the batch that names a metric, and keep one behind it.
+    for seed in (0..number("NANOTDB_MODEL_RUNS").unwrap_or(60)).chain([278, 323]) {
         Machine::new(seed).run(250);
     }
 }

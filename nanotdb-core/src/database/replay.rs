@@ -4,7 +4,7 @@ use super::open::{MAX_WAL, Parts};
 use super::recovery::{LogGap, Written, rows_in_frames, rows_on_disk, without, without_first};
 use super::state::{Last, RawKind};
 use super::warnings::Warning;
-use crate::config::Manifest;
+use crate::config::{FsyncPolicy, Manifest};
 use crate::format::wal;
 use crate::model::ValueType;
 use crate::plugin::Partition;
@@ -35,8 +35,14 @@ impl Parts {
             range.and_then(|(from, to)| bytes.get(from..to)).unwrap_or_default()
         };
         let keep = |from: u64, to: u64| keep_damaged(&*vfs, wal_path, from, part(from, to));
-        // What a loss of power takes, by the settings of the log or because it was not acknowledged yet, is no damage.
-        let is_lost = |from: u64, to: u64| !has_unwritten(from, part(from, to));
+        // What a loss of power takes, by the settings of the log or because it was not acknowledged yet, is no damage. With a batch that
+        // named a metric go whole ones behind it, in this log or the second, where batches are not forced one by one.
+        let unwritten = |from: u64, to: u64| has_unwritten(from, part(from, to));
+        let is_nameless = |from: u64| summary.unnamed_at.contains(&from);
+        let is_forced = self.environment.config.wal.fsync_policy == FsyncPolicy::Always;
+        let is_whole = summary.lost().iter().all(|lost| is_nameless(lost.from) || unwritten(lost.from, lost.to));
+        let is_excused = |from: u64| is_nameless(from) && is_whole && !is_forced;
+        let is_lost = |from: u64, to: u64| !unwritten(from, to) && !is_excused(from);
         let file = wal_path.display();
         for damage in &summary.damaged {
             keep(damage.from, damage.to)?;

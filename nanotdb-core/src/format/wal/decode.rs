@@ -74,6 +74,8 @@ pub struct WalSummary {
     pub tail: Option<Tail>,
     /// A metric of which there are records, and whose name and type nothing says.
     pub unnamed: Option<MetricId>,
+    /// Where whole batches are that lack nothing but a name.
+    pub unnamed_at: Vec<u64>,
 }
 
 impl WalSummary {
@@ -210,24 +212,23 @@ impl<'a> Decoder<'a, '_> {
                     at = end;
                     summary.whole_len = at as u64;
                 }
-                Err(stop) => match self.next_batch(at) {
-                    Some(next) => {
-                        let reason = match stop {
-                            Stop::CutShort => "not a whole batch".to_owned(),
-                            Stop::Wrong(_, reason) => reason,
-                            Stop::Unnamed(_, id) => unnamed(*summary.unnamed.get_or_insert(id)),
-                        };
-                        summary.damaged.push(DamagedRange { from: at as u64, to: next as u64, reason });
-                        at = next;
+                Err(stop) => {
+                    if let Stop::Unnamed(_, id) = stop {
+                        summary.unnamed.get_or_insert(id);
+                        summary.unnamed_at.push(at as u64);
                     }
-                    None => {
-                        if let Stop::Unnamed(_, id) = stop {
-                            summary.unnamed.get_or_insert(id);
-                        }
+                    let Some(next) = self.next_batch(at) else {
                         summary.tail = Some(self.tail(at, stop));
                         return;
-                    }
-                },
+                    };
+                    let reason = match stop {
+                        Stop::CutShort => "not a whole batch".to_owned(),
+                        Stop::Wrong(_, reason) => reason,
+                        Stop::Unnamed(_, id) => unnamed(id),
+                    };
+                    summary.damaged.push(DamagedRange { from: at as u64, to: next as u64, reason });
+                    at = next;
+                }
             }
         }
     }
