@@ -326,54 +326,30 @@ impl Windower {
 
 /// What integers are together, where float64 has all of it exactly.
 fn statistics_of_integers(values: Values<'_>) -> Option<BlockStatistics> {
-    // Up to there float64 has every integer; what is larger is not less when it is rounded.
-    const EVERY_INTEGER: f64 = 9_007_199_254_740_992.0;
-    let statistics = match values {
-        Values::Int32(v) => statistics_of(v, f64::from),
-        Values::Int64(v) => statistics_of(v, |v| v as f64),
+    match values {
+        Values::Int32(v) => statistics_of(v),
+        Values::Int64(v) => statistics_of(v),
         _ => None,
-    }?;
-    let largest = statistics.min.abs().max(statistics.max.abs());
-    (largest * (statistics.count as f64) < EVERY_INTEGER).then_some(statistics)
+    }
 }
 
-/// In independent lanes, which the compiler turns into vector instructions.
 #[inline]
-fn statistics_of<T: Copy>(values: &[T], float: impl Fn(T) -> f64 + Copy) -> Option<BlockStatistics> {
-    const LANES: usize = 4;
-    let (first, last) = (float(*values.first()?), float(*values.last()?));
-    let (mut min, mut max, mut sum) = ([first; LANES], [first; LANES], [0.0; LANES]);
-    let mut add = |range: [f64; LANES], terms: [f64; LANES]| {
-        for (sum, v) in sum.iter_mut().zip(terms) {
-            *sum += v;
-        }
-        for (min, v) in min.iter_mut().zip(range) {
-            *min = if v < *min { v } else { *min };
-        }
-        for (max, v) in max.iter_mut().zip(range) {
-            *max = if v > *max { v } else { *max };
-        }
-    };
-    let (groups, rest) = values.as_chunks::<LANES>();
-    for group in groups {
-        let group = group.map(float);
-        add(group, group);
+fn statistics_of<T: Copy + Ord + Into<i64>>(values: &[T]) -> Option<BlockStatistics> {
+    // Up to there float64 has every integer.
+    const EVERY_INTEGER: u128 = 1 << 53;
+    let (first, last) = (*values.first()?, *values.last()?);
+    let (mut min, mut max, mut sum) = (first, first, 0i64);
+    for v in values {
+        min = min.min(*v);
+        max = max.max(*v);
+        sum = sum.wrapping_add((*v).into());
     }
-    if !rest.is_empty() {
-        let (mut range, mut terms) = ([first; LANES], [0.0; LANES]);
-        for ((range, term), v) in range.iter_mut().zip(&mut terms).zip(rest) {
-            (*range, *term) = (float(*v), float(*v));
-        }
-        add(range, terms);
-    }
-    Some(BlockStatistics {
-        count: values.len() as u64,
-        min: min.into_iter().fold(first, f64::min),
-        max: max.into_iter().fold(first, f64::max),
-        sum: sum.iter().sum(),
-        first,
-        last,
-    })
+    let (min, max): (i64, i64) = (min.into(), max.into());
+    let largest = min.unsigned_abs().max(max.unsigned_abs());
+    // No part of a sum of so many that are so small has wrapped.
+    let is_exact = u128::from(largest) * (values.len() as u128) < EVERY_INTEGER;
+    let [min, max, sum, first, last] = [min, max, sum, first.into(), last.into()].map(|v: i64| v as f64);
+    is_exact.then_some(BlockStatistics { count: values.len() as u64, min, max, sum, first, last })
 }
 
 /// How many of the sorted `times` are before `end`; the first is. Gallops, because windows are often much shorter
