@@ -14,12 +14,12 @@ use nanotdb_core::model::Sample;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use warp::reply::Response;
 
 /// Metrics of a database for which a page does not wait until all their intervals are known.
 const MANY: usize = 2_000;
-/// How long is looked for intervals then; what was not found is looked for when the catalog is asked for again.
+/// How long is looked for intervals of all such databases; what was not found is looked for when the catalog is asked for again.
 const BRIEF: Duration = Duration::from_millis(100);
 
 /// The numbers of the status line.
@@ -130,8 +130,9 @@ pub(in crate::routes) async fn catalog(app: &Arc<App>, exchange: &Exchange) -> R
 impl Catalog {
     fn read(app: &App, internal: bool) -> Self {
         let health = app.engine.health();
-        let databases = names(app, internal, &health).into_iter().map(|name| DatabaseEntry::read(app, name, &health));
-        let databases = databases.collect();
+        let mut patience = BRIEF;
+        let databases = names(app, internal, &health).into_iter();
+        let databases = databases.map(|name| DatabaseEntry::read(app, name, &health, &mut patience)).collect();
         Self {
             version: env!("CARGO_PKG_VERSION"),
             now_ms: millis(app.clock.now()),
@@ -143,7 +144,8 @@ impl Catalog {
 }
 
 impl DatabaseEntry {
-    fn read(app: &App, name: String, health: &[(String, String)]) -> Self {
+    /// `patience` is what is left of [`BRIEF`].
+    fn read(app: &App, name: String, health: &[(String, String)], patience: &mut Duration) -> Self {
         let (state, reason) = state_of(app, &name, health);
         // One that could not be opened has none; one that cannot be read has no newest samples.
         let metrics = app.engine.metrics(&name).unwrap_or_default();
@@ -151,8 +153,13 @@ impl DatabaseEntry {
             metrics.iter().map(|metric| app.engine.query_last(&name, &metric.name).unwrap_or_default()).collect();
         let names: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
         let times: Vec<_> = newest.iter().map(|sample| sample.map(|sample| sample.timestamp)).collect();
-        let patience = if names.len() > MANY { BRIEF } else { PATIENT };
-        let intervals = app.intervals.of(&app.engine, &name, &names, &times, patience);
+        let is_large = names.len() > MANY;
+        let began = Instant::now();
+        let intervals =
+            app.intervals.of(&app.engine, &name, &names, &times, if is_large { *patience } else { PATIENT });
+        if is_large {
+            *patience = patience.saturating_sub(began.elapsed());
+        }
         Self {
             internal: name == INTERNAL_DATABASE,
             state,

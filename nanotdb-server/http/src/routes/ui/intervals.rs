@@ -22,20 +22,18 @@ pub(super) const PATIENT: Duration = Duration::from_millis(500);
 /// Metrics that are remembered.
 const MOST_KNOWN: usize = 200_000;
 
-/// Database and metric.
-type Series = (String, String);
 /// A distance, and when it was found.
 type Known = (Option<i64>, Instant);
 
 /// Distances by database and metric.
 #[derive(Debug, Default)]
 pub(crate) struct Intervals {
-    known: Mutex<HashMap<Series, Known>>,
+    known: Mutex<HashMap<String, HashMap<String, Known>>>,
 }
 
 impl Intervals {
     /// The usual distance of samples in nanoseconds, per metric, `None` when it is not known. `lasts` are the times of their
-    /// newest samples. Reads from disk.
+    /// newest samples. Reads from disk, as long as `patience` lasts.
     pub(crate) fn of(
         &self,
         engine: &Engine,
@@ -49,26 +47,28 @@ impl Intervals {
         let mut missing: Vec<usize> = Vec::new();
         {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = known.get(database);
             for (at, (metric, slot)) in metrics.iter().zip(&mut found).enumerate() {
-                match known.get(&(database.to_owned(), (*metric).to_owned())) {
+                match known.and_then(|known| known.get(*metric)) {
                     Some((interval, when)) if now.duration_since(*when) < KEPT => *slot = *interval,
                     _ => missing.push(at),
                 }
             }
         }
         missing.retain(|at| lasts.get(*at).is_some_and(Option::is_some));
-        if missing.is_empty() {
+        if missing.is_empty() || patience.is_zero() {
             return found;
         }
         let looked_at = look(engine, database, metrics, lasts, missing, Until { began: now, patience });
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() > MOST_KNOWN {
+        if known.values().map(HashMap::len).sum::<usize>() > MOST_KNOWN {
             known.clear();
         }
+        let known = known.entry(database.to_owned()).or_default();
         for (at, interval) in looked_at {
             if let (Some(slot), Some(metric)) = (found.get_mut(at), metrics.get(at)) {
                 *slot = interval;
-                known.insert((database.to_owned(), (*metric).to_owned()), (interval, now));
+                known.insert((*metric).to_owned(), (interval, now));
             }
         }
         found
