@@ -11,4 +11,4 @@
 
 // Two crates, because Cargo sets how a program is optimised by crate: what the server does is made small, and the program is
 // put together for speed (docs/ARCHITECTURE.md).
-pub use nanotdb_http::run;
+pub use nanotdb_http::{endpoint, run};

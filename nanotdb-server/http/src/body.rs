@@ -1,7 +1,7 @@
 //! Request bodies as streams: counted as sent and as decoded.
 
+use crate::error::ApiError;
 use crate::exchange::Exchange;
-use crate::respond::ApiError;
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use http::{HeaderValue, StatusCode};
@@ -119,7 +119,7 @@ pub(crate) async fn read_small(exchange: &Exchange, most: usize) -> Result<Vec<u
     let mut reader = BodyReader::new(exchange.take_body()?, limits);
     let mut whole = Vec::new();
     // A sender drops what a 4xx refuses.
-    let changes = exchange.row().is_some_and(|endpoint| endpoint.changes);
+    let changes = exchange.about.is_some_and(|about| about.access.changes());
     let late = |error: ApiError| if changes { error.for_write() } else { error };
     while let Some(piece) = reader.piece().await.map_err(late)? {
         if whole.len() + piece.len() > most {

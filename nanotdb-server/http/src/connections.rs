@@ -4,8 +4,8 @@
 //! waits for its client counts for little: idle connections are closed for new ones, those first that never asked anything; and a request gives its place
 //! to another while its body or its reader is waited for.
 
+use crate::error::ApiError;
 use crate::limits::{Place, RequestLimit};
-use crate::respond::ApiError;
 use http::StatusCode;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

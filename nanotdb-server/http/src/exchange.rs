@@ -1,16 +1,15 @@
-//! What handlers need of one request, beside warp's own view of it.
+//! What the server keeps of one request from its head to the end of its answer.
 
-use crate::params;
+use crate::description::Description;
+use crate::error::ApiError;
 use crate::request_body::RequestBody;
-use crate::respond::ApiError;
-use crate::routes::table::Endpoint;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Uri, request::Parts};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-/// One request on its way through the filters. The body is kept out of warp's request, so that handlers get
-/// hyper's buffers as they came off the socket instead of boxed copies of them.
+/// One request on its way through the filters. It goes through warp as an extension of warp's request, body and all, so that handlers get
+/// hyper's buffers as they came off the socket (docs/ARCHITECTURE.md has the reason).
 pub(crate) struct Exchange {
     /// Method.
     pub(crate) method: Method,
@@ -24,16 +23,17 @@ pub(crate) struct Exchange {
     pub(crate) content_length: Option<u64>,
     /// Whether `Accept-Encoding` takes gzip.
     pub(crate) accepts_gzip: bool,
+    /// The endpoint that answers, if there is one.
+    pub(crate) about: Option<&'static Description>,
     headers: HeaderMap,
     body: Mutex<Option<RequestBody>>,
-    endpoint: AtomicU8,
-    row: OnceLock<&'static Endpoint>,
+    slot: AtomicU8,
     received: AtomicU64,
 }
 
 impl Exchange {
     /// Takes what handlers need, the headers out of `parts`.
-    pub(crate) fn new(parts: &mut Parts, body: Option<RequestBody>) -> Self {
+    pub(crate) fn new(parts: &mut Parts, about: Option<&'static Description>, body: Option<RequestBody>) -> Self {
         let header = |name| parts.headers.get(name).cloned();
         Self {
             method: parts.method.clone(),
@@ -42,10 +42,10 @@ impl Exchange {
             content_encoding: header(CONTENT_ENCODING),
             content_length: header(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok()),
             accepts_gzip: accepts_gzip(&parts.headers),
+            about,
             headers: std::mem::take(&mut parts.headers),
             body: Mutex::new(body),
-            endpoint: AtomicU8::new(0),
-            row: OnceLock::new(),
+            slot: AtomicU8::new(0),
             received: AtomicU64::new(0),
         }
     }
@@ -60,31 +60,25 @@ impl Exchange {
         &self.headers
     }
 
+    /// What stands in the path where the pattern of the endpoint has `{name}`.
+    pub(crate) fn path_param(&self, name: &str) -> &str {
+        self.about.map_or("", |about| about.argument(name, self.uri.path()))
+    }
+
     /// The request body; once.
     pub(crate) fn take_body(&self) -> Result<RequestBody, ApiError> {
         let body = self.body.lock().unwrap_or_else(PoisonError::into_inner).take();
         body.ok_or_else(ApiError::internal)
     }
 
-    /// Where the request is counted, as [`crate::telemetry`] says.
-    pub(crate) fn set_endpoint(&self, index: u8) {
-        self.endpoint.store(index, Ordering::Relaxed);
+    /// Under which of the table's names the request is counted.
+    pub(crate) fn count_as(&self, slot: u8) {
+        self.slot.store(slot, Ordering::Relaxed);
     }
 
-    /// See [`Exchange::set_endpoint`]; 0 when no route took the request.
-    pub(crate) fn endpoint(&self) -> usize {
-        usize::from(self.endpoint.load(Ordering::Relaxed))
-    }
-
-    /// Notes the endpoint that answers. Names in the query string that it does not know, or that are there twice, are refused.
-    pub(crate) fn set_row(&self, row: &'static Endpoint) -> Result<(), ApiError> {
-        let _ = self.row.set(row);
-        self.uri.query().map_or(Ok(()), |query| params::check_names(&[query.as_bytes()], row))
-    }
-
-    /// The endpoint that answers, once it is known.
-    pub(crate) fn row(&self) -> Option<&'static Endpoint> {
-        self.row.get().copied()
+    /// See [`Exchange::count_as`]; 0 when nothing took the request.
+    pub(crate) fn slot(&self) -> usize {
+        usize::from(self.slot.load(Ordering::Relaxed))
     }
 
     /// Counts body bytes as they came off the wire.

@@ -4,7 +4,7 @@
 //! writes everything here. What gives it away is the `Host` header: it is the page's name. Only names that nobody can register on the internet are
 //! answered, and those of `[access] hosts`.
 
-use crate::respond::ApiError;
+use crate::error::ApiError;
 use http::header::HOST;
 use http::request::Parts;
 use http::{StatusCode, Version};

@@ -1,7 +1,9 @@
 //! Large JSON answers, written by a blocking thread while the client reads them.
 
+use crate::error::ApiError;
+use crate::json::json;
 use crate::limits::WRITE_TIMEOUT;
-use crate::respond::{ApiError, MIN_COMPRESSED, json, mark_gzip};
+use crate::respond::{MIN_COMPRESSED, mark_gzip};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::StatusCode;

@@ -7,18 +7,24 @@ mod app;
 mod args;
 mod blocking;
 mod body;
+mod caching;
 mod connections;
 #[cfg(test)]
 mod cut_answers;
 mod demo;
+mod description;
 #[cfg(test)]
 mod disk_trouble;
+pub mod endpoint;
+mod error;
 mod exchange;
 mod files;
 // One source for the three programs; drip depends on no crate of the server.
 #[path = "../../../drip/src/flags.rs"]
 mod flags;
+mod guard;
 mod hosts;
+mod json;
 mod json_stream;
 mod limits;
 mod logging;
@@ -33,6 +39,7 @@ mod serve;
 #[cfg(test)]
 mod served;
 mod stall;
+mod states;
 mod supervisor;
 mod telemetry;
 mod times;
@@ -48,11 +55,12 @@ use app::App;
 use args::{Args, Command, Location};
 use clap::{CommandFactory, Parser};
 use demo::{Demo, DemoArgs, Feed};
+use endpoint::table;
 use nanotdb_core::clock::SystemClock;
 use nanotdb_core::config::EngineConfig;
 use nanotdb_core::engine::{Engine, EngineOptions};
 use nanotdb_core::model::counted;
-use nanotdb_core::plugin::listing::table;
+use nanotdb_core::plugin::listing;
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::storage::vfs::{RealVfs, Vfs, foreign_owner};
 use std::borrow::Cow;
@@ -83,8 +91,9 @@ pub fn run() -> ExitCode {
 fn start(args: &Args) -> Result<()> {
     if args.plugins {
         registry().check()?;
+        table().check()?;
         // A reader that goes away (`nanotdb --plugins | head -1`) is no failure.
-        let _ = std::io::stdout().write_all(table(&registry().list()).as_bytes());
+        let _ = std::io::stdout().write_all(listing::table(&registry().list()).as_bytes());
         return Ok(());
     }
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
@@ -129,6 +138,7 @@ struct Address<'a> {
 
 /// Serves a directory until a signal comes.
 fn serve_location(location: &Location, address: Address<'_>, demo: Option<&Demo>, vfs: Arc<dyn Vfs>) -> Result<()> {
+    table().check()?;
     let Configuration { config, warnings, is_missing } = configuration(vfs.as_ref(), location)?;
     logging::start(&config.logging, &location.root).context("starting the log")?;
     // They name the file.
@@ -320,15 +330,14 @@ async fn serve_root(
     }
 
     let listen = address.listen.unwrap_or(&engine.config().engine.listen).to_owned();
-    let app = Arc::new(App::new(engine.clone(), clock, &listen));
+    let app = Arc::new(App::new(engine.clone(), clock, table().names()));
     let feed =
         demo.map(|demo| Feed::start(engine.clone(), demo.plan.clone())).transpose().context("starting a thread")?;
     let watch = tokio::spawn(supervisor::watch(engine.clone(), Arc::clone(&workers)));
     supervisor::ready(format!("serving {} on {url}", engine.root().display())).await;
-    let drained = serve::serve(listener, Arc::clone(&app), &workers, signal).await;
+    let drained = serve::serve(listener, Arc::clone(&app), &listen, &workers, signal).await;
     supervisor::stopping().await;
-    // Actions end at their next step; what they have not finished stays as it was.
-    blocking::run(move || app.jobs.stop(limits::DRAIN_TIMEOUT)).await.context("stopping actions")?;
+    blocking::run(move || app.stop(limits::DRAIN_TIMEOUT)).await.context("stopping actions")?;
     watch.abort();
     let _ = watch.await;
     // Joining takes a moment and must not be done on a thread of a runtime that others wait for.

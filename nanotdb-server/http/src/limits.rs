@@ -1,6 +1,6 @@
 //! What keeps one client from taking the server down: timeouts, and how many requests are worked on at the same time.
 
-use crate::respond::ApiError;
+use crate::error::ApiError;
 use http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;

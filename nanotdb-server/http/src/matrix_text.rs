@@ -1,7 +1,7 @@
 //! The JSON of a matrix: what query_range answers.
 
+use crate::json::write_json_string;
 use crate::json_stream::{ChunkWriter, Gone};
-use crate::respond::write_json_string;
 use nanotdb_core::model::text::{write_row, write_rows};
 use nanotdb_core::model::{Timestamp, Value, Values};
 

@@ -1,6 +1,6 @@
 //! One budget of bytes for all requests in flight: what a request takes is decided before it takes it.
 
-use crate::respond::ApiError;
+use crate::error::ApiError;
 use http::StatusCode;
 use nanotdb_core::plugin::ValueMemory;
 use nanotdb_core::query::aggregate::MAX_REQUEST_MEMORY;

@@ -1,17 +1,18 @@
 //! Request parameters: from the query string and, for POST, from a form body.
 
 use crate::body;
+use crate::description::{Description, In};
+use crate::error::ApiError;
 use crate::exchange::Exchange;
-use crate::respond::ApiError;
-use crate::routes::table::Endpoint;
 use http::{Method, StatusCode};
+use nanotdb_core::config::nearest;
 
 /// Most bytes of a form body.
 const MAX_FORM: usize = 64 << 10;
 
-/// Decoded parameters. Of those that may be there once there is one: see [`check_names`].
+/// Decoded parameters. Of those that may be there once there is one: a request that has it twice is refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Params(Vec<(String, String)>);
+pub struct Params(Vec<(String, String)>);
 
 impl Params {
     /// Of the query string alone.
@@ -21,10 +22,10 @@ impl Params {
         Ok(params)
     }
 
-    /// Of the query string and, for POST, of a form body.
+    /// Of the query string and, where an endpoint takes one by POST, of a form body.
     pub(crate) async fn of_request(exchange: &Exchange) -> Result<Self, ApiError> {
         let mut params = Self::of_query(exchange)?;
-        if exchange.method == Method::POST {
+        if let Some(about) = exchange.about.filter(|about| about.by_form && exchange.method == Method::POST) {
             let bytes = body::read_small(exchange, MAX_FORM).await?;
             if !bytes.is_empty() {
                 let media = exchange.content_type.as_ref().and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -35,9 +36,7 @@ impl Params {
                         format!("Content-Type {media:?}: send the parameters as application/x-www-form-urlencoded"),
                     ));
                 }
-                if let Some(row) = exchange.row() {
-                    check_names(&[exchange.uri.query().unwrap_or_default().as_bytes(), &bytes], row)?;
-                }
+                check_names(&[exchange.uri.query().unwrap_or_default().as_bytes(), &bytes], about)?;
                 params.add(&bytes)?;
             }
         }
@@ -58,22 +57,22 @@ impl Params {
     }
 
     /// A parameter; an empty one counts as not given.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty())
     }
 
     /// All values of a parameter, in order.
-    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
     /// A parameter that must be there.
-    pub(crate) fn require(&self, name: &str, accepted: &str) -> Result<&str, ApiError> {
+    pub fn require(&self, name: &str, accepted: &str) -> Result<&str, ApiError> {
         self.get(name).ok_or_else(|| ApiError::bad(format!("parameter {name} is missing: give {accepted}")))
     }
 
     /// `true`, `false`, `1` or `0`; false when not given.
-    pub(crate) fn flag(&self, name: &str) -> Result<bool, ApiError> {
+    pub fn flag(&self, name: &str) -> Result<bool, ApiError> {
         match self.get(name) {
             None | Some("false" | "0") => Ok(false),
             Some("true" | "1") => Ok(true),
@@ -83,20 +82,43 @@ impl Params {
 }
 
 /// Refuses names that the endpoint does not know, and those that are there twice, over all of the texts: which of the two was meant is not known.
-pub(crate) fn check_names(encoded: &[&[u8]], row: &Endpoint) -> Result<(), ApiError> {
+pub(crate) fn check_names(encoded: &[&[u8]], about: &Description) -> Result<(), ApiError> {
     let mut seen = 0;
     for pair in encoded.iter().flat_map(|text| text.split(|b| *b == b'&')).filter(|pair| !pair.is_empty()) {
         let name = pair.split(|b| *b == b'=').next().unwrap_or_default();
         let plain = !name.iter().any(|b| matches!(b, b'%' | b'+'));
         match std::str::from_utf8(name) {
-            Ok(name) if plain => row.check_parameter(name, &mut seen)?,
+            Ok(name) if plain => check_name(about, name, &mut seen)?,
             _ => {
                 let not_text = |text| ApiError::bad(format!("the parameter name {text:?} is not UTF-8"));
-                row.check_parameter(&decode(name).map_err(not_text)?, &mut seen)?;
+                check_name(about, &decode(name).map_err(not_text)?, &mut seen)?;
             }
         }
     }
     Ok(())
+}
+
+/// Refuses a name that is no parameter of the query string or the form, with those that are. `_` is what some clients add to get past caches.
+/// `seen` has a bit for each that was there before; one that comes again is refused as well.
+fn check_name(about: &Description, name: &str, seen: &mut u64) -> Result<(), ApiError> {
+    let place = about.params.iter().position(|param| param.place == In::Query && param.name == name);
+    if let Some((param, bit)) = place.and_then(|at| Some((about.params.get(at)?, 1u64.checked_shl(at as u32)?))) {
+        let again = *seen & bit != 0 && !param.many;
+        *seen |= bit;
+        let reason = || format!("parameter {name} is there more than once: give one of them");
+        return if again { Err(ApiError::bad(reason())) } else { Ok(()) };
+    }
+    if about.lenient || name == "_" {
+        return Ok(());
+    }
+    let known: Vec<&str> =
+        about.params.iter().filter(|param| param.place == In::Query).map(|param| param.name).collect();
+    let hint = match nearest(name, &known) {
+        Some(near) => format!("did you mean {near}? known are {}", known.join(", ")),
+        None if known.is_empty() => "there are none here".to_owned(),
+        None => format!("known are {}", known.join(", ")),
+    };
+    Err(ApiError::bad(format!("unknown parameter {name:?}: {hint}")))
 }
 
 /// Undoes percent-encoding and `+` for a space. A `%` that starts no code stands for itself. What is not UTF-8 is the error.

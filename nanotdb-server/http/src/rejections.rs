@@ -1,5 +1,6 @@
 //! The newest requests with lines that were refused: the counters say how many there were, this says which and why.
 
+use crate::app::{App, State};
 use nanotdb_core::engine::BatchOutcome;
 use nanotdb_core::model::Timestamp;
 use std::collections::VecDeque;
@@ -30,6 +31,12 @@ pub(crate) struct Refused {
 /// The newest of them.
 #[derive(Debug, Default)]
 pub(crate) struct Rejections(Mutex<VecDeque<Refused>>);
+
+impl State for Rejections {
+    fn new(_: &App) -> Self {
+        Self::default()
+    }
+}
 
 impl Rejections {
     /// Keeps what became of a request, if it has refused lines.

@@ -1,8 +1,8 @@
 //! The body of a request as it comes off the wire: whoever sends it slowly lends its place to others meanwhile, and must keep to a least rate.
 
 use crate::connections::Connection;
+use crate::error::ApiError;
 use crate::limits::{BODY_TIMEOUT, Place};
-use crate::respond::ApiError;
 use crate::stall::Ending;
 use bytes::Bytes;
 use http::StatusCode;

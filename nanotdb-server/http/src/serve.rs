@@ -1,13 +1,16 @@
 //! The accept loop, and what surrounds every request: limits, metrics, panics.
 
 use crate::app::App;
-use crate::connections::Connection;
+use crate::connections::{Connection, Connections};
+use crate::endpoint::table;
+use crate::error::ApiError;
 use crate::exchange::Exchange;
+use crate::files::most_connections;
+use crate::guard::check_site;
+use crate::hosts::Hosts;
 use crate::limits::{DRAIN_TIMEOUT, HEAD_TIMEOUT, MAX_READ_BUFFER, Uncounted, WRITE_TIMEOUT};
 use crate::request_body::RequestBody;
-use crate::respond::ApiError;
-use crate::routes::ui::check_site;
-use crate::routes::{is_write, routes};
+use crate::routes::{Routed, routes};
 use crate::stall::{Ending, StallGuard};
 use crate::workers::Workers;
 use bytes::{Buf, Bytes};
@@ -75,22 +78,45 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Whom requests have to get past.
+struct Door {
+    app: Arc<App>,
+    /// Names under which the server may be asked for.
+    hosts: Hosts,
+    /// Open connections.
+    connections: Arc<Connections>,
+}
+
+impl Door {
+    fn new(app: Arc<App>, listen: &str) -> Self {
+        let most = most_connections(app.limits.max_connections);
+        Self {
+            hosts: Hosts::new(&app.engine.config().access.hosts, listen),
+            connections: Connections::new(app.requests.clone(), most, app.limits.max_connections_per_address),
+            app,
+        }
+    }
+}
+
 /// Serves until `stop` is ready, then lets running requests finish. Returns whether all of them did.
 ///
-/// Connections are dealt out to the workers in turn and stay with theirs: a request never changes threads, which would
+/// `listen` is the address that was asked for, whose name the server answers under. Connections are dealt out to the workers in turn and stay with theirs: a request never changes threads, which would
 /// cost more than answering it.
 pub(crate) async fn serve(
     listener: TcpListener,
     app: Arc<App>,
+    listen: &str,
     workers: &Workers,
     stop: impl Future<Output = ()>,
 ) -> bool {
     let filter = routes(Arc::clone(&app));
+    let door = Arc::new(Door::new(app, listen));
+    let connections = &door.connections;
     let mut stop = pin!(stop);
     let mut trouble = Trouble::default();
     loop {
         let next = async {
-            app.connections.room().await;
+            connections.room().await;
             listener.accept().await
         };
         let accepted = tokio::select! {
@@ -105,27 +131,27 @@ pub(crate) async fn serve(
             Err(error) => {
                 // The connection is gone already, or the process is out of files: others end meanwhile.
                 trouble.note(&error);
-                app.connections.make_room();
+                connections.make_room();
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        let Some(connection) = app.connections.open(peer.ip()) else {
+        let Some(connection) = connections.open(peer.ip()) else {
             trouble.note(&format_args!("{} has limits.max_connections_per_address connections already", peer.ip()));
             continue;
         };
         let open = OpenConnection(connection);
-        let (app, filter) = (Arc::clone(&app), filter.clone());
+        let (door, filter) = (Arc::clone(&door), filter.clone());
         workers.next().spawn(async move {
             match TcpStream::from_std(stream) {
-                Ok(stream) => run(stream, open, app, filter).await,
+                Ok(stream) => run(stream, open, door, filter).await,
                 Err(error) => tracing::debug!(%error, "a connection was lost"),
             }
         });
     }
     drop(listener);
-    app.stopping.send_replace(true);
-    tokio::time::timeout(DRAIN_TIMEOUT, app.connections.all_closed()).await.is_ok()
+    door.app.stopping.send_replace(true);
+    tokio::time::timeout(DRAIN_TIMEOUT, connections.all_closed()).await.is_ok()
 }
 
 /// Errors of accepting, which may come by the thousand, as one line a minute.
@@ -157,10 +183,10 @@ impl Drop for OpenConnection {
     }
 }
 
-async fn run(stream: TcpStream, open: OpenConnection, app: Arc<App>, filter: BoxedFilter<(Response,)>) {
-    let _open = app.telemetry.connection();
+async fn run(stream: TcpStream, open: OpenConnection, door: Arc<Door>, filter: BoxedFilter<(Response,)>) {
+    let _open = door.app.telemetry.connection();
     let connection = Arc::clone(&open.0);
-    let mut stopping = app.stopping.subscribe();
+    let mut stopping = door.app.stopping.subscribe();
     // As long as nothing was sent there is nothing to keep but this: no buffers, no parser.
     let first_byte = tokio::select! {
         ready = tokio::time::timeout(HEAD_TIMEOUT, stream.readable()) => matches!(ready, Ok(Ok(()))),
@@ -168,7 +194,7 @@ async fn run(stream: TcpStream, open: OpenConnection, app: Arc<App>, filter: Box
         _ = stopping.wait_for(|stop| *stop) => false,
     };
     if first_byte {
-        Box::pin(requests(stream, connection, app, filter, stopping)).await;
+        Box::pin(requests(stream, connection, door, filter, stopping)).await;
     }
 }
 
@@ -176,7 +202,7 @@ async fn run(stream: TcpStream, open: OpenConnection, app: Arc<App>, filter: Box
 async fn requests(
     stream: TcpStream,
     connection: Arc<Connection>,
-    app: Arc<App>,
+    door: Arc<Door>,
     filter: BoxedFilter<(Response,)>,
     mut stopping: watch::Receiver<bool>,
 ) {
@@ -185,7 +211,7 @@ async fn requests(
     let ending = Ending::default();
     let io = TokioIo::new(StallGuard::new(stream, WRITE_TIMEOUT, ending.clone()));
     let on = OnConnection { connection: Arc::clone(&connection), ending };
-    let service = service_fn(move |request| answer(Arc::clone(&app), filter.clone(), on.clone(), request));
+    let service = service_fn(move |request| answer(Arc::clone(&door), filter.clone(), on.clone(), request));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -219,7 +245,7 @@ struct OnConnection {
 }
 
 async fn answer(
-    app: Arc<App>,
+    door: Arc<Door>,
     filter: BoxedFilter<(Response,)>,
     on: OnConnection,
     request: http::Request<Incoming>,
@@ -230,25 +256,26 @@ async fn answer(
     // A client of HTTP/1.1 misses the last chunk, and has the beginning.
     let broken = (request.version() < Version::HTTP_11).then(|| ending.clone());
     let (mut parts, body) = request.into_parts();
-    let allowed = app.hosts.check(&parts).and_then(|()| check_site(&parts, &app.hosts));
-    // Whoever asks whether the server lives is always told.
-    let entered = allowed.and_then(|()| match parts.uri.path() {
-        "/health" => Ok(()),
-        _ => connection.enter(is_write(&parts)),
+    let found = table().find(parts.uri.path(), parts.method.as_str());
+    let about = found.about();
+    let allowed = door.hosts.check(&parts).and_then(|()| check_site(&parts, &found, &door.hosts));
+    let entered = allowed.and_then(|()| match about {
+        Some(about) if about.always => Ok(()),
+        about => connection.enter(about.is_some_and(|about| about.access.changes())),
     });
-    let body = RequestBody::new(body, Arc::clone(&connection), app.pace(), ending);
-    let exchange = Arc::new(Exchange::new(&mut parts, Some(body)));
+    let body = RequestBody::new(body, Arc::clone(&connection), door.app.pace(), ending);
+    let exchange = Arc::new(Exchange::new(&mut parts, about, Some(body)));
     let response = match entered {
         Err(error) => error.into_response(),
         Ok(()) => {
             let mut request = http::Request::from_parts(parts, Empty::<Bytes>::new());
-            request.extensions_mut().insert(Arc::clone(&exchange));
+            request.extensions_mut().insert(Routed { exchange: Arc::clone(&exchange), found });
             let mut service = warp::service(filter);
             match (CatchPanic { inner: Box::pin(service.call(request)) }).await {
                 Some(Ok(response)) => response,
                 Some(Err(never)) => match never {},
                 None => {
-                    app.telemetry.panic();
+                    door.app.telemetry.panic();
                     tracing::error!(method = %exchange.method, uri = %exchange.uri, "a request handler panicked");
                     ApiError::internal().into_response()
                 }
@@ -260,7 +287,7 @@ async fn answer(
         connection.leave();
     }
     let status = response.status().as_u16();
-    let end = End { app, exchange, connection, status, began, sent: 0 };
+    let end = End { door, exchange, connection, status, began, sent: 0 };
     Ok(response.map(|inner| Measured { inner, broken, is_sending: false, end }))
 }
 
@@ -291,7 +318,7 @@ struct Measured<B> {
 }
 
 struct End {
-    app: Arc<App>,
+    door: Arc<Door>,
     exchange: Arc<Exchange>,
     connection: Arc<Connection>,
     status: u16,
@@ -304,8 +331,8 @@ impl Drop for End {
         let now = Instant::now();
         let took = now.saturating_duration_since(self.began);
         self.connection.finish(now);
-        let Self { app, exchange, status, sent, .. } = self;
-        app.telemetry.request(exchange.endpoint(), *status, took, exchange.received(), *sent);
+        let Self { door, exchange, status, sent, .. } = self;
+        door.app.telemetry.request(exchange.slot(), *status, took, exchange.received(), *sent);
         tracing::trace!(
             method = %exchange.method,
             uri = %exchange.uri,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
 use crate::app::App;
+use crate::endpoint::table;
 use crate::serve;
 use crate::workers::Workers;
 use nanotdb_core::clock::{Clock, SystemClock};
@@ -23,7 +24,7 @@ pub(crate) fn app_on(vfs: &SimVfs) -> Arc<App> {
 fn app_with(vfs: &SimVfs, config: EngineConfig) -> Arc<App> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let options = EngineOptions { vfs: Arc::new(vfs.process()), clock: clock.clone(), background: false };
-    Arc::new(App::new(Engine::open_with(Path::new("/root"), config, options).unwrap(), clock, "127.0.0.1:0"))
+    Arc::new(App::new(Engine::open_with(Path::new("/root"), config, options).unwrap(), clock, table().names()))
 }
 
 /// A server on a disk that can fail.
@@ -46,7 +47,7 @@ impl Served {
                 let listener = serve::bind("127.0.0.1:0").await.unwrap();
                 tell.send(listener.local_addr().unwrap()).unwrap();
                 let workers = Workers::start(1).unwrap();
-                serve::serve(listener, app, &workers, async {
+                serve::serve(listener, app, "127.0.0.1:0", &workers, async {
                     let _ = stopped.await;
                 })
                 .await;

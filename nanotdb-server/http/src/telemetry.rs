@@ -1,39 +1,11 @@
 //! The server's own numbers: requests, connections, and the process.
 
 use crate::limits::RequestLimit;
-use crate::routes::table::{ENDPOINTS, Endpoint};
 use nanotdb_core::clock::Clock;
 use nanotdb_core::stats::{Metric, Recorder, Source, Unit};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
-
-/// Where what no endpoint and no page took is counted.
-const OTHER: u8 = 0;
-/// Where the pages are.
-pub(crate) const PAGE: u8 = 1;
-
-/// What is counted by itself: [`OTHER`], [`PAGE`], and what the table of endpoints names.
-static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    let mut names = vec!["other", "page"];
-    for endpoint in ENDPOINTS {
-        if !names.contains(&endpoint.counted_as) {
-            names.push(endpoint.counted_as);
-        }
-    }
-    names
-});
-
-/// For each endpoint of the table, its place among [`NAMES`].
-static SLOTS: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let place = |endpoint: &Endpoint| NAMES.iter().position(|name| *name == endpoint.counted_as);
-    ENDPOINTS.iter().map(|endpoint| place(endpoint).and_then(|at| u8::try_from(at).ok()).unwrap_or(OTHER)).collect()
-});
-
-/// Where the endpoint with this index in the table is counted.
-pub(crate) fn slot_of(endpoint: usize) -> u8 {
-    SLOTS.get(endpoint).copied().unwrap_or(OTHER)
-}
 
 /// Statuses that the server answers with; the last slot takes any other.
 const STATUSES: [(u16, &str); 17] = [
@@ -83,6 +55,8 @@ struct EndpointMetrics {
 /// Counters since start. All relaxed: they are read for display only.
 #[derive(Debug)]
 pub(crate) struct Telemetry {
+    names: &'static [&'static str],
+    /// As many.
     endpoints: Vec<EndpointMetrics>,
     received: AtomicU64,
     sent: AtomicU64,
@@ -93,10 +67,11 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
-    /// Starts counting. `requests` knows how many there are at the moment.
-    pub(crate) fn new(requests: RequestLimit) -> Self {
+    /// Starts counting under these names. `requests` knows how many there are at the moment.
+    pub(crate) fn new(names: &'static [&'static str], requests: RequestLimit) -> Self {
         Self {
-            endpoints: NAMES.iter().map(|_| EndpointMetrics::default()).collect(),
+            names,
+            endpoints: names.iter().map(|_| EndpointMetrics::default()).collect(),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             connections: AtomicI64::new(0),
@@ -106,7 +81,7 @@ impl Telemetry {
         }
     }
 
-    /// One answered request, with the bytes of both bodies.
+    /// One answered request, of the name at this place, with the bytes of both bodies.
     pub(crate) fn request(&self, endpoint: usize, status: u16, took: Duration, received: u64, sent: u64) {
         self.received.fetch_add(received, Relaxed);
         self.sent.fetch_add(sent, Relaxed);
@@ -134,7 +109,7 @@ impl Telemetry {
 
 impl Source for Telemetry {
     fn collect(&self, out: &mut dyn Recorder) {
-        for (endpoint, metrics) in NAMES.iter().zip(&self.endpoints) {
+        for (endpoint, metrics) in self.names.iter().zip(&self.endpoints) {
             let mut total = 0;
             for ((_, status), counter) in STATUSES.iter().zip(&metrics.by_status) {
                 let count = counter.load(Relaxed);
@@ -260,8 +235,8 @@ mod tests {
     #[test]
     fn requests_and_connections_are_counted() {
         let requests = RequestLimit::new(5);
-        let telemetry = Arc::new(Telemetry::new(requests.clone()));
-        let import = usize::from(slot_of(0));
+        let telemetry = Arc::new(Telemetry::new(&["other", "import"], requests.clone()));
+        let import = 1;
         telemetry.request(import, 200, Duration::from_millis(250), 17, 15);
         telemetry.request(import, 418, Duration::from_millis(250), 0, 3);
         let guard = telemetry.connection();

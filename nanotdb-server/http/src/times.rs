@@ -1,7 +1,7 @@
 //! Times and durations among the parameters.
 
+use crate::error::ApiError;
 use crate::params::Params;
-use crate::respond::ApiError;
 use nanotdb_core::model::Timestamp;
 use nanotdb_core::model::duration::parse_duration;
 use nanotdb_core::model::time::{TimeUnit, mistaken_bound, parse_time};

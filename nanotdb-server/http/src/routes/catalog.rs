@@ -1,10 +1,9 @@
 //! What there is: aggregates, databases, metrics.
 
 use crate::app::App;
-use crate::exchange::Exchange;
-use crate::params::Params;
-use crate::respond::{ApiError, success};
-use crate::routes::ui::{database_names, state_of};
+use crate::endpoint::{Endpoint, Group, Param, Request, now, submit};
+use crate::error::ApiError;
+use nanotdb_core::engine::INTERNAL_DATABASE;
 use nanotdb_core::plugin::Aggregator;
 use nanotdb_core::plugin::registry::registry;
 use nanotdb_core::rollup::lineage::Lineage;
@@ -13,6 +12,32 @@ use warp::reply::Response;
 
 /// The aggregate that `step` alone means.
 pub(super) const DEFAULT_AGGREGATE: &str = "avg";
+
+submit! {
+    Endpoint::get("aggregates", "/api/v1/aggregates", "names of the aggregates", |request| now(aggregates(&request)))
+        .group(Group::CATALOG)
+}
+
+submit! {
+    Endpoint::get("databases", "/api/v1/databases", "names of the databases", |request| now(databases(&request)))
+        .group(Group::CATALOG)
+        .params(&[
+            Param::query("include_internal", "bool", "true", "with the database of the engine's own metrics")
+                .standard("false"),
+            Param::query("details", "bool", "true", "with the state of each, and the reason").standard("false"),
+        ])
+}
+
+submit! {
+    Endpoint::get("metrics", "/api/v1/metrics", "metrics of a database", |request| now(metrics(&request)))
+        .group(Group::CATALOG)
+        .params(&[
+            Param::query("db", "database", "demo", "database").required(),
+            Param::query("details", "bool", "true", "with ids and types").standard("false"),
+            Param::query("lineage", "text", "rollups", "with what rollups make of each metric").of(&["rollups"]),
+            Param::query("max_hops", "number", "1", "rollups of rollups that are followed, 1 to 5").standard("1"),
+        ])
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,14 +71,32 @@ struct Aggregates {
 }
 
 /// `GET /api/v1/aggregates`
-pub(super) fn aggregates(exchange: &Exchange) -> Result<Response, ApiError> {
+fn aggregates(request: &Request) -> Result<Response, ApiError> {
     let result = registry().aggregators().iter().map(|a| a.name()).collect();
     let (default, kinds) = (DEFAULT_AGGREGATE, aggregate_kinds());
-    Ok(success(exchange, &Aggregates { default, kinds, result, result_type: "aggregates" }))
+    Ok(request.success(&Aggregates { default, kinds, result, result_type: "aggregates" }))
+}
+
+/// State of a database, with the reason when it is not well.
+pub(super) fn state_of(app: &App, name: &str, health: &[(String, String)]) -> (&'static str, Option<String>) {
+    match health.iter().find(|(database, _)| database == name) {
+        None => ("ok", None),
+        Some((_, reason)) if app.engine.has_database(name) => ("read_only", Some(reason.clone())),
+        Some((_, reason)) => ("failed", Some(reason.clone())),
+    }
+}
+
+/// Names of all databases, those that could not be opened among them.
+pub(super) fn names(app: &App, internal: bool, health: &[(String, String)]) -> Vec<String> {
+    let mut names = app.engine.database_names(internal);
+    names.extend(health.iter().map(|(name, _)| name.clone()).filter(|name| internal || name != INTERNAL_DATABASE));
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// `GET /api/v1/databases`, those that cannot be opened among them.
-pub(super) fn databases(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
+fn databases(request: &Request) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     struct Details {
         name: String,
@@ -61,18 +104,18 @@ pub(super) fn databases(app: &App, exchange: &Exchange) -> Result<Response, ApiE
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     }
-    let params = Params::of_query(exchange)?;
+    let (app, params) = (request.app(), request.query()?);
     let health = app.engine.health();
-    let names = database_names(app, params.flag("include_internal")?, &health);
+    let names = names(app, params.flag("include_internal")?, &health);
     let (db, result_type) = (None, "databases");
     if !params.flag("details")? {
-        return Ok(success(exchange, &Listing { db, result: names, result_type }));
+        return Ok(request.success(&Listing { db, result: names, result_type }));
     }
     let details = names.into_iter().map(|name| {
         let (state, reason) = state_of(app, &name, &health);
         Details { name, state, reason }
     });
-    Ok(success(exchange, &Listing { db, result: details.collect(), result_type }))
+    Ok(request.success(&Listing { db, result: details.collect(), result_type }))
 }
 
 /// What rollup jobs make of a metric.
@@ -112,7 +155,7 @@ impl Rollups {
 }
 
 /// `GET /api/v1/metrics`
-pub(super) fn metrics(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
+fn metrics(request: &Request) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     struct Details {
         name: String,
@@ -122,7 +165,7 @@ pub(super) fn metrics(app: &App, exchange: &Exchange) -> Result<Response, ApiErr
         #[serde(skip_serializing_if = "Option::is_none")]
         rollups: Option<Rollups>,
     }
-    let params = Params::of_query(exchange)?;
+    let (app, params) = (request.app(), request.query()?);
     let database = params.require("db", "a database name")?;
     let lineage = match params.get("lineage") {
         None => false,
@@ -141,7 +184,7 @@ pub(super) fn metrics(app: &App, exchange: &Exchange) -> Result<Response, ApiErr
     let (db, result_type) = (Some(database), "metrics");
     if !details {
         let result = metrics.into_iter().map(|m| m.name).collect();
-        return Ok(success(exchange, &Listing::<String> { db, result, result_type }));
+        return Ok(request.success(&Listing::<String> { db, result, result_type }));
     }
     let mut lineages = Vec::new();
     if lineage {
@@ -158,5 +201,5 @@ pub(super) fn metrics(app: &App, exchange: &Exchange) -> Result<Response, ApiErr
             rollups: lineages.next().map(|lineage| Rollups::new(lineage, max_hops)),
         })
         .collect();
-    Ok(success(exchange, &Listing { db, result, result_type }))
+    Ok(request.success(&Listing { db, result, result_type }))
 }

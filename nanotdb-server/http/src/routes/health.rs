@@ -1,13 +1,22 @@
 //! `GET /health`
 
 use crate::app::App;
-use crate::respond::json;
+use crate::endpoint::{Access, Endpoint, Group, now, submit};
+use crate::json::json;
 use http::StatusCode;
 use serde::Serialize;
 use warp::reply::Response;
 
+submit! {
+    Endpoint::get("health", "/health", "whether everything can be written", |request| now(Ok(health(request.app()))))
+        .group(Group::OPERATION)
+        .access(Access::Open)
+        .lenient()
+        .always()
+}
+
 /// `{"status":"ok"}`, with the number of warnings when there are some, or 503 with why writes are refused.
-pub(super) fn health(app: &App) -> Response {
+fn health(app: &App) -> Response {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Unhealthy {

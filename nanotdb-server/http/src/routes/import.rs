@@ -1,11 +1,15 @@
 //! `POST /api/v1/import`: bodies are parsed as they arrive and stored batch by batch.
 
-use crate::app::App;
+use crate::app::{App, State};
 use crate::body::{BodyReader, Decoder};
+use crate::endpoint::{Access, Body, Endpoint, Group, Param, Request, submit};
+use crate::error::ApiError;
 use crate::exchange::Exchange;
+use crate::json::{json, write_json_string};
 use crate::memory::Share;
 use crate::params::Params;
-use crate::respond::{ApiError, blocking, json, write_json_string};
+use crate::rejections::Rejections;
+use crate::respond::blocking;
 use crate::times::write_unit;
 use bytes::Bytes;
 use http::StatusCode;
@@ -31,8 +35,53 @@ const SNIFF_BYTES: usize = 4_096;
 const POOLED: usize = 32;
 const POOLED_REST: usize = 1 << 20;
 
+const WRITE_UNIT: Param =
+    Param::query("timestamp_unit", "text", "s", "unit of times that are bare numbers; without it what the format says")
+        .of(&["ns", "us", "ms", "s"]);
+const PRECISION: Param =
+    Param::query("precision", "text", "s", "the same, as others call it").of(&["ns", "us", "ms", "s"]);
+
+submit! {
+    Endpoint::post(
+        "import",
+        "/api/v1/import",
+        "writes samples",
+        Body::new("text/plain", "demo/room.temp 21.5", "one line per sample: database/metric value [timestamp]"),
+        |request| Box::pin(import(request)),
+    )
+    .group(Group::WRITE)
+    .access(Access::Write)
+    .params(&[
+        Param::query("format", "text", "line_protocol", "ingest format; without it the Content-Type decides"),
+        Param::query("db", "database", "demo", "database for formats whose lines name none"),
+        WRITE_UNIT,
+        PRECISION,
+    ])
+    .answer("count of samples")
+}
+
+submit! {
+    Endpoint::post(
+        "import_prometheus",
+        "/api/v1/import/prometheus",
+        "writes samples of Prometheus text",
+        Body::new("text/plain", "node_load1{host=\"pi\"} 0.25", "Prometheus text exposition"),
+        |request| Box::pin(import_prometheus(request)),
+    )
+    .group(Group::WRITE)
+    .access(Access::Write)
+    .params(&[
+        Param::query("db", "database", "prometheus", "database").standard("prometheus"),
+        Param::query("format", "text", "prometheus", "ingest format; without it the first bytes decide"),
+        WRITE_UNIT,
+        PRECISION,
+    ])
+    .answer("204")
+    .lenient()
+}
+
 /// What an import needs and the next one can use again.
-pub(crate) struct Buffers {
+struct Buffers {
     batch: Batch,
     rest: Vec<u8>,
 }
@@ -44,14 +93,20 @@ impl Default for Buffers {
 }
 
 /// Reused [`Buffers`], so that a small request allocates next to nothing.
-pub(crate) struct BufferPool {
+struct BufferPool {
     kept: Mutex<Vec<Buffers>>,
     most: usize,
 }
 
+impl State for BufferPool {
+    fn new(app: &App) -> Self {
+        Self::of(app.memory.limit())
+    }
+}
+
 impl BufferPool {
     /// Keeps as many as fit into an eighth of the memory of requests.
-    pub(crate) fn of(memory: u64) -> Self {
+    fn of(memory: u64) -> Self {
         let most = usize::try_from(memory / 8 / (3 << 20)).unwrap_or(POOLED).clamp(1, POOLED);
         Self { kept: Mutex::default(), most }
     }
@@ -80,24 +135,25 @@ enum Format {
 }
 
 /// `POST /api/v1/import`
-pub(super) async fn import(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
-    let params = Params::of_query(exchange)?;
+async fn import(request: Request) -> Result<Response, ApiError> {
+    let exchange = request.exchange();
+    let params = request.query()?;
     let format = match explicit_format(exchange, &params)? {
         Some(format) => format,
         None => registry().ingest_format("line_protocol")?,
     };
-    run(app, exchange, Format::Known(format), &params).await
+    run(request.app(), exchange, Format::Known(format), &params).await
 }
 
 /// `POST /api/v1/import/prometheus`: Prometheus text, or line protocol as the original takes here.
-pub(super) async fn import_prometheus(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
+async fn import_prometheus(request: Request) -> Result<Response, ApiError> {
     // The media type of Prometheus text is text/plain, which line protocol claims too: the bytes decide.
-    let params = Params::of_query(exchange)?;
+    let params = request.query()?;
     let format = match params.get("format") {
         Some(name) => Format::Known(named_format(name)?),
         None => Format::Sniffed,
     };
-    run(app, exchange, format, &params).await
+    run(request.app(), request.exchange(), format, &params).await
 }
 
 fn named_format(name: &str) -> Result<&'static dyn IngestFormat, ApiError> {
@@ -236,7 +292,7 @@ struct Import<'a> {
 
 impl<'a> Import<'a> {
     fn new(app: &'a App, format: Format, options: IngestOptions) -> Self {
-        let buffers = Some(app.buffers.take());
+        let buffers = Some(app.state::<BufferPool>().take());
         Self {
             app,
             format,
@@ -388,7 +444,7 @@ impl<'a> Import<'a> {
         let totals = &self.totals;
         if totals.rejected > 0 {
             tracing::trace!(imported = totals.accepted, rejected = totals.rejected, "import with rejected lines");
-            self.app.rejections.note(self.app.clock.now(), exchange.header(USER_AGENT), totals);
+            self.app.state::<Rejections>().note(self.app.clock.now(), exchange.header(USER_AGENT), totals);
         }
         match result {
             Ok(()) if totals.failed > 0 => {
@@ -447,7 +503,7 @@ fn failed(failure: IngestFailure, unusable: &mut bool) -> ApiError {
 impl Drop for Import<'_> {
     fn drop(&mut self) {
         if let Some(buffers) = self.buffers.take() {
-            self.app.buffers.put(buffers);
+            self.app.state::<BufferPool>().put(buffers);
         }
     }
 }

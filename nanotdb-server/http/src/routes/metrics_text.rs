@@ -1,16 +1,16 @@
 //! `GET /metrics`
 
-use crate::app::App;
-use crate::exchange::Exchange;
-use crate::respond::compressed;
-use http::{HeaderValue, header::CONTENT_TYPE};
+use crate::endpoint::{Endpoint, Group, Request, now, submit};
 use warp::reply::Response;
 
+submit! {
+    Endpoint::get("exposition", "/metrics", "the server's numbers about itself", |request| now(Ok(metrics_text(&request))))
+        .group(Group::OPERATION)
+        .answer("Prometheus text")
+        .lenient()
+}
+
 /// The numbers of the engine, the server and the process, for a Prometheus scraper.
-pub(super) fn metrics_text(app: &App, exchange: &Exchange) -> Response {
-    let mut response = Response::default();
-    let media = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, media);
-    let text = app.engine.stats_exposition();
-    compressed(exchange, response, text.into_bytes())
+fn metrics_text(request: &Request) -> Response {
+    request.text("text/plain; version=0.0.4; charset=utf-8", request.engine().stats_exposition())
 }

@@ -1,19 +1,33 @@
 //! `/api/v1/query`: the newest value, now or at a time.
 
-use super::series::series;
-use crate::app::App;
-use crate::exchange::Exchange;
-use crate::params::Params;
-use crate::respond::{ApiError, blocking, json, write_json_string};
+use super::series::{DB, QUERY, UNIT, series};
+use crate::endpoint::{Endpoint, Group, Param, Request, submit};
+use crate::error::ApiError;
+use crate::json::{json, write_json_string};
+use crate::respond::blocking;
 use crate::times::{time_parameter, time_unit};
 use http::StatusCode;
 use nanotdb_core::engine::Newest;
 use nanotdb_core::model::time::write_unix_seconds;
 use warp::reply::Response;
 
+submit! {
+    Endpoint::get("query", "/api/v1/query", "the newest value, now or at a time", |request| Box::pin(query(request)))
+        .group(Group::QUERY)
+        .params(&[
+            QUERY,
+            DB,
+            Param::query("time", "time", "-5m", "the newest value at or before this time; without it now"),
+            UNIT,
+        ])
+        .answer("vector")
+        .by_form()
+}
+
 /// A vector of one value, or an empty one for what does not exist.
-pub(super) async fn query(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
-    let params = Params::of_request(exchange).await?;
+async fn query(request: Request) -> Result<Response, ApiError> {
+    let app = request.app();
+    let params = request.params().await?;
     let (database, metric) = series(&params)?;
     let unit = time_unit(&params)?;
     let Newest { sample, mut warnings } = match time_parameter(&params, "time", unit, app.clock.now())? {

@@ -1,13 +1,14 @@
 //! `/api/v1/query_range`: samples of a range as they are, or aggregated by windows. Streams.
 
 use super::catalog::DEFAULT_AGGREGATE;
-use super::series::series;
+use super::series::{DB, QUERY, UNIT, series};
 use crate::app::App;
-use crate::exchange::Exchange;
+use crate::endpoint::{Endpoint, Group, Param, Request, submit};
+use crate::error::ApiError;
+use crate::json::json;
 use crate::json_stream::{ChunkWriter, Gone, respond};
 use crate::matrix_text::{Ending, MatrixText};
 use crate::params::Params;
-use crate::respond::{ApiError, json};
 use crate::times::{duration_parameter, step_parameter, time_parameter, time_unit};
 use http::StatusCode;
 use nanotdb_core::engine::{AggregateSink, MetricFiles, ScanSink, ScanSlice, WindowRow, Windows};
@@ -45,9 +46,32 @@ struct AskedWindows {
     aggregators: Vec<&'static dyn Aggregator>,
 }
 
+submit! {
+    Endpoint::get(
+        "query_range",
+        "/api/v1/query_range",
+        "samples or aggregates of a range",
+        |request| Box::pin(query_range(request)),
+    )
+    .group(Group::QUERY)
+    .params(&[
+        QUERY,
+        DB,
+        Param::query("start", "time", "-1h", "first time").required(),
+        Param::query("end", "time", "now", "last time").standard("now"),
+        Param::query("step", "duration", "1m", "averages of windows of this width"),
+        Param::query("aggregate", "text", "avg,max", "names of aggregates, with window"),
+        Param::query("window", "duration", "5m", "width of the windows, with aggregate"),
+        UNIT,
+    ])
+    .answer("matrix")
+    .by_form()
+}
+
 /// `GET` and `POST`
-pub(super) async fn query_range(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
-    let params = Params::of_request(exchange).await?;
+async fn query_range(request: Request) -> Result<Response, ApiError> {
+    let app = request.app();
+    let params = request.params().await?;
     let (database, metric) = series(&params)?;
     let now = app.clock.now();
     let unit = time_unit(&params)?;
@@ -79,7 +103,7 @@ pub(super) async fn query_range(app: &Arc<App>, exchange: &Exchange) -> Result<R
         windows,
     };
     let share = app.memory.admit_work(QUERY_MEMORY).await?;
-    let answer = respond(exchange.accepts_gzip, move |out| {
+    let answer = respond(request.exchange().accepts_gzip, move |out| {
         job.run(out);
         drop(share);
     });

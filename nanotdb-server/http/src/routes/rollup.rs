@@ -1,9 +1,9 @@
 //! `/api/v1/rollup/backfill`: destinations of rollups, computed anew.
 
-use crate::app::App;
-use crate::body::{parse_object, read_small};
-use crate::exchange::Exchange;
-use crate::respond::{ApiError, blocking, success};
+use crate::body::parse_object;
+use crate::endpoint::{Access, Body, Endpoint, Group, Request, submit};
+use crate::error::ApiError;
+use crate::respond::blocking;
 use nanotdb_core::rollup::BackfillReport;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -12,18 +12,30 @@ use warp::reply::Response;
 /// Most bytes of a request.
 const MAX_REQUEST: usize = 64 << 10;
 
+submit! {
+    Endpoint::post(
+        "rollup_backfill",
+        "/api/v1/rollup/backfill",
+        "computes destinations of rollups anew",
+        Body::json(r#"{"source_db":"demo"}"#, "source_db, source_dbs, or {} for all"),
+        |request| Box::pin(backfill(request)),
+    )
+    .group(Group::OPERATION)
+    .access(Access::Admin)
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Request {
+struct Sources {
     source_db: Option<String>,
     source_dbs: Option<Vec<String>>,
 }
 
-impl Request {
+impl Sources {
     fn parse(body: &[u8]) -> Result<Option<Vec<String>>, ApiError> {
         let accepted = "send {\"source_db\":\"name\"}, {\"source_dbs\":[\"name\",...]}, {} or nothing";
-        let request: Request = match body.iter().all(u8::is_ascii_whitespace) {
-            true => Request::default(),
+        let request: Self = match body.iter().all(u8::is_ascii_whitespace) {
+            true => Self::default(),
             false => parse_object(body, accepted)?,
         };
         let sources = match (request.source_db, request.source_dbs) {
@@ -78,13 +90,13 @@ impl<'a> From<&'a BackfillReport> for Report<'a> {
 }
 
 /// `POST /api/v1/rollup/backfill`. It goes on when the client goes away, and is answered when the results are on disk.
-pub(super) async fn backfill(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
-    let body = read_small(exchange, MAX_REQUEST).await?;
-    let sources = Request::parse(&body)?;
-    let engine = app.engine.clone();
+async fn backfill(request: Request) -> Result<Response, ApiError> {
+    let body = request.body(MAX_REQUEST).await?;
+    let sources = Sources::parse(&body)?;
+    let engine = request.engine().clone();
     let work = move || engine.backfill_rollups(sources.as_deref(), &mut |_| ControlFlow::Continue(()));
     let report = blocking(work).await??;
-    Ok(success(exchange, &Report::from(&report)))
+    Ok(request.success(&Report::from(&report)))
 }
 
 #[cfg(test)]
@@ -93,7 +105,7 @@ mod tests {
 
     #[test]
     fn requests_name_one_source_several_or_all() {
-        let parse = |body: &str| Request::parse(body.as_bytes()).map_err(|e| e.message);
+        let parse = |body: &str| Sources::parse(body.as_bytes()).map_err(|e| e.message);
         let names = |names: &[&str]| Ok(Some(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()));
         for all in ["", " \n", "{}", "{\"source_db\":\"\"}", "{\"source_dbs\":[]}", "{\"source_db\":null}"] {
             assert_eq!(parse(all), Ok(None), "{all}");

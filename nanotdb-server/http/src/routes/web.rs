@@ -1,12 +1,14 @@
 //! The pages and their files, and 404 for everything else.
 
-use super::ui::{etag_of, settings_text};
+use super::ui::settings_text;
 use crate::app::App;
+use crate::caching::{etag_of, is_known, not_modified};
+use crate::error::ApiError;
 use crate::exchange::Exchange;
-use crate::respond::{ApiError, compressed};
+use crate::respond::compressed;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST,
-    IF_NONE_MATCH, LINK, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, LINK,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use nanotdb_core::config::WebSection;
@@ -209,23 +211,6 @@ fn policy(web: &WebSection) -> String {
         policy.push_str(&format!("; connect-src 'self' {scheme}://{host}"));
     }
     policy
-}
-
-/// Whether the client has what this ETag is of.
-pub(super) fn is_known(exchange: &Exchange, etag: &str) -> bool {
-    let names = |list: &str| list.split(',').any(|one| matches!(one.trim(), "*") || weak(one.trim()) == weak(etag));
-    exchange.header(IF_NONE_MATCH).is_some_and(names)
-}
-
-fn weak(etag: &str) -> &str {
-    etag.strip_prefix("W/").unwrap_or(etag)
-}
-
-/// The answer for a client that has it already.
-pub(super) fn not_modified(mut response: Response) -> Response {
-    *response.status_mut() = StatusCode::NOT_MODIFIED;
-    *response.body_mut() = bytes::Bytes::new().into();
-    response
 }
 
 #[cfg(test)]

@@ -252,6 +252,8 @@ export interface Endpoint {
   method: string;
   path: string;
   summary: string;
+  /** Who may, once there are tokens. */
+  access: "open" | "read" | "write" | "admin";
   changes: boolean;
   params: EndpointParam[];
   body: { content_type: string; example: string; explain: string } | null;

@@ -104,7 +104,9 @@ export function Tester({ endpoint }: { endpoint: Endpoint }) {
           {endpoint.changes && <Badge kind="warning">changes data</Badge>}
         </header>
         <form class="form" onSubmit={submit}>
-          <p>{endpoint.summary}</p>
+          <p>
+            {endpoint.summary} <span class="quiet">(access: {endpoint.access})</span>
+          </p>
           {endpoint.params.map((param) => (
             <Param key={param.name} param={param} values={values} onChange={(value) => (typed.value = { ...typed.value, [param.name]: value })} />
           ))}

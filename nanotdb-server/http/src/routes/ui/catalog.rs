@@ -1,13 +1,14 @@
 //! What there is: the catalog with newest values, the status line, the settings of the pages.
 
 use super::documents::document;
-use super::intervals::PATIENT;
+use super::intervals::{Intervals, PATIENT};
 use super::numbers::{millis, write_value};
 use crate::app::App;
-use crate::exchange::Exchange;
-use crate::params::Params;
-use crate::respond::{ApiError, blocking};
-use crate::routes::catalog::{AggregateKind, aggregate_kinds};
+use crate::endpoint::{Endpoint, Group, Param, Request, now, submit};
+use crate::error::ApiError;
+use crate::rejections::Rejections;
+use crate::respond::blocking;
+use crate::routes::catalog::{AggregateKind, aggregate_kinds, names, state_of};
 use http::StatusCode;
 use nanotdb_core::engine::INTERNAL_DATABASE;
 use nanotdb_core::model::Sample;
@@ -21,6 +22,22 @@ use warp::reply::Response;
 const MANY: usize = 2_000;
 /// How long is looked for intervals of all such databases; what was not found is looked for when the catalog is asked for again.
 const BRIEF: Duration = Duration::from_millis(100);
+
+submit! {
+    Endpoint::get(
+        "ui_catalog",
+        "/api/v1/ui/catalog",
+        "databases and metrics with their newest values",
+        |request| Box::pin(catalog(request)),
+    )
+    .group(Group::WEB)
+    .params(&[Param::query("internal", "bool", "true", "with the database of the engine's own metrics").standard("false")])
+}
+
+submit! {
+    Endpoint::get("ui_settings", "/api/v1/ui/settings", "settings of the pages", |request| now(settings(&request)))
+        .group(Group::WEB)
+}
 
 /// The numbers of the status line.
 #[derive(Debug, Serialize)]
@@ -60,7 +77,7 @@ impl Status {
             now_ms: millis(app.clock.now()),
             samples_total: counters.ingest_samples.get(),
             rejected_total: rejected.iter().map(|counter| counter.get()).sum(),
-            rejected_ms: app.rejections.last_at().map(millis),
+            rejected_ms: app.state::<Rejections>().last_at().map(millis),
             databases: shown().count() as u64,
             metrics: shown().map(|(_, size)| size.metrics).sum(),
             wal_bytes: sizes.iter().map(|(_, size)| size.wal_bytes).sum(),
@@ -101,30 +118,12 @@ pub(super) fn number(sample: &Sample) -> Option<Box<RawValue>> {
     RawValue::from_string(String::from_utf8(text).ok()?).ok().filter(|raw| raw.get() != "null")
 }
 
-/// State of a database, with the reason when it is not well.
-pub(crate) fn state_of(app: &App, name: &str, health: &[(String, String)]) -> (&'static str, Option<String>) {
-    match health.iter().find(|(database, _)| database == name) {
-        None => ("ok", None),
-        Some((_, reason)) if app.engine.has_database(name) => ("read_only", Some(reason.clone())),
-        Some((_, reason)) => ("failed", Some(reason.clone())),
-    }
-}
-
-/// Names of all databases, those that could not be opened among them.
-pub(crate) fn names(app: &App, internal: bool, health: &[(String, String)]) -> Vec<String> {
-    let mut names = app.engine.database_names(internal);
-    names.extend(health.iter().map(|(name, _)| name.clone()).filter(|name| internal || name != INTERNAL_DATABASE));
-    names.sort();
-    names.dedup();
-    names
-}
-
 /// `GET /api/v1/ui/catalog`
-pub(in crate::routes) async fn catalog(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
-    let internal = Params::of_query(exchange)?.flag("internal")?;
-    let shared = Arc::clone(app);
+async fn catalog(request: Request) -> Result<Response, ApiError> {
+    let internal = request.query()?.flag("internal")?;
+    let shared = Arc::clone(request.app());
     let catalog = blocking(move || Catalog::read(&shared, internal)).await?;
-    document(exchange, StatusCode::OK, &catalog)
+    document(request.exchange(), StatusCode::OK, &catalog)
 }
 
 impl Catalog {
@@ -155,8 +154,8 @@ impl DatabaseEntry {
         let times: Vec<_> = newest.iter().map(|sample| sample.map(|sample| sample.timestamp)).collect();
         let is_large = names.len() > MANY;
         let began = Instant::now();
-        let intervals =
-            app.intervals.of(&app.engine, &name, &names, &times, if is_large { *patience } else { PATIENT });
+        let known = app.state::<Intervals>();
+        let intervals = known.of(&app.engine, &name, &names, &times, if is_large { *patience } else { PATIENT });
         if is_large {
             *patience = patience.saturating_sub(began.elapsed());
         }
@@ -207,8 +206,8 @@ impl<'a> Settings<'a> {
 }
 
 /// `GET /api/v1/ui/settings`
-pub(in crate::routes) fn settings(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
-    document(exchange, StatusCode::OK, &Settings::of(app))
+fn settings(request: &Request) -> Result<Response, ApiError> {
+    document(request.exchange(), StatusCode::OK, &Settings::of(request.app()))
 }
 
 /// The settings as JSON text, for the page that they are placed into.

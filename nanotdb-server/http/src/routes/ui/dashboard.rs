@@ -1,14 +1,15 @@
 //! `/api/dashboard-config`: the dashboard document, its backups, and who changed it first.
 
-use super::dashboard_store::{BACKUPS, Backup, MAX_DOCUMENT, Refusal, Saved};
-use super::documents::{document, not_stored};
-use super::guard::{check_change, check_json};
+use super::dashboard_store::{BACKUPS, Backup, DashboardStore, MAX_DOCUMENT, Refusal, Saved};
+use super::documents::document;
 use crate::app::App;
-use crate::body::{parse_object, read_small};
+use crate::caching::{is_known, not_modified, not_stored};
+use crate::endpoint::{Access, Body, Endpoint, Group, Param, Request, submit};
+use crate::error::{ApiError, io_status};
 use crate::exchange::Exchange;
-use crate::params::Params;
-use crate::respond::{ApiError, blocking, compressed, io_status, json};
-use crate::routes::web::{is_known, not_modified};
+use crate::guard::{check_change, check_json};
+use crate::json::json;
+use crate::respond::{blocking, compressed};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, ETAG, IF_MATCH};
 use http::{HeaderValue, StatusCode};
@@ -21,6 +22,95 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use warp::reply::Response;
+
+const PATH: &str = "/api/dashboard-config";
+const DOCUMENT: Body =
+    Body::json(r#"{"title":"Home","groups":[{"id":"overview","widgets":[]}],"widgets":{}}"#, "the dashboard document");
+const IF_UNCHANGED: Param = Param::header(
+    "If-Match",
+    "\"0123456789abcdef\"",
+    "ETag of the document that was changed: 412 when it is another now",
+);
+
+submit! {
+    Endpoint::get("dashboard", PATH, "the dashboard document", |request| Box::pin(get(request)))
+        .group(Group::DASHBOARD)
+        .answer("the document")
+        .counted_as("dashboard_config")
+}
+
+submit! {
+    Endpoint::new(
+        "PUT",
+        "dashboard_save",
+        PATH,
+        "saves it; the one before becomes a backup",
+        |request| Box::pin(put(request)),
+    )
+    .body(DOCUMENT)
+    .group(Group::DASHBOARD)
+    .access(Access::Admin)
+    .params(&[IF_UNCHANGED])
+    .counted_as("dashboard_config")
+}
+
+submit! {
+    Endpoint::post(
+        "dashboard_validate",
+        "/api/dashboard-config/validate",
+        "checks it without saving",
+        DOCUMENT,
+        |request| Box::pin(validate(request)),
+    )
+    .group(Group::DASHBOARD)
+    .access(Access::Read)
+    .params(&[Param::query("answer", "status", "200", "status of the answer about a document with errors")
+        .of(&["400", "200"])
+        .standard("400")])
+    .counted_as("dashboard_config")
+}
+
+submit! {
+    Endpoint::get(
+        "dashboard_backups",
+        "/api/dashboard-config/backups",
+        "the backups, newest first",
+        |request| Box::pin(backups(request)),
+    )
+    .group(Group::DASHBOARD)
+    .counted_as("dashboard_config")
+}
+
+submit! {
+    Endpoint::get(
+        "dashboard_backup",
+        "/api/dashboard-config/backups/{name}",
+        "one of them",
+        |request| Box::pin(backup(request)),
+    )
+    .group(Group::DASHBOARD)
+    .params(&[Param::path("name", "text", "dashboard-20260501T000000.000Z.json", "name of a backup, as in the list")])
+    .answer("the document")
+    .counted_as("dashboard_config")
+}
+
+submit! {
+    Endpoint::post(
+        "dashboard_restore",
+        "/api/dashboard-config/restore",
+        "saves a backup as the document",
+        Body::json(r#"{"name":"dashboard-20260501T000000.000Z.json"}"#, "name of a backup"),
+        |request| Box::pin(restore(request)),
+    )
+    .group(Group::DASHBOARD)
+    .access(Access::Admin)
+    .params(&[IF_UNCHANGED])
+    .counted_as("dashboard_config")
+}
+
+fn store(app: &App) -> &DashboardStore {
+    app.state()
+}
 
 #[derive(Serialize)]
 struct Detail {
@@ -104,12 +194,13 @@ fn set_etag(response: &mut Response, etag: &str) -> Result<(), ApiError> {
 }
 
 /// `GET /api/dashboard-config`
-pub(in crate::routes) async fn get(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
-    let shared = Arc::clone(app);
-    let read = blocking(move || shared.dashboard.read(&shared.engine)).await?;
-    let (bytes, etag) = read.map_err(|error| failed(&error, app.dashboard.path()))?;
+async fn get(request: Request) -> Result<Response, ApiError> {
+    let (shared, exchange) = (Arc::clone(request.app()), request.exchange());
+    let read = blocking(move || store(&shared).read(&shared.engine)).await?;
+    let path = store(request.app()).path();
+    let (bytes, etag) = read.map_err(|error| failed(&error, path))?;
     if let Err(error) = serde_json::from_slice::<&RawValue>(&bytes) {
-        let path = app.dashboard.path().display();
+        let path = path.display();
         let message = format!("{path} is not JSON: {error}; mend the file, or restore one of its backups");
         return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message));
     }
@@ -120,25 +211,25 @@ pub(in crate::routes) async fn get(app: &Arc<App>, exchange: &Exchange) -> Resul
 }
 
 /// `PUT /api/dashboard-config`
-pub(in crate::routes) async fn put(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
-    check_change(app, exchange)?;
-    check_json(exchange)?;
-    let bytes = read_small(exchange, MAX_DOCUMENT).await?;
-    save(app, exchange, bytes).await
+async fn put(request: Request) -> Result<Response, ApiError> {
+    check_change(request.app())?;
+    check_json(request.exchange())?;
+    let bytes = request.body(MAX_DOCUMENT).await?;
+    save(&request, bytes).await
 }
 
-async fn save(app: &Arc<App>, exchange: &Exchange, bytes: Vec<u8>) -> Result<Response, ApiError> {
+async fn save(request: &Request, bytes: Vec<u8>) -> Result<Response, ApiError> {
+    let (app, exchange) = (request.app(), request.exchange());
     let (text, report) = match judge(app, &bytes) {
         Ok(judged) => judged,
         Err(problems) => return refused(exchange, StatusCode::BAD_REQUEST, &problems),
     };
     let expected = exchange.header(IF_MATCH).map(str::to_owned);
     let (shared, content) = (Arc::clone(app), pretty(&text));
-    let replaced =
-        blocking(move || shared.dashboard.replace(&content, expected.as_deref(), shared.clock.now())).await?;
+    let replaced = blocking(move || store(&shared).replace(&content, expected.as_deref(), shared.clock.now())).await?;
     match replaced {
         Ok(saved) => {
-            tracing::info!(file = %app.dashboard.path().display(), backup = saved.backup, "the dashboard was saved");
+            tracing::info!(file = %store(app).path().display(), backup = saved.backup, "the dashboard was saved");
             accepted(exchange, &text, &report, Some(&saved))
         }
         Err(Refusal::Changed(etag)) => {
@@ -147,65 +238,63 @@ async fn save(app: &Arc<App>, exchange: &Exchange, bytes: Vec<u8>) -> Result<Res
             set_etag(&mut response, &etag)?;
             Ok(response)
         }
-        Err(Refusal::Io(error)) => Err(failed(&error, app.dashboard.path())),
+        Err(Refusal::Io(error)) => Err(failed(&error, store(app).path())),
     }
 }
 
 /// `POST /api/dashboard-config/validate`
-pub(in crate::routes) async fn validate(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
-    check_json(exchange)?;
-    let params = Params::of_query(exchange)?;
+async fn validate(request: Request) -> Result<Response, ApiError> {
+    check_json(request.exchange())?;
+    let params = request.query()?;
     let status = match params.get("answer") {
         None | Some("400") => StatusCode::BAD_REQUEST,
         Some("200") => StatusCode::OK,
         Some(other) => return Err(ApiError::parameter("answer", other, "give 200 or 400")),
     };
-    let bytes = read_small(exchange, MAX_DOCUMENT).await?;
-    match judge(app, &bytes) {
-        Ok((text, report)) => accepted(exchange, &text, &report, None),
-        Err(problems) => refused(exchange, status, &problems),
+    let bytes = request.body(MAX_DOCUMENT).await?;
+    match judge(request.app(), &bytes) {
+        Ok((text, report)) => accepted(request.exchange(), &text, &report, None),
+        Err(problems) => refused(request.exchange(), status, &problems),
     }
 }
 
 /// `GET /api/dashboard-config/backups`
-pub(in crate::routes) async fn backups(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+async fn backups(request: Request) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     struct Backups {
         backups: Vec<Backup>,
     }
-    let shared = Arc::clone(app);
-    let found = blocking(move || shared.dashboard.backups()).await?;
-    let backups = found.map_err(|error| failed(&error, &app.dashboard.directory()))?;
-    document(exchange, StatusCode::OK, &Backups { backups })
+    let shared = Arc::clone(request.app());
+    let found = blocking(move || store(&shared).backups()).await?;
+    let backups = found.map_err(|error| failed(&error, &store(request.app()).directory()))?;
+    document(request.exchange(), StatusCode::OK, &Backups { backups })
 }
 
 async fn read_backup(app: &Arc<App>, name: &str) -> Result<Vec<u8>, ApiError> {
     let (shared, wanted) = (Arc::clone(app), name.to_owned());
-    let read = blocking(move || shared.dashboard.backup(&wanted)).await?;
-    read.map_err(|error| failed(&error, &app.dashboard.directory()))?.ok_or_else(|| {
+    let read = blocking(move || store(&shared).backup(&wanted)).await?;
+    read.map_err(|error| failed(&error, &store(app).directory()))?.ok_or_else(|| {
         let message = format!("there is no backup {name:?}; /api/dashboard-config/backups lists them");
         ApiError::new(StatusCode::NOT_FOUND, message)
     })
 }
 
 /// `GET /api/dashboard-config/backups/{name}`
-pub(in crate::routes) async fn backup(app: &Arc<App>, exchange: &Exchange, name: &str) -> Result<Response, ApiError> {
-    let bytes = read_backup(app, name).await?;
-    Ok(not_stored(compressed(exchange, json(StatusCode::OK, Bytes::new()), bytes)))
+async fn backup(request: Request) -> Result<Response, ApiError> {
+    let bytes = read_backup(request.app(), request.path_param("name")).await?;
+    Ok(not_stored(compressed(request.exchange(), json(StatusCode::OK, Bytes::new()), bytes)))
 }
 
 /// `POST /api/dashboard-config/restore`
-pub(in crate::routes) async fn restore(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+async fn restore(request: Request) -> Result<Response, ApiError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Request {
+    struct Restore {
         name: String,
     }
-    check_change(app, exchange)?;
-    check_json(exchange)?;
-    let body = read_small(exchange, 4_096).await?;
-    let accepted = "send {\"name\":\"a backup\"}";
-    let request: Request = parse_object(&body, accepted)?;
-    let bytes = read_backup(app, &request.name).await?;
-    save(app, exchange, bytes).await
+    check_change(request.app())?;
+    check_json(request.exchange())?;
+    let Restore { name } = request.body_json(4_096, "send {\"name\":\"a backup\"}").await?;
+    let bytes = read_backup(request.app(), &name).await?;
+    save(&request, bytes).await
 }

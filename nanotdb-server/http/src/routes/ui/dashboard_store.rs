@@ -1,7 +1,8 @@
 //! dashboard.json on disk, with its backups: replaced as a whole, so that a crash leaves the old one or the new one.
 
-use super::documents::etag_of;
 use super::numbers::millis;
+use crate::app::{App, State};
+use crate::caching::etag_of;
 use nanotdb_core::engine::Engine;
 use nanotdb_core::model::Timestamp;
 use nanotdb_core::model::time::{format_rfc3339, parse_time};
@@ -69,9 +70,16 @@ pub(super) struct Backup {
     widgets: usize,
 }
 
+impl State for DashboardStore {
+    fn new(app: &App) -> Self {
+        let engine = &app.engine;
+        Self::at(engine.file_system(), engine.root().join(&engine.config().web.dashboard_config))
+    }
+}
+
 impl DashboardStore {
     /// Of the file at `path`, which need not be there.
-    pub(crate) fn new(vfs: Arc<dyn Vfs>, path: PathBuf) -> Self {
+    fn at(vfs: Arc<dyn Vfs>, path: PathBuf) -> Self {
         let store = Self::on(vfs, path);
         if let Err(error) = store.adopt() {
             tracing::warn!(%error, from = %store.beside(FORMER_BACKUPS).display(), "backups of the dashboard stay where they were");
@@ -334,7 +342,7 @@ mod tests {
     #[test]
     fn as_many_backups_are_kept_as_promised_and_in_order() {
         let directory = tempfile::tempdir().unwrap();
-        let store = DashboardStore::new(Arc::new(RealVfs), directory.path().join("dashboard.json"));
+        let store = DashboardStore::at(Arc::new(RealVfs), directory.path().join("dashboard.json"));
         let mut etag = store.subscribe();
         etag.mark_unchanged();
         // All in the same millisecond.
@@ -363,11 +371,11 @@ mod tests {
         // A database of that name.
         std::fs::write(former.join("manifest.toml"), "").unwrap();
         let path = directory.path().join("dashboard.json");
-        let store = DashboardStore::new(Arc::new(RealVfs), path.clone());
+        let store = DashboardStore::at(Arc::new(RealVfs), path.clone());
         assert_eq!(store.backup(name).unwrap().as_deref(), Some(&b"{}\n"[..]));
         assert!(!former.join(name).exists() && former.join("manifest.toml").exists());
         std::fs::remove_dir_all(&former).unwrap();
-        assert_eq!(DashboardStore::new(Arc::new(RealVfs), path).backups().unwrap().len(), 1);
+        assert_eq!(DashboardStore::at(Arc::new(RealVfs), path).backups().unwrap().len(), 1);
     }
 
     /// A save, interrupted at every operation on the disk, by a kill and by a power cut that loses what was not forced.

@@ -1,14 +1,16 @@
 //! `/api/v1/ui/engine`: the process, the settings, times and counters, and what each database consists of.
 
-use super::catalog::{names, number, state_of};
+use super::catalog::number;
 use super::documents::document;
 use super::host;
 use super::numbers::millis;
 use super::warnings::{WarningEntry, warnings};
 use crate::app::App;
-use crate::exchange::Exchange;
-use crate::rejections::Refused;
-use crate::respond::{ApiError, blocking};
+use crate::endpoint::{Endpoint, Group, Param, Request, submit};
+use crate::error::ApiError;
+use crate::rejections::{Refused, Rejections};
+use crate::respond::blocking;
+use crate::routes::catalog::{names, state_of};
 use http::StatusCode;
 use nanotdb_core::Error;
 use nanotdb_core::config::{Choice, Setting};
@@ -32,6 +34,28 @@ pub(super) const MOST_PARTITIONS: usize = 400;
 const MAX_LOG: u64 = 8 << 20;
 /// Records of the tail.
 const TAIL: usize = 20;
+
+submit! {
+    Endpoint::get(
+        "ui_engine",
+        "/api/v1/ui/engine",
+        "process, settings, times, counters, databases",
+        |request| Box::pin(engine(request)),
+    )
+    .group(Group::WEB)
+}
+
+submit! {
+    Endpoint::get(
+        "ui_engine_database",
+        "/api/v1/ui/engine/{db}",
+        "manifest, partitions, open pages and log of a database",
+        |request| Box::pin(database(request)),
+    )
+    .group(Group::WEB)
+    .params(&[Param::path("db", "database", "demo", "database")])
+    .counted_as("ui_engine")
+}
 
 #[derive(Serialize)]
 struct EngineDocument {
@@ -204,10 +228,10 @@ impl Recorder for Numbers {
 }
 
 /// `GET /api/v1/ui/engine`
-pub(in crate::routes) async fn engine(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
-    let shared = Arc::clone(app);
+async fn engine(request: Request) -> Result<Response, ApiError> {
+    let shared = Arc::clone(request.app());
     let found = blocking(move || EngineDocument::read(&shared)).await?;
-    document(exchange, StatusCode::OK, &found)
+    document(request.exchange(), StatusCode::OK, &found)
 }
 
 impl EngineDocument {
@@ -229,7 +253,7 @@ impl EngineDocument {
             ],
             databases: databases.collect(),
             plugins: registry().list(),
-            rejections: app.rejections.newest().into_iter().map(RefusedEntry::from).collect(),
+            rejections: app.state::<Rejections>().newest().into_iter().map(RefusedEntry::from).collect(),
             warnings: warnings(app, None),
             runtime: Runtime::read(app, &numbers.process),
             counters: numbers.counters,
@@ -328,10 +352,10 @@ struct TailEntry {
 }
 
 /// `GET /api/v1/ui/engine/{db}`
-pub(in crate::routes) async fn database(app: &Arc<App>, exchange: &Exchange, name: &str) -> Result<Response, ApiError> {
-    let (shared, wanted) = (Arc::clone(app), name.to_owned());
+async fn database(request: Request) -> Result<Response, ApiError> {
+    let (shared, wanted) = (Arc::clone(request.app()), request.path_param("db").to_owned());
     let found = blocking(move || DatabaseDocument::read(&shared, wanted)).await??;
-    document(exchange, StatusCode::OK, &found)
+    document(request.exchange(), StatusCode::OK, &found)
 }
 
 impl DatabaseDocument {

@@ -1,5 +1,6 @@
 //! How far apart the samples of a metric usually are, looked up where it is cheap and remembered for a while.
 
+use crate::app::{App, State};
 use nanotdb_core::engine::{Engine, MetricFiles, ScanSink, ScanSlice};
 use nanotdb_core::model::Timestamp;
 use std::collections::HashMap;
@@ -29,6 +30,12 @@ type Known = (Option<i64>, Instant);
 #[derive(Debug, Default)]
 pub(crate) struct Intervals {
     known: Mutex<HashMap<String, HashMap<String, Known>>>,
+}
+
+impl State for Intervals {
+    fn new(_: &App) -> Self {
+        Self::default()
+    }
 }
 
 impl Intervals {

@@ -2,12 +2,11 @@
 
 use super::documents::document;
 use super::engine::MOST_PARTITIONS;
-use super::guard::{check_change, check_json};
 use super::numbers::millis;
-use crate::app::App;
-use crate::body::{parse_object, read_small};
-use crate::exchange::Exchange;
-use crate::respond::ApiError;
+use crate::app::{App, State};
+use crate::endpoint::{Access, Body, Endpoint, Group, Param, Request, now, submit};
+use crate::error::ApiError;
+use crate::guard::{check_change, check_json};
 use http::StatusCode;
 use nanotdb_core::Error;
 use nanotdb_core::engine::{BuildOptions, Compaction, Selection};
@@ -30,6 +29,43 @@ const QUEUE: usize = 64;
 /// Most bytes of a request.
 const MAX_REQUEST: usize = 4_096;
 
+submit! {
+    Endpoint::get("ui_jobs", "/api/v1/ui/jobs", "actions that run or ran", |request| now(list(&request))).group(Group::WEB)
+}
+
+submit! {
+    Endpoint::post(
+        "ui_job_start",
+        "/api/v1/ui/jobs",
+        "builds metric files, or compacts raw files",
+        Body::json(
+            r#"{"kind":"build_metric","db":"demo","partition":null}"#,
+            "kind is build_metric or compact; partition null means all sealed ones",
+        ),
+        |request| Box::pin(start(request)),
+    )
+    .group(Group::WEB)
+    .access(Access::Admin)
+    .counted_as("ui_jobs")
+}
+
+const ID: Param = Param::path("id", "number", "1", "id of the job");
+
+submit! {
+    Endpoint::get("ui_job", "/api/v1/ui/jobs/{id}", "one of them", |request| now(one(&request)))
+        .group(Group::WEB)
+        .params(&[ID])
+        .counted_as("ui_jobs")
+}
+
+submit! {
+    Endpoint::new("DELETE", "ui_job_stop", "/api/v1/ui/jobs/{id}", "asks it to stop", |request| now(stop(&request)))
+        .group(Group::WEB)
+        .access(Access::Admin)
+        .params(&[ID])
+        .counted_as("ui_jobs")
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
@@ -39,7 +75,7 @@ enum Kind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum State {
+enum Stage {
     Running,
     Done,
     Failed,
@@ -52,7 +88,7 @@ struct Job {
     kind: Kind,
     db: String,
     partition: Option<String>,
-    state: State,
+    state: Stage,
     progress: Option<f64>,
     message: String,
     started_ms: i64,
@@ -88,6 +124,17 @@ impl Default for Jobs {
     }
 }
 
+impl State for Jobs {
+    fn new(_: &App) -> Self {
+        Self::default()
+    }
+
+    /// Actions end at their next step; what they have not finished stays as it was.
+    fn stop(&self, most: Duration) {
+        self.end_all(most);
+    }
+}
+
 impl Jobs {
     /// Jobs as JSON text, whenever one changes.
     pub(super) fn reports(&self) -> broadcast::Receiver<Arc<str>> {
@@ -95,11 +142,11 @@ impl Jobs {
     }
 
     /// Asks all jobs to stop, and waits until they have, but not for longer than `most`. Returns whether they have.
-    pub(crate) fn stop(&self, most: Duration) -> bool {
+    fn end_all(&self, most: Duration) -> bool {
         let mut entries = self.lock();
         entries.iter().for_each(|entry| entry.stop.store(true, Ordering::Relaxed));
         let began = Instant::now();
-        while entries.iter().any(|entry| entry.lock().state == State::Running) {
+        while entries.iter().any(|entry| entry.lock().state == Stage::Running) {
             let left = most.saturating_sub(began.elapsed());
             if left.is_zero() {
                 return false;
@@ -119,11 +166,11 @@ impl Jobs {
         found.ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, format!("there is no job {id:?}")))
     }
 
-    fn add(&self, request: Request, now: i64) -> Result<Arc<Entry>, ApiError> {
+    fn add(&self, request: Wanted, now: i64) -> Result<Arc<Entry>, ApiError> {
         let mut entries = self.lock();
         let runs = |entry: &&Arc<Entry>| {
             let job = entry.lock();
-            job.state == State::Running && job.db == request.db
+            job.state == Stage::Running && job.db == request.db
         };
         if let Some(other) = entries.iter().find(runs) {
             let message = format!("job {} runs in database {:?}; wait for it or stop it", other.lock().id, request.db);
@@ -134,7 +181,7 @@ impl Jobs {
             kind: request.kind,
             db: request.db,
             partition: request.partition,
-            state: State::Running,
+            state: Stage::Running,
             progress: None,
             message: "starting".to_owned(),
             started_ms: now,
@@ -162,19 +209,19 @@ impl Jobs {
             job.ended_ms = Some(now);
             match outcome {
                 Ok(result) => {
-                    job.state = State::Done;
+                    job.state = Stage::Done;
                     job.progress = Some(1.0);
                     job.result = Some(result);
                 }
-                Err(Error::Cancelled(_)) => job.state = State::Stopped,
+                Err(Error::Cancelled(_)) => job.state = Stage::Stopped,
                 Err(error) => {
-                    job.state = State::Failed;
+                    job.state = Stage::Failed;
                     job.error = Some(error.to_string());
                 }
             }
             job.message = match job.state {
-                State::Done => "done",
-                State::Stopped => "stopped",
+                Stage::Done => "done",
+                Stage::Stopped => "stopped",
                 _ => "failed",
             }
             .to_owned();
@@ -186,7 +233,7 @@ impl Jobs {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Request {
+struct Wanted {
     kind: Kind,
     db: String,
     partition: Option<String>,
@@ -206,7 +253,7 @@ impl Drop for Running {
         if let Err(error) = &outcome {
             tracing::warn!(%error, job = self.entry.lock().id, "an action ended early");
         }
-        self.app.jobs.end(&self.entry, millis(self.app.clock.now()), outcome);
+        self.app.state::<Jobs>().end(&self.entry, millis(self.app.clock.now()), outcome);
     }
 }
 
@@ -320,25 +367,25 @@ fn tell(app: &App, entry: &Entry, progress: f64, message: String) {
         job.progress = Some(progress);
         job.message = message;
     }
-    app.jobs.report(entry);
+    app.state::<Jobs>().report(entry);
 }
 
 /// `POST /api/v1/ui/jobs`
-pub(in crate::routes) async fn start(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
-    check_change(app, exchange)?;
-    check_json(exchange)?;
-    let body = read_small(exchange, MAX_REQUEST).await?;
+async fn start(request: Request) -> Result<Response, ApiError> {
+    let app = request.app();
+    check_change(app)?;
+    check_json(request.exchange())?;
     let accepted = "send {\"kind\":\"build_metric\" or \"compact\",\"db\":\"name\",\"partition\":\"name\" or null}";
-    let request: Request = parse_object(&body, accepted)?;
-    let partitions = app.engine.partitions(&request.db)?;
-    if let Some(partition) = request.partition.as_ref().filter(|one| !partitions.contains(one)) {
-        let message = format!("database {:?} has no partition {partition:?}", request.db);
+    let wanted: Wanted = request.body_json(MAX_REQUEST, accepted).await?;
+    let partitions = app.engine.partitions(&wanted.db)?;
+    if let Some(partition) = wanted.partition.as_ref().filter(|one| !partitions.contains(one)) {
+        let message = format!("database {:?} has no partition {partition:?}", wanted.db);
         return Err(ApiError::new(StatusCode::NOT_FOUND, message));
     }
-    if *app.stopping.borrow() {
+    if app.is_stopping() {
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping"));
     }
-    let entry = app.jobs.add(request, millis(app.clock.now()))?;
+    let entry = app.state::<Jobs>().add(wanted, millis(app.clock.now()))?;
     let answer = entry.lock().clone();
     let mut running = Running { app: Arc::clone(app), entry, outcome: None };
     let work = move || {
@@ -349,32 +396,32 @@ pub(in crate::routes) async fn start(app: &Arc<App>, exchange: &Exchange) -> Res
     std::thread::Builder::new().name("nanotdb-job".into()).spawn(work).map_err(|error| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, format!("no thread for the action: {error}"))
     })?;
-    document(exchange, StatusCode::ACCEPTED, &answer)
+    document(request.exchange(), StatusCode::ACCEPTED, &answer)
 }
 
 /// `GET /api/v1/ui/jobs`
-pub(in crate::routes) fn list(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
+fn list(request: &Request) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     struct Listing {
         jobs: Vec<Job>,
     }
-    let jobs = app.jobs.lock().iter().map(|entry| entry.lock().clone()).collect();
-    document(exchange, StatusCode::OK, &Listing { jobs })
+    let jobs = request.state::<Jobs>().lock().iter().map(|entry| entry.lock().clone()).collect();
+    document(request.exchange(), StatusCode::OK, &Listing { jobs })
 }
 
 /// `GET /api/v1/ui/jobs/{id}`
-pub(in crate::routes) fn one(app: &App, exchange: &Exchange, id: &str) -> Result<Response, ApiError> {
-    let job = app.jobs.find(id)?.lock().clone();
-    document(exchange, StatusCode::OK, &job)
+fn one(request: &Request) -> Result<Response, ApiError> {
+    let job = request.state::<Jobs>().find(request.path_param("id"))?.lock().clone();
+    document(request.exchange(), StatusCode::OK, &job)
 }
 
 /// `DELETE /api/v1/ui/jobs/{id}`
-pub(in crate::routes) fn stop(app: &App, exchange: &Exchange, id: &str) -> Result<Response, ApiError> {
-    check_change(app, exchange)?;
-    let entry = app.jobs.find(id)?;
+fn stop(request: &Request) -> Result<Response, ApiError> {
+    check_change(request.app())?;
+    let entry = request.state::<Jobs>().find(request.path_param("id"))?;
     entry.stop.store(true, Ordering::Relaxed);
     let job = entry.lock().clone();
-    document(exchange, StatusCode::ACCEPTED, &job)
+    document(request.exchange(), StatusCode::ACCEPTED, &job)
 }
 
 #[cfg(test)]
@@ -391,13 +438,13 @@ mod tests {
     #[test]
     fn one_job_a_database() {
         let jobs = Jobs::default();
-        let request = |db: &str| Request { kind: Kind::Compact, db: db.into(), partition: None };
+        let request = |db: &str| Wanted { kind: Kind::Compact, db: db.into(), partition: None };
         let first = jobs.add(request("a"), 1).unwrap_or_else(|e| panic!("{}", e.message));
         assert!(jobs.add(request("b"), 1).is_ok());
         assert_eq!(jobs.add(request("a"), 1).map(|_| ()).unwrap_err().status, StatusCode::CONFLICT);
-        assert!(!jobs.stop(Duration::from_millis(20)));
+        assert!(!jobs.end_all(Duration::from_millis(20)));
         jobs.end(&first, 2, Err(Error::Cancelled("x".into())));
-        assert_eq!(first.lock().state, State::Stopped);
+        assert_eq!(first.lock().state, Stage::Stopped);
         assert!(jobs.add(request("a"), 1).is_ok());
     }
 }

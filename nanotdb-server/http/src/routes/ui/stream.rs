@@ -3,12 +3,15 @@
 //! A stream is a task on its connection's thread. Whatever asks the engine runs on a thread that may wait for the disk.
 
 use super::catalog::Status;
+use super::dashboard_store::DashboardStore;
+use super::jobs::Jobs;
 use super::numbers::{write_millis, write_value};
-use crate::app::App;
-use crate::exchange::Exchange;
+use crate::app::{App, State};
+use crate::endpoint::{Endpoint, Group, Param, Request, submit};
+use crate::error::ApiError;
 use crate::limits::Uncounted;
 use crate::params::Params;
-use crate::respond::{ApiError, blocking};
+use crate::respond::blocking;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
@@ -25,13 +28,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use warp::Reply;
 use warp::reply::Response;
 
 /// Streams at once.
-pub(crate) const MOST_STREAMS: usize = 64;
+const MOST_STREAMS: usize = 64;
 /// Series of one stream.
 const MOST_SERIES: usize = 1_000;
 /// Points that are sent at once; with more the page is told to get everything anew.
@@ -45,6 +48,32 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Events that may wait for the client.
 const QUEUE: usize = 16;
 
+submit! {
+    Endpoint::get(
+        "ui_stream",
+        "/api/v1/ui/stream",
+        "new points, state and progress as they come",
+        |request| Box::pin(stream(request)),
+    )
+    .group(Group::WEB)
+    .params(&[
+        Param::query("s", "text", "demo/room.temp", "a series; may be given up to 1,000 times").many(),
+        Param::query("since_ms", "number", "1777597200000", "begins with the points after this time"),
+        Param::query("every_ms", "number", "1000", "shortest time between two events of points, 250 to 60000")
+            .standard("1000"),
+    ])
+    .answer("server-sent events")
+}
+
+/// Streams that may be opened.
+struct Streams(Arc<Semaphore>);
+
+impl State for Streams {
+    fn new(_: &App) -> Self {
+        Self(Arc::new(Semaphore::new(MOST_STREAMS)))
+    }
+}
+
 /// What is streamed, with how far it got.
 struct Feed {
     app: Arc<App>,
@@ -56,8 +85,9 @@ struct Feed {
 }
 
 /// Answers with a stream.
-pub(in crate::routes) async fn stream(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
-    let params = Params::of_query(exchange)?;
+async fn stream(request: Request) -> Result<Response, ApiError> {
+    let app = request.app();
+    let params = request.query()?;
     let mut series = Vec::new();
     for text in params.all("s") {
         match text.split_once('/') {
@@ -76,7 +106,7 @@ pub(in crate::routes) async fn stream(app: &Arc<App>, exchange: &Exchange) -> Re
         None => now,
     };
     let every = number(&params, "every_ms", 250.0..=60_000.0)?.unwrap_or(1_000.0);
-    let permit = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
+    let permit = Arc::clone(&app.state::<Streams>().0).try_acquire_owned().map_err(|_| {
         let message = format!("{MOST_STREAMS} streams are open, which is the limit; poll instead, or close a tab");
         ApiError::new(StatusCode::TOO_MANY_REQUESTS, message)
     })?;
@@ -136,10 +166,10 @@ async fn send(sender: &mpsc::Sender<Bytes>, bytes: Bytes) -> Result<(), Ended> {
 
 async fn run(feed: Feed, is_late: bool, every: Duration, sender: mpsc::Sender<Bytes>, permit: OwnedSemaphorePermit) {
     let _permit = permit;
-    let mut stopping = feed.app.stopping.subscribe();
+    let app = Arc::clone(&feed.app);
     let closed = sender.clone();
     tokio::select! {
-        _ = stopping.wait_for(|stop| *stop) => {}
+        () = app.stopped() => {}
         () = closed.closed() => {}
         _ = events(feed, is_late, every, sender) => {}
     }
@@ -147,10 +177,10 @@ async fn run(feed: Feed, is_late: bool, every: Duration, sender: mpsc::Sender<By
 
 async fn events(mut feed: Feed, is_late: bool, every: Duration, sender: mpsc::Sender<Bytes>) -> Result<(), Ended> {
     let app = Arc::clone(&feed.app);
-    let mut jobs = app.jobs.reports();
+    let mut jobs = app.state::<Jobs>().reports();
     let shared = Arc::clone(&app);
-    blocking(move || shared.dashboard.look(&shared.engine)).await.map_err(|_| Ended)?;
-    let mut dashboard = app.dashboard.subscribe();
+    blocking(move || shared.state::<DashboardStore>().look(&shared.engine)).await.map_err(|_| Ended)?;
+    let mut dashboard = app.state::<DashboardStore>().subscribe();
     dashboard.mark_unchanged();
     send(&sender, Bytes::from_static(b"retry: 3000\n\n")).await?;
     if is_late {
@@ -176,7 +206,7 @@ async fn events(mut feed: Feed, is_late: bool, every: Duration, sender: mpsc::Se
             _ = look.tick() => {
                 let shared = Arc::clone(&app);
                 let status = blocking(move || {
-                    shared.dashboard.look(&shared.engine);
+                    shared.state::<DashboardStore>().look(&shared.engine);
                     Status::now(&shared)
                 }).await.map_err(|_| Ended)?;
                 let there = (status.databases, status.metrics);

@@ -1,12 +1,12 @@
 //! What a start has mended and nobody has acknowledged, and what else is to know of a database.
 
 use super::documents::document;
-use super::guard::{check_change, check_json};
 use super::numbers::millis;
 use crate::app::App;
-use crate::body::{parse_object, read_small};
-use crate::exchange::Exchange;
-use crate::respond::{ApiError, blocking};
+use crate::endpoint::{Access, Body, Endpoint, Group, Request, submit};
+use crate::error::ApiError;
+use crate::guard::{check_change, check_json};
+use crate::respond::blocking;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -14,6 +14,18 @@ use warp::reply::Response;
 
 /// Largest request.
 const MAX_REQUEST: usize = 4 << 10;
+
+submit! {
+    Endpoint::post(
+        "ui_acknowledge",
+        "/api/v1/ui/acknowledge",
+        "what was mended has been seen: health and answers tell it no more",
+        Body::json(r#"{"db":null}"#, "db is a database, or null for all"),
+        |request| Box::pin(acknowledge(request)),
+    )
+    .group(Group::WEB)
+    .access(Access::Admin)
+}
 
 /// One warning.
 #[derive(Serialize)]
@@ -41,7 +53,7 @@ pub(super) fn warnings(app: &App, database: Option<&str>) -> Vec<WarningEntry> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Request {
+struct Acknowledge {
     #[serde(default)]
     db: Option<String>,
 }
@@ -52,12 +64,11 @@ struct Acknowledged {
 }
 
 /// `POST /api/v1/ui/acknowledge`
-pub(in crate::routes) async fn acknowledge(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
-    check_change(app, exchange)?;
-    check_json(exchange)?;
-    let body = read_small(exchange, MAX_REQUEST).await?;
-    let request: Request = parse_object(&body, "send {\"db\":\"name\"}, or {} for all")?;
-    let shared = Arc::clone(app);
-    let acknowledged = blocking(move || shared.engine.acknowledge(request.db.as_deref())).await??;
-    document(exchange, StatusCode::OK, &Acknowledged { acknowledged })
+async fn acknowledge(request: Request) -> Result<Response, ApiError> {
+    check_change(request.app())?;
+    check_json(request.exchange())?;
+    let Acknowledge { db } = request.body_json(MAX_REQUEST, "send {\"db\":\"name\"}, or {} for all").await?;
+    let shared = Arc::clone(request.app());
+    let acknowledged = blocking(move || shared.engine.acknowledge(db.as_deref())).await??;
+    document(request.exchange(), StatusCode::OK, &Acknowledged { acknowledged })
 }

@@ -6,15 +6,14 @@ mod request;
 mod steps;
 mod write;
 
-use super::documents;
-use super::guard::check_json;
-use super::intervals::PATIENT;
+use super::intervals::{Intervals, PATIENT};
 use crate::app::App;
-use crate::body::read_small;
-use crate::exchange::Exchange;
+use crate::caching::not_stored;
+use crate::endpoint::{Access, Body, Endpoint, Group, Request, submit};
+use crate::error::ApiError;
+use crate::guard::check_json;
 use crate::json_stream::{ChunkWriter, respond};
 use crate::memory::Share;
-use crate::respond::ApiError;
 use nanotdb_core::model::Sample;
 use read::{Content, Known, Outcome, Trouble, read_group};
 use request::{Batch, Reading, Wanted};
@@ -37,10 +36,27 @@ const LEAST_CELLS: usize = 1 << 12;
 /// Bytes of a bucket while it is read and written.
 const CELL_BYTES: usize = 56;
 
+submit! {
+    Endpoint::post(
+        "ui_batch",
+        "/api/v1/ui/batch",
+        "many series at once: samples, or minimum, average and maximum per bucket",
+        Body::json(
+            r#"{"ranges":[{"start_ms":1777593600000,"end_ms":1777597200000,"buckets":600}],"series":[{"db":"demo","metric":"room.temp"}]}"#,
+            "ranges of time with the columns of the screen, and series; each series names its range by index",
+        ),
+        |request| Box::pin(batch(request)),
+    )
+    .group(Group::WEB)
+    .access(Access::Read)
+    .answer("columns")
+}
+
 /// Answers a batch.
-pub(in crate::routes) async fn batch(app: &Arc<App>, exchange: &Exchange) -> Result<Response, ApiError> {
+async fn batch(request: Request) -> Result<Response, ApiError> {
+    let (app, exchange) = (request.app(), request.exchange());
     check_json(exchange)?;
-    let body = read_small(exchange, MAX_REQUEST).await?;
+    let body = request.body(MAX_REQUEST).await?;
     let batch = Batch::parse(&body, app.limits.max_series_per_query)?;
     let share = app.memory.admit_work(BATCH_MEMORY).await?;
     let app = Arc::clone(app);
@@ -49,7 +65,7 @@ pub(in crate::routes) async fn batch(app: &Arc<App>, exchange: &Exchange) -> Res
         drop(share);
     })
     .await;
-    Ok(documents::not_stored(response))
+    Ok(not_stored(response))
 }
 
 struct Job<'a> {
@@ -253,7 +269,7 @@ impl Job<'_> {
             let names: Vec<&str> = members.iter().filter_map(|at| series.get(*at)).map(|w| w.metric.as_str()).collect();
             let last = |at: &usize| found.get(*at)?.as_ref().ok()?.last.map(|sample| sample.timestamp);
             let lasts: Vec<_> = members.iter().map(last).collect();
-            let intervals = self.app.intervals.of(engine, database, &names, &lasts, PATIENT);
+            let intervals = self.app.state::<Intervals>().of(engine, database, &names, &lasts, PATIENT);
             for (at, interval) in members.into_iter().zip(intervals) {
                 if let Some(Ok(found)) = found.get_mut(at) {
                     found.known.interval = interval;

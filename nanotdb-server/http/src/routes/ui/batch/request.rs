@@ -3,7 +3,7 @@
 use super::columns::Columns;
 use super::steps::step_for;
 use crate::body::parse_object;
-use crate::respond::ApiError;
+use crate::error::ApiError;
 use http::StatusCode;
 use nanotdb_core::model::Timestamp;
 use nanotdb_core::plugin::Aggregator;

@@ -3,8 +3,8 @@
 use super::super::numbers::{write_millis, write_rounded, write_value};
 use super::columns::Columns;
 use super::read::{Content, Known};
+use crate::json::write_json_string;
 use crate::memory::{Memory, Share};
-use crate::respond::write_json_string;
 use nanotdb_core::model::{Sample, Timestamp, Value};
 use nanotdb_core::query::aggregators::Average;
 use nanotdb_core::query::present::large_mean;

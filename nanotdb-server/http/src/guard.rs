@@ -1,9 +1,10 @@
 //! What keeps pages of other sites from changing anything here through a visitor's browser, and from making the server work.
 
 use crate::app::App;
+use crate::endpoint::Found;
+use crate::error::ApiError;
 use crate::exchange::Exchange;
 use crate::hosts::Hosts;
-use crate::respond::ApiError;
 use http::header::{AsHeaderName, HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, StatusCode, Uri};
@@ -15,9 +16,12 @@ static SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// any query. Links that somebody follows pass, and so do pages of the hosts that engine.toml lists.
 ///
 /// Browsers tell this to `https:` and to `localhost`; to other addresses they tell an `Origin` at most, and not with an image.
-pub(crate) fn check_site(parts: &Parts, hosts: &Hosts) -> Result<(), ApiError> {
-    let path = parts.uri.path();
-    if !path.starts_with("/api/") && path != "/metrics" {
+pub(crate) fn check_site(parts: &Parts, found: &Found, hosts: &Hosts) -> Result<(), ApiError> {
+    let is_for_all = match found {
+        Found::Nothing => !parts.uri.path().starts_with("/api/"),
+        found => found.is_open(),
+    };
+    if is_for_all {
         return Ok(());
     }
     let header = |name: &str| text(&parts.headers, name);
@@ -86,7 +90,7 @@ fn is_beside(origin: &str, host: &str) -> bool {
 }
 
 /// 415 unless the body is announced as JSON: forms of other sites cannot do that.
-pub(super) fn check_json(exchange: &Exchange) -> Result<(), ApiError> {
+pub(crate) fn check_json(exchange: &Exchange) -> Result<(), ApiError> {
     let media = exchange.content_type.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim();
     if media.eq_ignore_ascii_case("application/json") {
@@ -96,18 +100,19 @@ pub(super) fn check_json(exchange: &Exchange) -> Result<(), ApiError> {
     Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message))
 }
 
-/// For everything that changes something: 403 with `web.read_only`, or for another site.
-pub(super) fn check_change(app: &App, exchange: &Exchange) -> Result<(), ApiError> {
+/// For everything that the pages can change: 403 with `web.read_only`.
+pub(crate) fn check_change(app: &App) -> Result<(), ApiError> {
     if app.engine.config().web.read_only {
         let message = "web.read_only = true in engine.toml: nothing can be changed here";
         return Err(ApiError::new(StatusCode::FORBIDDEN, message));
     }
-    check_same_origin(exchange)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::table;
 
     #[test]
     fn what_another_site_asks_for_is_not_worked_out() {
@@ -118,7 +123,8 @@ mod tests {
                 request = request.header(*name, *value);
             }
             let (parts, ()) = request.body(()).unwrap().into_parts();
-            check_site(&parts, &hosts).map_or_else(|error| error.status.as_u16(), |()| 200)
+            check_site(&parts, &table().find(parts.uri.path(), "GET"), &hosts)
+                .map_or_else(|error| error.status.as_u16(), |()| 200)
         };
         let image = [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")];
         for path in ["/api/v1/query_range?query=a/b", "/api/v1/ui/engine", "/api/dashboard-config", "/metrics"] {
