@@ -1,4 +1,4 @@
-//! A server process and a plain HTTP client, for the tests of both example crates.
+//! A server process and a plain HTTP client, for the tests of the example crates.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::io::{Read, Write};
@@ -55,8 +55,18 @@ impl Server {
         self.request(&format!("POST {path} HTTP/1.1\r\n{content_type}Content-Length: {}\r\n", body.len()), body)
     }
 
-    /// Status and JSON body of one request on a connection of its own.
+    /// Status, head and text of what need not be JSON.
+    pub fn get_text(&self, path: &str) -> (u16, String, String) {
+        self.exchange(&format!("GET {path} HTTP/1.1\r\n"), "")
+    }
+
     fn request(&self, head: &str, body: &str) -> (u16, serde_json::Value) {
+        let (status, _, body) = self.exchange(head, body);
+        (status, serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e} in {body}")))
+    }
+
+    /// Status, head and body of one request on a connection of its own.
+    fn exchange(&self, head: &str, body: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(format!("{head}Host: localhost\r\nConnection: close\r\n\r\n{body}").as_bytes()).unwrap();
@@ -69,7 +79,7 @@ impl Server {
         } else {
             body.to_owned()
         };
-        (status, serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e} in {body}")))
+        (status, head.to_owned(), body)
     }
 
     /// Values of a series as written, with the whole answer.

@@ -62,7 +62,7 @@ impl ApiError {
     }
 
     /// A failed write. What may do later is never told as the sender's mistake: senders drop what a 4xx refuses.
-    pub(crate) fn of_write(error: Error) -> Self {
+    pub fn of_write(error: Error) -> Self {
         let may_pass = error.may_pass();
         let error = Self::from(error);
         if may_pass { Self { status: StatusCode::SERVICE_UNAVAILABLE, ..error } } else { error }

@@ -1,0 +1,146 @@
+//! Endpoints of a third party: devices report in a JSON of their own, and can be asked for.
+//!
+//! ```text
+//! curl -X POST 'http://localhost:8428/devices/porch/report' -H 'Content-Type: application/json' -d '{"temperature":70.7,"unit":"F"}'
+//! curl 'http://localhost:8428/devices'
+//! curl 'http://localhost:8428/devices/porch/history?since=-1h'
+//! ```
+//!
+//! The rows below are all that the server needs to know: unknown parameters are refused, other methods are 405, requests are counted, and the
+//! API tester shows them, without another line anywhere.
+
+#![deny(unsafe_code)]
+
+use nanotdb_core::engine::Engine;
+use nanotdb_core::model::Value;
+use nanotdb_core::model::time::parse_time;
+use nanotdb_server::endpoint::{
+    Access, ApiError, App, Body, Endpoint, Group, Param, Request, Response, State, now, submit,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+const DEVICES: Group = Group::named("Devices");
+const DEVICE: Param = Param::path("device", "text", "porch", "name of the device");
+const DB: Param = Param::query("db", "database", "devices", "database").standard("devices");
+
+submit! {
+    Endpoint::post(
+        "device_report",
+        "/devices/{device}/report",
+        "stores what a device measured",
+        Body::json(r#"{"temperature":21.5}"#, "temperature, and unit C or F"),
+        |request| Box::pin(report(request)),
+    )
+    .group(DEVICES)
+    .access(Access::Write)
+    .params(&[DEVICE, DB])
+}
+
+submit! {
+    Endpoint::get("devices", "/devices", "how often each device has reported", |request| now(Ok(list(&request))))
+        .group(DEVICES)
+}
+
+submit! {
+    Endpoint::get(
+        "device_history",
+        "/devices/{device}/history",
+        "its temperatures as text",
+        |request| Box::pin(history(request)),
+    )
+    .group(DEVICES)
+    .params(&[DEVICE, DB, Param::query("since", "time", "-1h", "first time").standard("-1h")])
+    .answer("one line per sample: time in nanoseconds, value")
+}
+
+/// Reports of each device since the server started.
+struct Reports(Mutex<BTreeMap<String, u64>>);
+
+impl State for Reports {
+    fn new(_: &App) -> Self {
+        Self(Mutex::default())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Report {
+    temperature: f64,
+    #[serde(default)]
+    unit: Unit,
+}
+
+#[derive(Default, Deserialize)]
+enum Unit {
+    #[default]
+    C,
+    F,
+}
+
+async fn report(request: Request) -> Result<Response, ApiError> {
+    let params = request.query()?;
+    let database = params.get("db").unwrap_or("devices").to_owned();
+    let device = request.path_param("device").to_owned();
+    let accepted = r#"send {"temperature":number}, and perhaps "unit":"C" or "F""#;
+    let Report { temperature, unit } = request.body_json(4_096, accepted).await?;
+    let celsius = match unit {
+        Unit::C => temperature,
+        Unit::F => (temperature - 32.0) / 1.8,
+    };
+    let (engine, metric) = (request.engine().clone(), format!("{device}.temp"));
+    // It may wait for the disk.
+    let write = move || engine.add_sample(&database, &metric, Value::Float64(celsius), None);
+    Request::blocking(write).await?.map_err(ApiError::of_write)?;
+    let mut reports = request.state::<Reports>().0.lock().unwrap_or_else(PoisonError::into_inner);
+    *reports.entry(device).or_default() += 1;
+    Ok(request.success(&Stored { celsius }))
+}
+
+#[derive(Serialize)]
+struct Stored {
+    celsius: f64,
+}
+
+fn list(request: &Request) -> Response {
+    let reports = request.state::<Reports>().0.lock().unwrap_or_else(PoisonError::into_inner);
+    request.success(&*reports)
+}
+
+async fn history(request: Request) -> Result<Response, ApiError> {
+    let params = request.query()?;
+    let database = params.get("db").unwrap_or("devices").to_owned();
+    let since = params.get("since").unwrap_or("-1h");
+    let (from, to) = (parse_time(since, None, request.now()), request.now());
+    let from = from.map_err(|error| ApiError::parameter("since", since, error))?;
+    let (engine, metric) = (request.engine().clone(), format!("{}.temp", request.path_param("device")));
+    if engine.metric(&database, &metric)?.is_none() {
+        return Err(ApiError::not_found(format!("no device has reported as {:?}", request.path_param("device"))));
+    }
+    let app = Arc::clone(request.app());
+    let answer = request.stream("text/plain; charset=utf-8", move |out| {
+        write_history(&engine, (&database, &metric), (from, to), || app.is_stopping(), out)
+    });
+    Ok(answer.await)
+}
+
+/// Ends early when the client has gone, or the server stops.
+fn write_history(
+    engine: &Engine,
+    (database, metric): (&str, &str),
+    (from, to): (i64, i64),
+    is_stopping: impl Fn() -> bool,
+    out: &mut impl Write,
+) -> Result<(), ApiError> {
+    let found = engine.query_range(database, metric, from, to, 1, |sample| {
+        let written = writeln!(out, "{} {}", sample.timestamp, sample.value);
+        if written.is_err() || is_stopping() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    for warning in found.warnings {
+        let _ = writeln!(out, "# {warning}");
+    }
+    Ok(())
+}
