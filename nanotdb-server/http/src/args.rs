@@ -1,14 +1,12 @@
 //! The command line of `nanotdb`, and which root and engine.toml it means.
 
 use crate::demo::DemoArgs;
+use crate::location::{Location, address};
 use clap::{Parser, Subcommand};
-use nanotdb_core::config::check_listen;
 use std::path::{Path, PathBuf};
 
 /// Root used when neither `--config` nor `--data` is given.
 const DEFAULT_ROOT: &str = "nanotdb-data";
-/// Name of the configuration file in a root.
-const CONFIG_NAME: &str = "engine.toml";
 
 /// NanoTDB: a time-series database in one binary, over plain local files.
 #[derive(Debug, Clone, Parser)]
@@ -49,11 +47,6 @@ pub(crate) struct Args {
     pub(crate) command: Option<Command>,
 }
 
-/// An address as `engine.listen` has it.
-pub(crate) fn address(text: &str) -> Result<String, String> {
-    check_listen(text).map(|()| text.to_owned()).map_err(|accepted| format!("accepted is {accepted}"))
-}
-
 /// What `nanotdb` does besides.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
@@ -75,24 +68,6 @@ Exit codes:
   2  wrong arguments or configuration
   3  no such configuration file
   4  the directory is in use by another process";
-
-/// Where a server's files are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Location {
-    /// Directory of the databases.
-    pub(crate) root: PathBuf,
-    /// The configuration file.
-    pub(crate) config: PathBuf,
-    /// Whether the user named the file, so that it must exist.
-    pub(crate) must_exist: bool,
-}
-
-impl Location {
-    /// A directory with an engine.toml of its own, made when it is missing.
-    pub(crate) fn of_root(root: PathBuf) -> Self {
-        Self { config: root.join(CONFIG_NAME), root, must_exist: false }
-    }
-}
 
 impl Args {
     /// The root and the configuration file that these arguments mean.

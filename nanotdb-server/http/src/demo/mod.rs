@@ -32,7 +32,7 @@ pub(crate) struct DemoArgs {
     days: Option<i64>,
 
     /// Address to serve on, for example 127.0.0.1:8500; `:8428` means every interface [default: :8428]
-    #[arg(long, value_name = "ADDR", value_parser = crate::args::address)]
+    #[arg(long, value_name = "ADDR", value_parser = crate::location::address)]
     pub(crate) listen: Option<String>,
 
     /// Other numbers, other samples; the same number, the same samples [default: 1]
