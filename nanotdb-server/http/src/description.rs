@@ -168,8 +168,8 @@ pub(crate) struct Description {
     pub(crate) lenient: bool,
     /// Whether POST does the same, with the parameters as a form.
     pub(crate) by_form: bool,
-    /// Whether it is answered however many requests are worked on.
-    pub(crate) always: bool,
+    /// Whether it is answered however many requests are worked on, and in HTTP/1.0 without `Host`.
+    pub(crate) for_probes: bool,
     /// Under which name the server's own metrics count it.
     pub(crate) counted_as: &'static str,
     /// The line that registers it.

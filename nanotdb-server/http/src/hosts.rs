@@ -32,13 +32,14 @@ impl Hosts {
         Self { listed: listed.to_vec(), own }
     }
 
-    /// Whether a request says under which of the names it asks: 400 without exactly one `Host` (`/health` takes none in HTTP/1.0), 403 for a name that does not pass.
-    pub(crate) fn check(&self, parts: &Parts) -> Result<(), ApiError> {
+    /// Whether a request says under which of the names it asks: 400 without exactly one `Host` (what is for probes takes none in
+    /// HTTP/1.0), 403 for a name that does not pass.
+    pub(crate) fn check(&self, parts: &Parts, is_for_probes: bool) -> Result<(), ApiError> {
         let mut hosts = parts.headers.get_all(HOST).iter();
         match (hosts.next(), hosts.next()) {
             (Some(host), None) => self.check_authority(host.to_str().unwrap_or_default())?,
             // Checks of load balancers come so (HAProxy's `option httpchk`), and no browser does.
-            (None, _) if parts.version < Version::HTTP_11 && parts.uri.path() == "/health" => {}
+            (None, _) if parts.version < Version::HTTP_11 && is_for_probes => {}
             (None, _) => {
                 let version = format!("{:?}", parts.version);
                 return Err(ApiError::bad(format!(
@@ -159,10 +160,13 @@ fn own_names(host_name: &str, resolv_conf: &str, hosts_file: &str) -> Vec<String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::table;
 
     fn status(hosts: &Hosts, request: http::request::Builder) -> u16 {
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        hosts.check(&parts).map_or_else(|error| error.status.as_u16(), |()| 200)
+        let found = table().find(parts.uri.path(), parts.method.as_str());
+        let is_for_probes = found.about().is_some_and(|about| about.for_probes);
+        hosts.check(&parts, is_for_probes).map_or_else(|error| error.status.as_u16(), |()| 200)
     }
 
     fn of_host(hosts: &Hosts, host: &str) -> u16 {

@@ -258,10 +258,11 @@ async fn answer(
     let (mut parts, body) = request.into_parts();
     let found = table().find(parts.uri.path(), parts.method.as_str());
     let about = found.about();
-    let allowed = door.hosts.check(&parts).and_then(|()| check_site(&parts, &found, &door.hosts));
-    let entered = allowed.and_then(|()| match about {
-        Some(about) if about.always => Ok(()),
-        about => connection.enter(about.is_some_and(|about| about.access.changes())),
+    let is_for_probes = about.is_some_and(|about| about.for_probes);
+    let allowed = door.hosts.check(&parts, is_for_probes).and_then(|()| check_site(&parts, &found, &door.hosts));
+    let entered = allowed.and_then(|()| match is_for_probes {
+        true => Ok(()),
+        false => connection.enter(about.is_some_and(|about| about.access.changes())),
     });
     let body = RequestBody::new(body, Arc::clone(&connection), door.app.pace(), ending);
     let exchange = Arc::new(Exchange::new(&mut parts, about, Some(body)));

@@ -52,7 +52,7 @@ impl Endpoint {
             answer: "JSON",
             lenient: false,
             by_form: false,
-            always: false,
+            for_probes: false,
             counted_as: id,
             place: Location::caller(),
         };
@@ -110,9 +110,10 @@ impl Endpoint {
         self.with(Description { by_form: true, ..self.about })
     }
 
-    /// It is answered even when `limits.max_concurrent_requests` are worked on. Only for what takes next to nothing.
-    pub const fn always(self) -> Self {
-        self.with(Description { always: true, ..self.about })
+    /// It is answered even when `limits.max_concurrent_requests` are worked on, and in HTTP/1.0 without `Host`, as load balancers ask. Only for
+    /// what takes next to nothing.
+    pub const fn for_probes(self) -> Self {
+        self.with(Description { for_probes: true, ..self.about })
     }
 
     /// The name under which the server's own metrics count it, where it is not its id: those that belong together are counted as one.

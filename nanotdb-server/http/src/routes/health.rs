@@ -12,7 +12,7 @@ submit! {
         .group(Group::OPERATION)
         .access(Access::Open)
         .lenient()
-        .always()
+        .for_probes()
 }
 
 /// `{"status":"ok"}`, with the number of warnings when there are some, or 503 with why writes are refused.
