@@ -295,63 +295,93 @@ fn run(app: &App, entry: &Entry) -> Result<String, Error> {
         let job = entry.lock();
         (job.kind, job.db.clone(), job.partition.clone())
     };
-    let engine = &app.engine;
     let partitions = match partition {
         Some(one) => vec![one],
-        None => engine.sealed_partitions(&database)?,
+        None => app.engine.sealed_partitions(&database)?,
     };
     let points = match kind {
         Kind::BuildMetric => points_of(app, &database),
         Kind::Compact => BTreeMap::new(),
     };
-    let metrics = &engine.config().metrics;
+    let metrics = &app.engine.config().metrics;
     let options = BuildOptions::new(metrics.format, &metrics.compression, metrics.raw_ingest_action)?;
     let mut totals = Totals::default();
-    let stopped = || Error::Cancelled("stopped".to_owned());
     for (at, part) in partitions.iter().enumerate() {
         if entry.stop.load(Ordering::Relaxed) {
-            return Err(stopped());
+            return Err(Error::Cancelled("stopped".to_owned()));
         }
-        // `share`: how much of this partition is done.
-        let progress = |share: f64| (at as f64 + share) / partitions.len() as f64;
-        tell(app, entry, progress(0.0), format!("{part}: begins"));
+        let step = Step { app, entry, database: &database, part, at, of: partitions.len() };
+        step.tell(0.0, format_args!("begins"));
         match kind {
-            Kind::BuildMetric => {
-                let mut told = Instant::now();
-                let mut report = |rows: u64| {
-                    if entry.stop.load(Ordering::Relaxed) {
-                        return ControlFlow::Break(());
-                    }
-                    if told.elapsed() >= REPORT_EVERY {
-                        told = Instant::now();
-                        let (share, of) = match points.get(part) {
-                            Some(all) => (rows as f64 / (*all).max(rows).max(1) as f64, format!(" of {all}")),
-                            None => (0.0, String::new()),
-                        };
-                        tell(app, entry, progress(share), format!("{part}: {rows}{of} points written"));
-                    }
-                    ControlFlow::Continue(())
-                };
-                for report in engine.build_metric_files(&database, Selection::Named(part), options, &mut report)? {
-                    totals.partitions += 1;
-                    totals.before += report.bytes_before;
-                    totals.after += report.bytes_after;
-                }
-            }
-            Kind::Compact => match engine.compact(&database, part, false)? {
-                Compaction::NothingToDo => {}
-                Compaction::Skipped(reason) => totals.skipped.push(format!("{part} ({reason})")),
-                Compaction::Done(files) => {
-                    totals.partitions += 1;
-                    for file in files {
-                        totals.before += file.bytes_before;
-                        totals.after += file.bytes_after.unwrap_or(file.bytes_before);
-                    }
-                }
-            },
+            Kind::BuildMetric => step.build(options, points.get(part).copied(), &mut totals)?,
+            Kind::Compact => step.compact(&mut totals)?,
         }
     }
     Ok(totals.text())
+}
+
+/// One partition of a job.
+struct Step<'a> {
+    app: &'a App,
+    entry: &'a Entry,
+    database: &'a str,
+    part: &'a str,
+    /// Which one it is, of how many.
+    at: usize,
+    of: usize,
+}
+
+impl Step<'_> {
+    fn build(&self, options: BuildOptions, points: Option<u64>, totals: &mut Totals) -> Result<(), Error> {
+        let mut told = Instant::now();
+        let mut report = |rows: u64| {
+            if self.entry.stop.load(Ordering::Relaxed) {
+                return ControlFlow::Break(());
+            }
+            if told.elapsed() >= REPORT_EVERY {
+                told = Instant::now();
+                let (share, of) = match points {
+                    Some(all) => (rows as f64 / all.max(rows).max(1) as f64, format!(" of {all}")),
+                    None => (0.0, String::new()),
+                };
+                self.tell(share, format_args!("{rows}{of} points written"));
+            }
+            ControlFlow::Continue(())
+        };
+        let built =
+            self.app.engine.build_metric_files(self.database, Selection::Named(self.part), options, &mut report)?;
+        for report in built {
+            totals.partitions += 1;
+            totals.before += report.bytes_before;
+            totals.after += report.bytes_after;
+        }
+        Ok(())
+    }
+
+    fn compact(&self, totals: &mut Totals) -> Result<(), Error> {
+        match self.app.engine.compact(self.database, self.part, false)? {
+            Compaction::NothingToDo => {}
+            Compaction::Skipped(reason) => totals.skipped.push(format!("{} ({reason})", self.part)),
+            Compaction::Done(files) => {
+                totals.partitions += 1;
+                for file in files {
+                    totals.before += file.bytes_before;
+                    totals.after += file.bytes_after.unwrap_or(file.bytes_before);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `share`: how much of this partition is done.
+    fn tell(&self, share: f64, message: std::fmt::Arguments<'_>) {
+        {
+            let mut job = self.entry.lock();
+            job.progress = Some((self.at as f64 + share) / self.of as f64);
+            job.message = format!("{}: {message}", self.part);
+        }
+        self.app.state::<Jobs>().report(self.entry);
+    }
 }
 
 /// Points of each partition that is looked into; what cannot be looked into only has no progress of its own.
@@ -359,15 +389,6 @@ fn points_of(app: &App, database: &str) -> BTreeMap<String, u64> {
     let found = app.engine.describe(database, MOST_PARTITIONS);
     let partitions = found.map(|found| found.partitions).unwrap_or_default();
     partitions.into_iter().filter_map(|one| Some((one.name, one.points?))).collect()
-}
-
-fn tell(app: &App, entry: &Entry, progress: f64, message: String) {
-    {
-        let mut job = entry.lock();
-        job.progress = Some(progress);
-        job.message = message;
-    }
-    app.state::<Jobs>().report(entry);
 }
 
 /// `POST /api/v1/ui/jobs`
