@@ -11,7 +11,7 @@
 
 #![deny(unsafe_code)]
 
-use nanotdb_core::engine::Engine;
+use nanotdb_core::engine::{Batch, Engine};
 use nanotdb_core::model::Value;
 use nanotdb_core::model::time::parse_time;
 use nanotdb_server::endpoint::{
@@ -55,6 +55,19 @@ submit! {
     .group(DEVICES)
     .params(&[DEVICE, DB, Param::query("since", "time", "-1h", "first time").standard("-1h")])
     .answer("one line per sample: time in nanoseconds, value")
+}
+
+submit! {
+    Endpoint::post(
+        "device_readings",
+        "/devices/{device}/readings",
+        "stores many temperatures, one a line",
+        Body::new("text/plain", "21.5\n21.75\n", "numbers, the newest last; a nanosecond apart"),
+        |request| Box::pin(readings(request)),
+    )
+    .group(DEVICES)
+    .access(Access::Write)
+    .params(&[DEVICE, DB])
 }
 
 /// Reports of each device since the server started.
@@ -103,6 +116,32 @@ async fn report(request: Request) -> Result<Response, ApiError> {
 #[derive(Serialize)]
 struct Stored {
     celsius: f64,
+}
+
+/// A body of any length, taken piece by piece; a line may be in two of them.
+async fn readings(request: Request) -> Result<Response, ApiError> {
+    let params = request.query()?;
+    let (database, metric) = (params.get("db").unwrap_or("devices"), format!("{}.temp", request.path_param("device")));
+    let mut pieces = request.pieces()?;
+    let (mut rest, mut celsius) = (Vec::new(), Vec::new());
+    while let Some(piece) = pieces.next().await? {
+        rest.extend_from_slice(&piece);
+        let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        for line in rest.drain(..whole).as_slice().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let number = std::str::from_utf8(line).ok().and_then(|line| line.trim().parse::<f64>().ok());
+            celsius.push(number.ok_or_else(|| ApiError::bad("send a number a line"))?);
+        }
+    }
+    // A million of them takes more than a request may take unasked.
+    let _memory = request.memory(celsius.len() as u64 * 64).await?;
+    let mut batch = Batch::from_outside();
+    let newest = request.now();
+    for (celsius, before) in celsius.iter().zip((0..celsius.len() as i64).rev()) {
+        batch.push(database, &metric, Value::Float64(*celsius), Some(newest - before));
+    }
+    let engine = request.engine().clone();
+    let outcome = Request::blocking(move || engine.write_batch(&mut batch)).await?.map_err(ApiError::of_write)?;
+    Ok(request.success(&outcome.accepted))
 }
 
 fn list(request: &Request) -> Response {

@@ -48,6 +48,24 @@ fn reports_are_stored_counted_and_read_back() {
 }
 
 #[test]
+fn a_body_of_many_pieces_is_taken_as_it_comes() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = start(&directory);
+    // Larger than what the server reads at once.
+    let numbers: Vec<String> = (0..200_000).map(|n| format!("{}.25", n % 1_000)).collect();
+    let body = numbers.join("\n") + "\n";
+    assert!(body.len() > 1 << 20);
+    let (status, answer) = server.post("/devices/kiln/readings", None, &body);
+    assert_eq!((status, &answer["data"]), (200, &200_000.into()), "{answer}");
+    let (_, _, text) = server.get_text("/devices/kiln/history");
+    let values: Vec<&str> = text.lines().map(|line| line.split(' ').nth(1).unwrap()).collect();
+    assert_eq!(values, numbers);
+
+    let (status, answer) = server.post("/devices/kiln/readings", None, "1\nwarm\n");
+    assert_eq!((status, &answer["error"]), (400, &"send a number a line".into()), "{answer}");
+}
+
+#[test]
 fn what_the_row_says_is_held() {
     let directory = tempfile::tempdir().unwrap();
     let server = start(&directory);
@@ -73,7 +91,12 @@ fn what_the_row_says_is_held() {
     let ours: Vec<_> = shown["endpoints"].as_array().unwrap().iter().filter(|e| e["group"] == "Devices").collect();
     let said: Vec<_> =
         ours.iter().map(|e| [&e["id"], &e["method"], &e["access"]].map(|v| v.as_str().unwrap())).collect();
-    let expected = [["devices", "GET", "read"], ["device_history", "GET", "read"], ["device_report", "POST", "write"]];
+    let expected = [
+        ["devices", "GET", "read"],
+        ["device_history", "GET", "read"],
+        ["device_readings", "POST", "write"],
+        ["device_report", "POST", "write"],
+    ];
     assert_eq!(said, expected);
     let (_, _, numbers) = server.get_text("/metrics");
     let counted = "nanotdb_http_requests_total{endpoint=\"device_report\",status=\"400\"} 2";
