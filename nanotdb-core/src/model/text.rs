@@ -234,7 +234,7 @@ fn nearest(v: f64) -> i64 {
 /// lanes of a word at once. Factor and shift are those of a quotient that is exact for so many digits.
 #[inline]
 fn eight_digits(v: u64) -> u64 {
-    let fours = v / 10_000 | (v % 10_000) << 32;
+    let fours = (v / 10_000) | ((v % 10_000) << 32);
     let hundreds = ((fours * 5_243) >> 19) & 0x7f_0000_007f;
     let pairs = hundreds | (fours - hundreds * 100) << 16;
     let tens = ((pairs * 103) >> 10) & 0x0f_000f_000f_000f;
@@ -278,7 +278,8 @@ mod tests {
             for v in [v >> drop, 10u64.saturating_pow(drop % 20), 10u64.saturating_pow(drop % 20) - 1] {
                 let mut text = ShortText::default();
                 text.integer(v);
-                prop_assert_eq!(text.as_bytes(), v.to_string().as_bytes());
+                let expected = v.to_string();
+                prop_assert_eq!(text.as_bytes(), expected.as_bytes());
             }
         }
 
