@@ -1,7 +1,7 @@
 //! Runs one collector on recorded trees at chosen times, for tests.
 
 use crate::collector::{Collector, Cycle, Samples, plugins};
-use crate::config::{Document, Section};
+use nanotdb_settings::Document;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -26,12 +26,15 @@ impl Trial {
     pub fn with_state_dir(name: &str, section: &str, state_dir: &Path) -> Result<Self, String> {
         let plugin =
             plugins()?.into_iter().find(|plugin| plugin.name == name).ok_or(format!("no collector {name:?}"))?;
-        let table: toml::Table = section.parse().map_err(|e: toml::de::Error| e.to_string())?;
-        let document = Document::new("drip.toml");
-        let mut section = Section::new(&document, Some(&table), format!("collectors.{name}."));
+        let (document, table) = Document::parse(section)?;
+        let mut section = document.section(&format!("collectors.{name}"), Some(&table));
         let collector = (plugin.build)(&mut section);
         section.finish();
-        document.finish().map_err(|errors| errors.join("\n"))?;
+        let mistakes = document.finish().mistakes;
+        if !mistakes.is_empty() {
+            let told: Vec<String> = mistakes.iter().map(|mistake| format!("drip.toml: {mistake}")).collect();
+            return Err(told.join("\n"));
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
         let (cycle, state_dir) = (Cycle::new(Path::new("/"), state_dir), state_dir.to_owned());
         let (samples, began) = (Samples::default(), Instant::now());

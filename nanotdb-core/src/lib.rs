@@ -25,3 +25,4 @@ pub mod stats;
 pub mod storage;
 
 pub use error::{Error, Result};
+pub use nanotdb_settings as settings;

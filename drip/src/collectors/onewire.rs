@@ -86,8 +86,8 @@ fn sane(value: i64, least: i64, most: i64) -> Result<i64, String> {
 
 fn build(section: &mut Section<'_>) -> Box<dyn Collector> {
     let names = section.names("names");
-    let least = section.signed("min_mdeg", -55_000, -273_150..=1_000_000);
-    let most = section.signed("max_mdeg", 125_000, -273_150..=1_000_000);
+    let least = section.number("min_mdeg", -55_000, -273_150..=1_000_000);
+    let most = section.number("max_mdeg", 125_000, -273_150..=1_000_000);
     let mut taken: Vec<String> = names.values().map(|name| Part(name).to_string()).collect();
     taken.sort();
     if let Some(twice) = taken.windows(2).find_map(|pair| pair.first().filter(|a| Some(*a) == pair.get(1))) {

@@ -84,8 +84,8 @@ fn spins(device: &Path, depth: u32) -> bool {
 
 fn build(section: &mut Section<'_>) -> Box<dyn Collector> {
     let dir = PathBuf::from(section.text("dir", ""));
-    let every = section.integer("every", 6, 1..=1_000_000);
-    let bytes = section.integer("bytes", 4_096, 512..=1 << 20);
+    let every = section.number("every", 6, 1..=1_000_000);
+    let bytes = section.number("bytes", 4_096, 512..=1 << 20);
     let spinning_disks = section.bool("spinning_disks", false);
     let content = vec![0; usize::try_from(bytes).unwrap_or(4_096)];
     Box::new(WriteProbe { dir, every, content, spinning_disks, spins: None })

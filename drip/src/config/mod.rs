@@ -1,21 +1,19 @@
 //! drip.toml: what it may say, its defaults, and every mistake in it.
 
 mod original;
-mod section;
 mod template;
 mod url;
 
-pub use section::{Patterns, Section};
+pub use nanotdb_settings::{Patterns, Section};
 
-pub(crate) use section::Document;
 pub(crate) use template::template;
 pub(crate) use url::ServerUrl;
 
 use crate::collector::{Collector, plugins};
 use crate::identity;
+use nanotdb_settings::{Document, Mistake, Problem, Table};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use toml::{Table, Value};
 
 /// Where drip.toml is looked for without `--config`.
 pub(crate) const USUAL_PLACES: [&str; 2] = ["/etc/nanotdb/drip.toml", "/etc/drip.toml"];
@@ -92,30 +90,31 @@ impl Config {
 
     /// Reads a file's text. All mistakes are told, not only the first.
     pub(crate) fn parse(text: &str, file: &str, overrides: Overrides) -> Result<Self, Vec<String>> {
-        let mut table: Table = text.parse().map_err(|e| vec![syntax_error(file, text, &e)])?;
+        let (document, mut table) = Document::parse(text).map_err(|reason| vec![format!("{file}: {reason}")])?;
         let mut notes = Vec::new();
         if original::is_one(&table) {
             (table, notes) = original::translated(table, file);
         }
-        let document = Document::new(file);
         let config = Self::read(&document, &table, overrides);
-        document.finish()?;
+        let mistakes = document.finish().mistakes;
+        if !mistakes.is_empty() {
+            return Err(mistakes.iter().map(|mistake| format!("{file}: {}", told(mistake))).collect());
+        }
         config.map(|config| Self { notes, ..config }).map_err(|e| vec![e])
     }
 
     fn read(document: &Document, table: &Table, overrides: Overrides) -> Result<Self, String> {
-        let mut top = Section::new(document, Some(table), String::new());
-        let server = top.checked("server_url", DEFAULT_SERVER, |text| text.parse::<ServerUrl>());
-        let named =
-            if table.contains_key("database") { top.checked("database", DEFAULT_DATABASE, database) } else { None };
-        top.know("database");
-        let interval = Duration::from_millis(top.integer("collection_interval_ms", DEFAULT_INTERVAL_MS, 100..=DAY_MS));
-        let timeout = Duration::from_millis(top.integer("timeout_ms", DEFAULT_TIMEOUT_MS, 10..=600_000));
+        let mut top = document.root(table);
+        let plain = |accepted: String| accepted.trim_start_matches("accepted: ").to_owned();
+        let server = top.parsed("server_url", |text| text.parse::<ServerUrl>().map_err(plain));
+        let named = top.parsed("database", |text| database(text).map_err(plain));
+        let interval = Duration::from_millis(top.number("collection_interval_ms", DEFAULT_INTERVAL_MS, 100..=DAY_MS));
+        let timeout = Duration::from_millis(top.number("timeout_ms", DEFAULT_TIMEOUT_MS, 10..=600_000));
         let root = top.text("root", "/");
-        let spool = spool(&mut top.section("spool"));
-        let collectors = collectors(&mut top.section("collectors"));
+        let spool = spool(top.section("spool"));
+        let collectors = collectors(top.section("collectors"));
         top.finish();
-        let server = overrides.server.or(server).ok_or("the built-in default is not usable")?;
+        let server = overrides.server.or(server).map_or_else(|| DEFAULT_SERVER.parse(), Ok)?;
         let root = overrides.root.unwrap_or_else(|| PathBuf::from(root));
         Ok(Self {
             database: overrides.database.or(named).unwrap_or_else(|| default_database(&server, &root)),
@@ -130,12 +129,12 @@ impl Config {
     }
 }
 
-fn spool(section: &mut Section<'_>) -> SpoolConfig {
+fn spool(mut section: Section<'_>) -> SpoolConfig {
     let enabled = section.bool("enabled", true);
     let dir = section.text("dir", "");
-    let max_bytes = section.integer("max_bytes", DEFAULT_SPOOL_BYTES, 65_536..=1 << 40);
-    let hours = section.integer("max_age_hours", DEFAULT_SPOOL_HOURS, 1..=87_600);
-    let fsync = section.integer("fsync_ms", DEFAULT_FSYNC_MS, 0..=DAY_MS);
+    let max_bytes = section.number("max_bytes", DEFAULT_SPOOL_BYTES, 65_536..=1 << 40);
+    let hours = section.number("max_age_hours", DEFAULT_SPOOL_HOURS, 1..=87_600);
+    let fsync = section.number("fsync_ms", DEFAULT_FSYNC_MS, 0..=DAY_MS);
     section.finish();
     SpoolConfig {
         enabled,
@@ -160,13 +159,13 @@ fn state_directory() -> PathBuf {
     state.unwrap_or_else(std::env::temp_dir).join("drip")
 }
 
-fn collectors(section: &mut Section<'_>) -> Result<Vec<Configured>, String> {
+fn collectors(mut section: Section<'_>) -> Result<Vec<Configured>, String> {
     let mut configured = Vec::new();
     for plugin in plugins()? {
         let mut own = section.section(plugin.name);
         let enabled = own.bool("enabled", true);
-        let timeout = own.integer("timeout_ms", plugin.timeout_ms, 10..=DAY_MS);
-        let max_series = own.integer("max_series", DEFAULT_SERIES, 1..=65_535);
+        let timeout = own.number("timeout_ms", plugin.timeout_ms, 10..=DAY_MS);
+        let max_series = own.number("max_series", DEFAULT_SERIES, 1..=65_535);
         let max_series = usize::try_from(max_series).unwrap_or(usize::MAX);
         let collector = (plugin.build)(&mut own);
         own.finish();
@@ -192,23 +191,14 @@ pub(crate) fn database(text: &str) -> Result<String, String> {
     Err("accepted: 1 to 64 letters, digits, `_`, `.` and `-`, not beginning with `.` or `-`".into())
 }
 
-fn syntax_error(file: &str, text: &str, e: &toml::de::Error) -> String {
-    let start = e.span().map_or(0, |span| span.start);
-    let before = text.get(..start).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    format!("{file}: line {line}, column {column}: {}", e.message().trim().replace('\n', " "))
-}
-
-/// A value as it may stand in a message.
-fn shown(value: &Value) -> String {
-    const LONGEST: usize = 80;
-    let mut text = value.to_string();
-    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
-        text.truncate(end);
-        text.push_str("...");
+/// A mistake in the words of drip.
+pub(crate) fn told(mistake: &Mistake) -> String {
+    match &mistake.problem {
+        Problem::Unknown { table, .. } if table == "collectors." => {
+            format!("{}: there is no such collector; accepted: {}", mistake.key, mistake.accepted)
+        }
+        _ => mistake.to_string(),
     }
-    text
 }
 
 #[cfg(test)]

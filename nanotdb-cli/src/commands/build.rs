@@ -75,7 +75,7 @@ struct Metric {
 }
 
 fn choice<C: Choice>(text: &str) -> Result<C, String> {
-    C::parse(text).map_err(|e| e.to_string())
+    C::parse(text)
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {

@@ -77,7 +77,7 @@ struct Create {
     retention_days: Option<u32>,
 
     /// What happens to it then: keep, delete or archive
-    #[arg(long, value_name = "ACTION", value_parser = |text: &str| RetentionAction::parse(text).map_err(|e| e.to_string()))]
+    #[arg(long, value_name = "ACTION", value_parser = |text: &str| RetentionAction::parse(text))]
     retention_action: Option<RetentionAction>,
 
     /// Print the result as one JSON document

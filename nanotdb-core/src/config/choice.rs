@@ -1,34 +1,9 @@
-//! Settings that are one of a few words.
+//! The words of settings that are one of a few.
 
 use super::{
     DurabilityProfile, FsyncPolicy, LogLevel, MetricFileFormat, Mixing, RawIngestAction, RetentionAction, ValueWidth,
 };
-use crate::model::quoted;
-use crate::{Error, Result};
-
-/// A setting that is one of a few words, in files and on the command line.
-pub trait Choice: Copy + PartialEq + Sized + 'static {
-    /// Every word and what it means.
-    const CHOICES: &'static [(&'static str, Self)];
-
-    /// The word for this choice.
-    fn name(self) -> &'static str {
-        Self::CHOICES.iter().find(|(_, choice)| *choice == self).map_or("", |(name, _)| name)
-    }
-
-    /// The words, as an error or a help text lists them.
-    fn accepted() -> String {
-        Self::CHOICES.iter().map(|(name, _)| format!("{name:?}")).collect::<Vec<_>>().join(", ")
-    }
-
-    /// The choice with this name.
-    fn parse(text: &str) -> Result<Self> {
-        let found = Self::CHOICES.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
-        found.ok_or_else(|| {
-            Error::bad_input(format!("unknown choice {}; accepted are {}", quoted(text), Self::accepted()))
-        })
-    }
-}
+use nanotdb_settings::Choice;
 
 impl Choice for FsyncPolicy {
     const CHOICES: &'static [(&'static str, Self)] =

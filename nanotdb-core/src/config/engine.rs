@@ -301,6 +301,8 @@ pub struct EngineConfig {
     pub default_databases: Vec<String>,
     /// `[manifest_defaults]`: manifests of new databases.
     pub manifest_defaults: Manifest,
+    /// What stands in sections that others have registered ([`ConfigSection`](super::ConfigSection)), as written.
+    pub sections: toml::Table,
 }
 
 impl Default for EngineConfig {
@@ -340,6 +342,7 @@ impl Default for EngineConfig {
             web: WebSection::default(),
             default_databases: Vec::new(),
             manifest_defaults: Manifest::default(),
+            sections: toml::Table::new(),
         }
     }
 }

@@ -1,16 +1,35 @@
 //! Reads engine.toml.
 
 use super::manifest_toml::{check_plugin, database_name, read_manifest};
-use super::reader::{Document, Read, Section};
+use super::problems::{parse, told};
+use super::sections::{self, open};
 use super::{Checked, EngineConfig, Loaded, LogLevel, LoggerConfig, Mixing, WebSection, read_text};
 use crate::plugin::registry::registry;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
+use nanotdb_settings::Section;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 const ANY: std::ops::RangeInclusive<u64> = 1..=u64::MAX;
+/// The engine's own sections.
+const OWN: [&str; 14] = [
+    "engine",
+    "access",
+    "wal",
+    "durability",
+    "stats",
+    "values",
+    "limits",
+    "logging",
+    "internal_events",
+    "metrics",
+    "maintenance",
+    "web",
+    "defaults",
+    "manifest_defaults",
+];
 const ABOVE_ZERO: Duration = Duration::from_nanos(1);
 
 impl EngineConfig {
@@ -41,12 +60,15 @@ impl EngineConfig {
 
     /// Reads it, with the dotted names of all keys that were looked for.
     pub(super) fn read_keys(text: &str, file: &Path) -> Result<(Checked<Self>, BTreeSet<String>)> {
-        let (document, table) = Document::parse(text, file)?;
-        let root = document.root(&table);
-        let value = read(&root);
-        root.warn_of_the_rest();
-        let Read { warnings, mistakes, known } = document.finish();
-        Ok((Checked { value, warnings, mistakes }, known))
+        sections::check()?;
+        let (document, table) = parse(text, file)?;
+        let mut root = document.root(&table);
+        let mut value = read(&mut root);
+        value.sections = sections::read(&mut root, &OWN);
+        root.finish();
+        let found = document.finish();
+        let (warnings, mistakes) = told(found.mistakes, file);
+        Ok((Checked { value, warnings, mistakes }, found.known))
     }
 
     /// Checks the names of plugins against the registry: `[metrics] compression` and those of `[manifest_defaults]`.
@@ -65,119 +87,124 @@ impl EngineConfig {
     }
 }
 
-fn read(root: &Section<'_>) -> EngineConfig {
+fn read(root: &mut Section<'_>) -> EngineConfig {
     let mut config = EngineConfig::default();
 
-    let section = root.section("engine");
-    section.text("listen", &mut config.engine.listen, check_listen);
-    section.warn_of_the_rest();
+    let mut section = open(root, "engine");
+    config.engine.listen = section.checked("listen", &config.engine.listen, check_listen);
+    section.finish();
 
-    let section = root.section("access");
-    section.texts("hosts", &mut config.access.hosts, check_host);
-    section.warn_of_the_rest();
+    let mut section = open(root, "access");
+    if let Some(found) = section.checked_texts("hosts", check_host) {
+        config.access.hosts = found;
+    }
+    section.finish();
 
-    let section = root.section("wal");
-    section.size("max_segment_size", &mut config.wal.max_segment_size, 1);
-    section.choice("fsync_policy", &mut config.wal.fsync_policy);
-    section.duration("fsync_interval", &mut config.wal.fsync_interval, ABOVE_ZERO);
-    section.warn_of_the_rest();
+    let mut section = open(root, "wal");
+    config.wal.max_segment_size = section.size("max_segment_size", config.wal.max_segment_size, 1);
+    config.wal.fsync_policy = section.choice("fsync_policy", config.wal.fsync_policy);
+    config.wal.fsync_interval = section.duration("fsync_interval", config.wal.fsync_interval, ABOVE_ZERO);
+    section.finish();
 
-    let section = root.section("durability");
-    section.choice("profile", &mut config.durability);
-    section.warn_of_the_rest();
+    let mut section = open(root, "durability");
+    config.durability = section.choice("profile", config.durability);
+    section.finish();
 
-    let section = root.section("stats");
-    section.bool("enabled", &mut config.stats.enabled);
-    section.duration("interval", &mut config.stats.interval, ABOVE_ZERO);
-    section.warn_of_the_rest();
+    let mut section = open(root, "stats");
+    config.stats.enabled = section.bool("enabled", config.stats.enabled);
+    config.stats.interval = section.duration("interval", config.stats.interval, ABOVE_ZERO);
+    section.finish();
 
-    let section = root.section("values");
-    section.choice("width", &mut config.values.width);
+    let mut section = open(root, "values");
+    config.values.width = section.choice("width", config.values.width);
     // A new root has the key in the file that its first start makes, or no file at all.
-    config.values.mixing = Mixing::Reject;
-    section.choice("mixing", &mut config.values.mixing);
-    section.warn_of_the_rest();
+    config.values.mixing = section.choice("mixing", Mixing::Reject);
+    section.finish();
 
-    read_limits(root.section("limits"), &mut config);
+    read_limits(open(root, "limits"), &mut config);
 
-    let section = root.section("logging");
+    let mut section = open(root, "logging");
     if let Some(loggers) = section.sections("logger") {
         config.logging.loggers = loggers.into_iter().map(read_logger).collect();
     }
-    section.warn_of_the_rest();
+    section.finish();
 
     // The original's other keys here belong to its events layer.
-    root.section("internal_events").bool("enabled", &mut config.internal_events.enabled);
+    config.internal_events.enabled = open(root, "internal_events").bool("enabled", config.internal_events.enabled);
 
-    let section = root.section("metrics");
-    section.bool("enabled", &mut config.metrics.enabled);
-    section.choice("format", &mut config.metrics.format);
-    section.text("compression", &mut config.metrics.compression, |_| Ok(()));
-    section.size("cache_bytes", &mut config.metrics.cache_bytes, 0);
-    section.small("time_cache_slots", &mut config.metrics.time_cache_slots, 0..=65_535);
-    section.choice("raw_ingest_action", &mut config.metrics.raw_ingest_action);
-    section.warn_of_the_rest();
+    let mut section = open(root, "metrics");
+    config.metrics.enabled = section.bool("enabled", config.metrics.enabled);
+    config.metrics.format = section.choice("format", config.metrics.format);
+    config.metrics.compression = section.checked("compression", &config.metrics.compression, |_| Ok(()));
+    config.metrics.cache_bytes = section.size("cache_bytes", config.metrics.cache_bytes, 0);
+    config.metrics.time_cache_slots = section.number("time_cache_slots", config.metrics.time_cache_slots, 0..=65_535);
+    config.metrics.raw_ingest_action = section.choice("raw_ingest_action", config.metrics.raw_ingest_action);
+    section.finish();
 
-    let section = root.section("maintenance");
-    section.duration("interval", &mut config.maintenance.interval, Duration::ZERO);
-    section.warn_of_the_rest();
+    let mut section = open(root, "maintenance");
+    config.maintenance.interval = section.duration("interval", config.maintenance.interval, Duration::ZERO);
+    section.finish();
 
-    read_web(root.section("web"), &mut config.web);
+    read_web(open(root, "web"), &mut config.web);
 
-    let section = root.section("defaults");
-    section.texts("databases", &mut config.default_databases, database_name);
-    section.warn_of_the_rest();
+    let mut section = open(root, "defaults");
+    if let Some(found) = section.checked_texts("databases", database_name) {
+        config.default_databases = found;
+    }
+    section.finish();
 
-    let section = root.section("manifest_defaults");
-    config.manifest_defaults = read_manifest(&section, &config.manifest_defaults);
-    section.warn_of_the_rest();
+    let mut section = open(root, "manifest_defaults");
+    config.manifest_defaults = read_manifest(&mut section, &config.manifest_defaults);
+    section.finish();
     config
 }
 
-fn read_limits(section: Section<'_>, config: &mut EngineConfig) {
+fn read_limits(mut section: Section<'_>, config: &mut EngineConfig) {
     let limits = &mut config.limits;
-    section.size("max_body_bytes", &mut limits.max_body_bytes, 1);
-    section.size("max_decoded_body_bytes", &mut limits.max_decoded_body_bytes, 1);
-    section.size("max_line_bytes", &mut limits.max_line_bytes, 1);
-    section.integer("max_points_per_query", &mut limits.max_points_per_query, ANY);
-    section.integer("max_series_per_query", &mut limits.max_series_per_query, ANY);
-    section.size("max_request_memory", &mut limits.max_request_memory, 0);
-    section.duration("max_query_time", &mut limits.max_query_time, ABOVE_ZERO);
-    section.integer("max_concurrent_requests", &mut limits.max_concurrent_requests, ANY);
-    section.integer("max_connections", &mut limits.max_connections, ANY);
-    section.integer("max_connections_per_address", &mut limits.max_connections_per_address, 0..=u64::MAX);
-    section.size("min_body_rate", &mut limits.min_body_rate, 0);
-    section.duration("max_body_time", &mut limits.max_body_time, ABOVE_ZERO);
-    section.integer("max_databases", &mut limits.max_databases, ANY);
-    section.integer("max_metrics_per_database", &mut limits.max_metrics_per_database, 1..=65_535);
-    section.duration("max_future", &mut limits.max_future, Duration::ZERO);
-    section.warn_of_the_rest();
+    limits.max_body_bytes = section.size("max_body_bytes", limits.max_body_bytes, 1);
+    limits.max_decoded_body_bytes = section.size("max_decoded_body_bytes", limits.max_decoded_body_bytes, 1);
+    limits.max_line_bytes = section.size("max_line_bytes", limits.max_line_bytes, 1);
+    limits.max_points_per_query = section.number("max_points_per_query", limits.max_points_per_query, ANY);
+    limits.max_series_per_query = section.number("max_series_per_query", limits.max_series_per_query, ANY);
+    limits.max_request_memory = section.size("max_request_memory", limits.max_request_memory, 0);
+    limits.max_query_time = section.duration("max_query_time", limits.max_query_time, ABOVE_ZERO);
+    limits.max_concurrent_requests = section.number("max_concurrent_requests", limits.max_concurrent_requests, ANY);
+    limits.max_connections = section.number("max_connections", limits.max_connections, ANY);
+    limits.max_connections_per_address =
+        section.number("max_connections_per_address", limits.max_connections_per_address, 0..=u64::MAX);
+    limits.min_body_rate = section.size("min_body_rate", limits.min_body_rate, 0);
+    limits.max_body_time = section.duration("max_body_time", limits.max_body_time, ABOVE_ZERO);
+    limits.max_databases = section.number("max_databases", limits.max_databases, ANY);
+    limits.max_metrics_per_database =
+        section.number("max_metrics_per_database", limits.max_metrics_per_database, 1..=65_535);
+    limits.max_future = section.duration("max_future", limits.max_future, Duration::ZERO);
+    section.finish();
 }
 
-fn read_web(section: Section<'_>, web: &mut WebSection) {
+fn read_web(mut section: Section<'_>, web: &mut WebSection) {
     let any = |_: &str| Ok(());
-    section.text("title", &mut web.title, any);
+    web.title = section.checked("title", &web.title, any);
     let mut taken: Vec<String> = Vec::new();
     for (key, path) in [
         ("base_path", &mut web.base_path),
         ("explore_path", &mut web.explore_path),
         ("engine_path", &mut web.engine_path),
     ] {
-        section.text(key, path, check_page);
+        *path = section.checked(key, path, check_page);
         path.truncate(path.trim_end_matches('/').len());
         let collides = |other: &String| other == path || path.starts_with(&format!("{other}/"));
         if taken.iter().any(collides) {
-            section.refuse(key, format!("{path:?}"), "an address that is not that of another page, or below it");
+            section.refuse_value(key, format!("{path:?}"), "an address that is not that of another page, or below it");
         }
         taken.push(path.clone());
     }
-    section.small("refresh_seconds", &mut web.refresh_seconds, 1..=3_600);
-    section.path("dashboard_config", &mut web.dashboard_config, false);
-    section.text("api_base_url", &mut web.api_base_url, check_base_url);
-    section.path("web_root", &mut web.web_root, true);
-    section.optional_text("default_db", &mut web.default_db, database_name);
-    section.bool("read_only", &mut web.read_only);
-    section.warn_of_the_rest();
+    web.refresh_seconds = section.number("refresh_seconds", web.refresh_seconds, 1..=3_600);
+    web.dashboard_config = section.path("dashboard_config", &web.dashboard_config, false);
+    web.api_base_url = section.checked("api_base_url", &web.api_base_url, check_base_url);
+    web.web_root = section.path("web_root", &web.web_root, true);
+    web.default_db = section.optional_text("default_db", web.default_db.as_deref(), database_name);
+    web.read_only = section.bool("read_only", web.read_only);
+    section.finish();
 }
 
 /// Whether pages may be at this address.
@@ -203,22 +230,22 @@ fn check_base_url(text: &str) -> std::result::Result<(), String> {
     }
 }
 
-fn read_logger(section: Section<'_>) -> LoggerConfig {
+fn read_logger(mut section: Section<'_>) -> LoggerConfig {
     // A log that nobody set up further must not fill a small disk.
     let mut logger =
         LoggerConfig { output: String::new(), level: LogLevel::default(), max_size: 64 << 20, max_files: 3 };
     let accepted = "\"console\" or the path of a file";
-    section.text("output", &mut logger.output, |text| match text {
+    logger.output = section.checked("output", "", |text| match text {
         "" => Err(accepted.into()),
         _ => Ok(()),
     });
     if logger.output.is_empty() {
-        section.refuse("output", "(missing)", accepted);
+        section.missing("output", accepted);
     }
-    section.choice("level", &mut logger.level);
-    section.size("max_size", &mut logger.max_size, 0);
-    section.small("max_files", &mut logger.max_files, 0..=10_000);
-    section.warn_of_the_rest();
+    logger.level = section.choice("level", logger.level);
+    logger.max_size = section.size("max_size", logger.max_size, 0);
+    logger.max_files = section.number("max_files", logger.max_files, 0..=10_000);
+    section.finish();
     logger
 }
 

@@ -1,12 +1,13 @@
 //! Reads manifest.toml, and `[manifest_defaults]` of engine.toml, which has the same sections.
 
-use super::reader::{Document, Read, Section};
+use super::problems::{parse, told};
 use super::{Checked, Loaded, Manifest, RetentionAction, RollupJob, RollupsManifest, read_text};
 use crate::database::{JOURNAL_FILE, MANIFEST_FILE};
 use crate::model::name::{check_database_name, check_metric_name};
 use crate::plugin::registry::registry;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
+use nanotdb_settings::Section;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -40,11 +41,11 @@ impl Manifest {
     }
 
     fn read(text: &str, file: &Path, defaults: &Manifest) -> Result<Checked<Self>> {
-        let (document, table) = Document::parse(text, file)?;
-        let root = document.root(&table);
-        let value = read_manifest(&root, defaults);
-        root.warn_of_the_rest();
-        let Read { warnings, mistakes, .. } = document.finish();
+        let (document, table) = parse(text, file)?;
+        let mut root = document.root(&table);
+        let value = read_manifest(&mut root, defaults);
+        root.finish();
+        let (warnings, mistakes) = told(document.finish().mistakes, file);
         Ok(Checked { value, warnings, mistakes })
     }
 
@@ -78,47 +79,56 @@ pub(super) fn check_plugin<P>(found: Result<P>, file: &Path, key: &str, name: &s
 }
 
 /// Reads the sections of a manifest. The caller warns of what else stands in `root`.
-pub(super) fn read_manifest(root: &Section<'_>, defaults: &Manifest) -> Manifest {
+pub(super) fn read_manifest(root: &mut Section<'_>, defaults: &Manifest) -> Manifest {
     let mut manifest = defaults.clone();
 
-    let section = root.section("retention");
+    let mut section = root.section("retention");
     let retention = &mut manifest.retention;
-    section.duration("grace", &mut retention.grace, Duration::ZERO);
-    section.small("retention_days", &mut retention.retention_days, 0..=MAX_DAYS);
-    section.choice("retention_action", &mut retention.retention_action);
+    retention.grace = section.duration("grace", retention.grace, Duration::ZERO);
+    retention.retention_days = section.number("retention_days", retention.retention_days, 0..=MAX_DAYS);
+    retention.retention_action = section.choice("retention_action", retention.retention_action);
     if retention.retention_days == 0 && retention.retention_action != RetentionAction::Keep {
         let accepted = "1 to 106751 days, or retention_action = \"keep\" (0 would remove what was just written)";
-        section.refuse("retention_days", 0, accepted);
+        section.refuse_value("retention_days", 0, accepted);
     }
-    section.small("max_active_days", &mut retention.max_active_days, 1..=65_535);
-    section.text("partition", &mut retention.partition, not_empty("the name of a partitioner, such as \"day\""));
-    section.warn_of_the_rest();
+    retention.max_active_days = section.number("max_active_days", retention.max_active_days, 1..=65_535);
+    retention.partition =
+        section.checked("partition", &retention.partition, not_empty("the name of a partitioner, such as \"day\""));
+    section.finish();
 
-    let section = root.section("wal");
-    section.bool("enabled", &mut manifest.wal.enabled);
-    section.duration("skip_before", &mut manifest.wal.skip_before, ABOVE_ZERO);
-    section.warn_of_the_rest();
+    let mut section = root.section("wal");
+    manifest.wal.enabled = section.bool("enabled", manifest.wal.enabled);
+    manifest.wal.skip_before = section.duration("skip_before", manifest.wal.skip_before, ABOVE_ZERO);
+    section.finish();
 
-    let section = root.section("page");
-    section.small("max_records", &mut manifest.page.max_records, 1..=65_535);
-    section.size("max_bytes", &mut manifest.page.max_bytes, 14);
-    section.duration("max_age", &mut manifest.page.max_age, ABOVE_ZERO);
-    section.text("codec", &mut manifest.page.codec, not_empty("the name of a codec, such as \"s2\""));
-    section.warn_of_the_rest();
+    let mut section = root.section("page");
+    manifest.page.max_records = section.number("max_records", manifest.page.max_records, 1..=65_535);
+    manifest.page.max_bytes = section.size("max_bytes", manifest.page.max_bytes, 14);
+    manifest.page.max_age = section.duration("max_age", manifest.page.max_age, ABOVE_ZERO);
+    manifest.page.codec =
+        section.checked("codec", &manifest.page.codec, not_empty("the name of a codec, such as \"s2\""));
+    section.finish();
 
     read_rollups(root.section("rollups"), &mut manifest.rollups);
-    root.table("events", &mut manifest.events.table);
+    if let Some(events) = root.table("events") {
+        manifest.events.table = events;
+    }
     manifest
 }
 
-fn read_rollups(section: Section<'_>, rollups: &mut RollupsManifest) {
-    section.bool("enabled", &mut rollups.enabled);
-    section.text("checkpoint_file", &mut rollups.checkpoint_file, file_name);
-    section.optional_duration("default_grace", &mut rollups.default_grace, Duration::ZERO);
-    section.optional_duration("default_interval", &mut rollups.default_interval, ABOVE_ZERO);
-    section.optional_text("default_destination_db", &mut rollups.default_destination_db, database_name);
-    section.texts("default_aggregates", &mut rollups.default_aggregates, aggregate);
-    section.texts("global_exclude_patterns", &mut rollups.global_exclude_patterns, pattern);
+fn read_rollups(mut section: Section<'_>, rollups: &mut RollupsManifest) {
+    rollups.enabled = section.bool("enabled", rollups.enabled);
+    rollups.checkpoint_file = section.checked("checkpoint_file", &rollups.checkpoint_file, file_name);
+    rollups.default_grace = section.optional_duration("default_grace", rollups.default_grace, Duration::ZERO);
+    rollups.default_interval = section.optional_duration("default_interval", rollups.default_interval, ABOVE_ZERO);
+    rollups.default_destination_db =
+        section.optional_text("default_destination_db", rollups.default_destination_db.as_deref(), database_name);
+    if let Some(found) = section.checked_texts("default_aggregates", aggregate) {
+        rollups.default_aggregates = found;
+    }
+    if let Some(found) = section.checked_texts("global_exclude_patterns", pattern) {
+        rollups.global_exclude_patterns = found;
+    }
     if let Some(jobs) = section.sections("jobs") {
         let mut ids = BTreeSet::new();
         let enabled = rollups.enabled;
@@ -126,56 +136,61 @@ fn read_rollups(section: Section<'_>, rollups: &mut RollupsManifest) {
         let has_interval = rollups.default_interval.is_some() || section.is_wrong("default_interval");
         let has_destination = rollups.default_destination_db.is_some() || section.is_wrong("default_destination_db");
         rollups.jobs.clear();
-        for job_section in jobs {
-            let job = read_job(&job_section);
+        for mut job_section in jobs {
+            let job = read_job(&mut job_section);
             if !job.id.is_empty() && !ids.insert(job.id.clone()) {
-                job_section.refuse("id", format!("{:?}", job.id), "an id that no other job has");
+                job_section.refuse_value("id", format!("{:?}", job.id), "an id that no other job has");
             }
             // A job that cannot run is harmless as long as none does.
             if enabled && job.interval.is_none() && !has_interval {
                 let accepted = "an interval such as \"1h\", here or as rollups.default_interval";
-                job_section.refuse("interval", "(missing)", accepted);
+                job_section.missing("interval", accepted);
             }
             if enabled && job.destination_db.is_none() && !has_destination {
                 let accepted = "a database, here or as rollups.default_destination_db";
-                job_section.refuse("destination_db", "(missing)", accepted);
+                job_section.missing("destination_db", accepted);
             }
-            job_section.warn_of_the_rest();
+            job_section.finish();
             rollups.jobs.push(job);
         }
     }
-    section.warn_of_the_rest();
+    section.finish();
 }
 
-fn read_job(section: &Section<'_>) -> RollupJob {
+fn read_job(section: &mut Section<'_>) -> RollupJob {
     let mut job = RollupJob::default();
     let id = "text that is not empty, has no control characters, and is unique in this file";
     // A line break would make two lines of one in the checkpoint log.
     let is_id = |text: &str| if text.contains(char::is_control) { Err(id.into()) } else { not_empty(id)(text) };
-    section.text("id", &mut job.id, is_id);
+    job.id = section.checked("id", &job.id, is_id);
     if job.id.is_empty() {
-        section.refuse("id", "(missing)", id);
+        section.missing("id", id);
     }
-    section.optional_text("source_metric", &mut job.source_metric, metric_name);
-    section.optional_text("source_pattern", &mut job.source_pattern, pattern);
+    job.source_metric = section.optional_text("source_metric", job.source_metric.as_deref(), metric_name);
+    job.source_pattern = section.optional_text("source_pattern", job.source_pattern.as_deref(), pattern);
     match (&job.source_metric, &job.source_pattern) {
         (Some(_), None) | (None, Some(_)) => {}
         (None, None) if section.is_wrong("source_pattern") => {}
         (None, None) => {
             let accepted = "a metric name, or a pattern as source_pattern; a job needs exactly one of the two";
-            section.refuse("source_metric", "(missing)", accepted);
+            section.missing("source_metric", accepted);
         }
         (Some(_), Some(pattern)) => {
             let accepted = "exactly one of source_metric and source_pattern, but both are set";
-            section.refuse("source_pattern", format!("{pattern:?}"), accepted);
+            section.refuse_value("source_pattern", format!("{pattern:?}"), accepted);
         }
     }
-    section.texts("exclude_patterns", &mut job.exclude_patterns, pattern);
-    section.optional_duration("interval", &mut job.interval, ABOVE_ZERO);
-    section.texts("aggregates", &mut job.aggregates, aggregate);
-    section.optional_text("destination_db", &mut job.destination_db, database_name);
-    section.optional_text("destination_metric_prefix", &mut job.destination_metric_prefix, metric_name);
-    section.optional_duration("grace", &mut job.grace, Duration::ZERO);
+    if let Some(found) = section.checked_texts("exclude_patterns", pattern) {
+        job.exclude_patterns = found;
+    }
+    job.interval = section.optional_duration("interval", job.interval, ABOVE_ZERO);
+    if let Some(found) = section.checked_texts("aggregates", aggregate) {
+        job.aggregates = found;
+    }
+    job.destination_db = section.optional_text("destination_db", job.destination_db.as_deref(), database_name);
+    job.destination_metric_prefix =
+        section.optional_text("destination_metric_prefix", job.destination_metric_prefix.as_deref(), metric_name);
+    job.grace = section.optional_duration("grace", job.grace, Duration::ZERO);
     job
 }
 

@@ -4,15 +4,14 @@ mod choice;
 mod engine;
 mod explain;
 mod manifest;
-mod reader;
+mod problems;
 mod reserved;
-mod size;
+mod sections;
 mod template;
 
 mod engine_toml;
 mod manifest_toml;
 
-pub use choice::Choice;
 pub use engine::{
     AccessSection, DurabilityProfile, EngineConfig, EngineSection, FsyncPolicy, InternalEventsSection, LimitsSection,
     LogLevel, LoggerConfig, LoggingSection, MetricFileFormat, MetricsSection, Mixing, RawIngestAction, StatsSection,
@@ -23,9 +22,9 @@ pub use explain::Setting;
 pub use manifest::{
     EventsManifest, Manifest, PageManifest, RetentionAction, RetentionManifest, RollupJob, RollupsManifest, WalManifest,
 };
-pub use reader::nearest;
+pub use nanotdb_settings::{Choice, nearest, parse_size};
 pub use reserved::check_new_database_name;
-pub use size::parse_size;
+pub use sections::ConfigSection;
 
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};

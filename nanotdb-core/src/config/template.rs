@@ -1,6 +1,6 @@
 //! Writes engine.toml and manifest.toml with a comment on every key.
 
-use super::{Choice, EngineConfig, Manifest, RollupJob, WebSection};
+use super::{Choice, ConfigSection, EngineConfig, Manifest, RollupJob, sections};
 use crate::model::duration::format_short;
 use std::fmt::Write;
 use std::path::Path;
@@ -24,105 +24,164 @@ impl EngineConfig {
 
     /// engine.toml with a comment on every key. Only what `--init` may write differently is taken from `self`.
     pub fn to_toml(&self) -> String {
-        let config = self.clone();
-        let defaults = &config.manifest_defaults;
         let mut out = String::from(
             "# NanoTDB engine configuration. Every key is optional; the values below are the defaults.\n\
              # Durations: numbers with ns, us, ms, s, m, h, d, w (\"1h30m\", \"7d\"). Sizes: bytes, or text such as \"64MiB\".\n",
         );
-        let w = &mut out;
-        head(w, "[engine]");
-        key(
-            w,
-            "Address of the HTTP server, host:port; without a host every interface.",
-            "listen",
-            config.engine.listen.as_str(),
-        );
-
-        head(w, "[access]");
-        let note = "Names under which browsers and programs may ask for this server, such as [\"nanotdb.example.org\", \"*.lan\"].\n\
-                    Addresses, names without a dot, *.local and the machine's own names pass without being listed.";
-        key(w, note, "hosts", list(&config.access.hosts));
-
-        head(w, "[wal]");
-        let note = "Size at which open pages are flushed so that the write-ahead log can start anew.";
-        key(w, note, "max_segment_size", size(config.wal.max_segment_size));
-        let note = "When the log is forced to the device: \"always\" before every acknowledgement, \"interval\" at least\n\
-                    every fsync_interval, \"segment\" when pages are flushed.";
-        key(w, note, "fsync_policy", config.wal.fsync_policy.name());
-        let note = "Longest time that \"interval\" leaves acknowledged samples unforced.";
-        key(w, note, "fsync_interval", duration(config.wal.fsync_interval));
-
-        head(w, "[durability]");
-        let note = "What is forced to the device when a page is flushed: \"strict\" pages and catalog, \"balanced\" pages,\n\
-                    \"throughput\" neither.";
-        key(w, note, "profile", config.durability.name());
-
-        head(w, "[stats]");
-        key(
-            w,
-            "Whether the engine writes metrics about itself to the database \"internal\".",
-            "enabled",
-            config.stats.enabled,
-        );
-        key(w, "How often it does.", "interval", duration(config.stats.interval));
-
-        head(w, "[values]");
-        let note = "Width of new metrics: \"auto\" 32 bits, and a metric widens when they do not hold a value as it was sent; \"32\"\n\
-                    refuses such an integer and rounds such a decimal; \"64\" 64 bits from the start.";
-        key(w, note, "width", config.values.width.name());
-        let note = "A decimal for a metric of whole numbers: \"widen\" makes it float64, \"reject\" refuses the sample, as the\n\
-                    original does (and as it is where this key is missing).";
-        key(w, note, "mixing", config.values.mixing.name());
-
-        limits(w, &config);
-
-        w.push_str("\n# Log outputs; without any, the console at info. One [[logging.logger]] for each.\n");
-        w.push_str("#[[logging.logger]]\n");
-        commented(w, "\"console\" (standard error) or the path of a file.", "output", "console");
-        commented(w, "\"info\", \"debug\" or \"trace\".", "level", "info");
-        commented(w, "Size at which a file is rotated; 0 never.", "max_size", size(64 << 20));
-        commented(w, "Rotated files that are kept.", "max_files", 3);
-
-        head(w, "[internal_events]");
-        let note = "Accepted for the original's files: true or false. There is no events layer yet.";
-        key(w, note, "enabled", config.internal_events.enabled);
-
-        head(w, "[metrics]");
-        let metrics = &config.metrics;
-        let note = "Whether a metric file is built when a partition is sealed. Without this key none is.";
-        key(w, note, "enabled", metrics.enabled);
-        key(w, "Version of new metric files: \"v1\", \"v2\" or \"v3\".", "format", metrics.format.name());
-        let note = "Codec of new metric files; \"\" is the format's default. `nanotdb --plugins` lists the codecs.";
-        key(w, note, "compression", metrics.compression.as_str());
-        let note = "Memory for what was decoded of metric files: directories, timestamps, statistics.";
-        key(w, note, "cache_bytes", size(metrics.cache_bytes));
-        let note = "Accepted for the original's files, 0 to 65535; cache_bytes is what bounds the cache.";
-        key(w, note, "time_cache_slots", i64::from(metrics.time_cache_slots));
-        let note = "What happens to the raw file once its metric file is built: \"keep\", \"rename\" or \"delete\".";
-        key(w, note, "raw_ingest_action", metrics.raw_ingest_action.name());
-
-        head(w, "[maintenance]");
-        let note = "How often metric files to build and partitions that expired are looked for; \"0s\" never: see nanocli maintain.";
-        key(w, note, "interval", duration(config.maintenance.interval));
-
-        web(w, &config.web);
-
-        head(w, "[defaults]");
-        let note = "Databases that are created at start when missing: names of A-Z a-z 0-9 _ . -";
-        key(w, note, "databases", list(&config.default_databases));
-
-        w.push_str("\n# manifest.toml of a new database is made from these.\n");
-        w.push_str("#[manifest_defaults]\n");
-        manifest(w, defaults, "manifest_defaults.", true);
-        w.push_str(
-            "\n# Kept as written for the original; there is no events layer yet.\n#[manifest_defaults.events]\n",
-        );
+        let is_own = |section: &&ConfigSection| PARTS.iter().any(|(_, name, _)| *name == section.name);
+        let (parts, mut others): (Vec<_>, Vec<_>) = sections::registered().into_iter().partition(is_own);
+        for (order, name, write) in PARTS {
+            let (before, behind): (Vec<_>, Vec<_>) =
+                others.into_iter().partition(|other: &&ConfigSection| other.order <= order);
+            sections_of_others(&mut out, &before, self);
+            write(&mut out, self);
+            let same = parts.iter().filter(|part| part.name == name);
+            same.for_each(|part| sections::write(&mut out, part, self, false));
+            others = behind;
+        }
+        sections_of_others(&mut out, &others, self);
         out
     }
 }
 
-fn web(w: &mut String, web: &WebSection) {
+/// One after the other; parts of one section share its heading.
+fn sections_of_others(w: &mut String, others: &[&ConfigSection], config: &EngineConfig) {
+    let mut before = "";
+    for other in others {
+        sections::write(w, other, config, other.name != before);
+        before = other.name;
+    }
+}
+
+/// Writes a section.
+type Part = fn(&mut String, &EngineConfig);
+
+/// The engine's own sections, in the order of the file.
+const PARTS: [(u16, &str, Part); 14] = [
+    (100, "engine", engine),
+    (200, "access", access),
+    (300, "wal", wal),
+    (400, "durability", durability),
+    (500, "stats", stats),
+    (600, "values", values),
+    (700, "limits", limits),
+    (800, "logging", logging),
+    (900, "internal_events", internal_events),
+    (1000, "metrics", metrics),
+    (1100, "maintenance", maintenance),
+    (1200, "web", web),
+    (1300, "defaults", defaults),
+    (1400, "manifest_defaults", manifest_defaults),
+];
+
+fn engine(w: &mut String, config: &EngineConfig) {
+    head(w, "[engine]");
+    key(
+        w,
+        "Address of the HTTP server, host:port; without a host every interface.",
+        "listen",
+        config.engine.listen.as_str(),
+    );
+}
+
+fn access(w: &mut String, config: &EngineConfig) {
+    head(w, "[access]");
+    let note = "Names under which browsers and programs may ask for this server, such as [\"nanotdb.example.org\", \"*.lan\"].\n\
+                Addresses, names without a dot, *.local and the machine's own names pass without being listed.";
+    key(w, note, "hosts", list(&config.access.hosts));
+}
+
+fn wal(w: &mut String, config: &EngineConfig) {
+    head(w, "[wal]");
+    let note = "Size at which open pages are flushed so that the write-ahead log can start anew.";
+    key(w, note, "max_segment_size", size(config.wal.max_segment_size));
+    let note = "When the log is forced to the device: \"always\" before every acknowledgement, \"interval\" at least\n\
+                every fsync_interval, \"segment\" when pages are flushed.";
+    key(w, note, "fsync_policy", config.wal.fsync_policy.name());
+    let note = "Longest time that \"interval\" leaves acknowledged samples unforced.";
+    key(w, note, "fsync_interval", duration(config.wal.fsync_interval));
+}
+
+fn durability(w: &mut String, config: &EngineConfig) {
+    head(w, "[durability]");
+    let note = "What is forced to the device when a page is flushed: \"strict\" pages and catalog, \"balanced\" pages,\n\
+                \"throughput\" neither.";
+    key(w, note, "profile", config.durability.name());
+}
+
+fn stats(w: &mut String, config: &EngineConfig) {
+    head(w, "[stats]");
+    key(
+        w,
+        "Whether the engine writes metrics about itself to the database \"internal\".",
+        "enabled",
+        config.stats.enabled,
+    );
+    key(w, "How often it does.", "interval", duration(config.stats.interval));
+}
+
+fn values(w: &mut String, config: &EngineConfig) {
+    head(w, "[values]");
+    let note = "Width of new metrics: \"auto\" 32 bits, and a metric widens when they do not hold a value as it was sent; \"32\"\n\
+                refuses such an integer and rounds such a decimal; \"64\" 64 bits from the start.";
+    key(w, note, "width", config.values.width.name());
+    let note = "A decimal for a metric of whole numbers: \"widen\" makes it float64, \"reject\" refuses the sample, as the\n\
+                original does (and as it is where this key is missing).";
+    key(w, note, "mixing", config.values.mixing.name());
+}
+
+fn logging(w: &mut String, _: &EngineConfig) {
+    w.push_str("\n# Log outputs; without any, the console at info. One [[logging.logger]] for each.\n");
+    w.push_str("#[[logging.logger]]\n");
+    commented(w, "\"console\" (standard error) or the path of a file.", "output", "console");
+    commented(w, "\"info\", \"debug\" or \"trace\".", "level", "info");
+    commented(w, "Size at which a file is rotated; 0 never.", "max_size", size(64 << 20));
+    commented(w, "Rotated files that are kept.", "max_files", 3);
+}
+
+fn internal_events(w: &mut String, config: &EngineConfig) {
+    head(w, "[internal_events]");
+    let note = "Accepted for the original's files: true or false. There is no events layer yet.";
+    key(w, note, "enabled", config.internal_events.enabled);
+}
+
+fn metrics(w: &mut String, config: &EngineConfig) {
+    head(w, "[metrics]");
+    let metrics = &config.metrics;
+    let note = "Whether a metric file is built when a partition is sealed. Without this key none is.";
+    key(w, note, "enabled", metrics.enabled);
+    key(w, "Version of new metric files: \"v1\", \"v2\" or \"v3\".", "format", metrics.format.name());
+    let note = "Codec of new metric files; \"\" is the format's default. `nanotdb --plugins` lists the codecs.";
+    key(w, note, "compression", metrics.compression.as_str());
+    let note = "Memory for what was decoded of metric files: directories, timestamps, statistics.";
+    key(w, note, "cache_bytes", size(metrics.cache_bytes));
+    let note = "Accepted for the original's files, 0 to 65535; cache_bytes is what bounds the cache.";
+    key(w, note, "time_cache_slots", i64::from(metrics.time_cache_slots));
+    let note = "What happens to the raw file once its metric file is built: \"keep\", \"rename\" or \"delete\".";
+    key(w, note, "raw_ingest_action", metrics.raw_ingest_action.name());
+}
+
+fn maintenance(w: &mut String, config: &EngineConfig) {
+    head(w, "[maintenance]");
+    let note = "How often metric files to build and partitions that expired are looked for; \"0s\" never: see nanocli maintain.";
+    key(w, note, "interval", duration(config.maintenance.interval));
+}
+
+fn defaults(w: &mut String, config: &EngineConfig) {
+    head(w, "[defaults]");
+    let note = "Databases that are created at start when missing: names of A-Z a-z 0-9 _ . -";
+    key(w, note, "databases", list(&config.default_databases));
+}
+
+fn manifest_defaults(w: &mut String, config: &EngineConfig) {
+    w.push_str("\n# manifest.toml of a new database is made from these.\n");
+    w.push_str("#[manifest_defaults]\n");
+    manifest(w, &config.manifest_defaults, "manifest_defaults.", true);
+    w.push_str("\n# Kept as written for the original; there is no events layer yet.\n#[manifest_defaults.events]\n");
+}
+
+fn web(w: &mut String, config: &EngineConfig) {
+    let web = &config.web;
     head(w, "[web]");
     key(w, "Heading of the web pages.", "title", web.title.as_str());
     let note = "Addresses of the dashboards, of the page that charts any metric, and of the page about the engine.";

@@ -34,13 +34,7 @@ pub fn counted(count: u64, what: &str) -> String {
 }
 
 /// Text as an error message shows it: quoted, with control characters escaped, and cut when long.
-pub(crate) fn quoted(text: &str) -> String {
-    const LONGEST: usize = 60;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or_default()),
-        None => format!("{text:?}"),
-    }
-}
+pub(crate) use nanotdb_settings::quoted;
 
 /// What a parser found, or why it refused; its caller adds the text and what is accepted.
 type Parsed<T> = std::result::Result<T, String>;

@@ -1,7 +1,6 @@
 //! Byte sizes as text.
 
-use crate::model::quoted;
-use crate::{Error, Result};
+use crate::quoted;
 
 const UNITS: [(&str, u64); 9] = [
     ("KiB", 1 << 10),
@@ -16,11 +15,12 @@ const UNITS: [(&str, u64); 9] = [
 ];
 
 /// What error messages say about the notation.
-pub(super) const ACCEPTED: &str = "bytes, or a whole number with B, kB, MB, GB, KiB, MiB, GiB or TiB such as \"64MiB\"";
+pub(crate) const ACCEPTED: &str = "bytes, or a whole number with B, kB, MB, GB, KiB, MiB, GiB or TiB such as \"64MiB\"";
 
 /// Parses a size such as `64MiB`, `10 MB` or `4096` into bytes.
-pub fn parse_size(text: &str) -> Result<u64> {
-    let refuse = || Error::bad_input(format!("size {}: accepted are {ACCEPTED}", quoted(text)));
+/// The error is a sentence that says what is accepted.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let refuse = || format!("size {}: accepted are {ACCEPTED}", quoted(text));
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     let factor = match unit.trim_start() {
@@ -44,7 +44,7 @@ mod tests {
             assert_eq!(parse_size(text).unwrap(), bytes);
         }
         for text in ["", "MiB", "-1", "1.5MiB", "64M", "64mib", "1 ", "9000000TiB", "18446744073709551615", "\u{e9}"] {
-            let message = parse_size(text).unwrap_err().to_string();
+            let message = parse_size(text).unwrap_err();
             assert!(message.contains(&format!("{text:?}")) && message.contains("64MiB"), "{message}");
         }
     }
