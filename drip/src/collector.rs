@@ -20,13 +20,7 @@
 //! }
 //!
 //! inventory::submit! {
-//!     CollectorPlugin {
-//!         name: "entropy",
-//!         about: "entropy of the kernel's random numbers",
-//!         keys: "",
-//!         timeout_ms: 2_000,
-//!         build: |_section| Box::new(Entropy),
-//!     }
+//!     CollectorPlugin::new("entropy", "entropy of the kernel's random numbers", &[], |_section| Box::new(Entropy))
 //! }
 //!
 //! // Its section of drip.toml is [collectors.entropy]; a test reads a recorded tree, or this host:
@@ -53,6 +47,7 @@ pub use crate::source::{MountUse, ReadError};
 pub use crate::trial::Trial;
 pub use async_trait::async_trait;
 pub use inventory;
+pub use nanotdb_settings::{Key, Kind};
 
 use crate::source::Source;
 use std::path::{Path, PathBuf};
@@ -91,13 +86,14 @@ impl From<ReadError> for CollectError {
 }
 
 /// A collector by name: what `inventory` knows of it.
+#[non_exhaustive]
 pub struct CollectorPlugin {
     /// Name, also of its section in drip.toml.
     pub name: &'static str,
     /// What it collects, in a few words, for `--check` and `--init`.
     pub about: &'static str,
-    /// Its keys in drip.toml with comments, as `--init` writes them below `enabled` and `timeout_ms`.
-    pub keys: &'static str,
+    /// Its keys in drip.toml, as `--init` writes them below `enabled` and `timeout_ms`.
+    pub keys: &'static [Key],
     /// Its timeout in ms, unless drip.toml says otherwise.
     pub timeout_ms: u64,
     /// Makes it. Mistakes in its section are noted there, and no program starts then.
@@ -105,6 +101,25 @@ pub struct CollectorPlugin {
 }
 
 inventory::collect!(CollectorPlugin);
+
+impl CollectorPlugin {
+    /// A collector with its keys, and what makes it. It has 2 s for a cycle.
+    pub const fn new(
+        name: &'static str,
+        about: &'static str,
+        keys: &'static [Key],
+        build: fn(&mut Section<'_>) -> Box<dyn Collector>,
+    ) -> Self {
+        Self { name, about, keys, timeout_ms: 2_000, build }
+    }
+
+    /// Another timeout than 2 s, for what is slow.
+    #[must_use]
+    pub const fn timeout_ms(mut self, timeout_ms: u64) -> Self {
+        self.timeout_ms = timeout_ms;
+        self
+    }
+}
 
 /// All collectors of this program by name, or the name that two of them have.
 pub(crate) fn plugins() -> Result<Vec<&'static CollectorPlugin>, String> {

@@ -2,7 +2,7 @@
 
 use super::{advance, malformed};
 use crate::collector::{
-    CollectError, Collector, CollectorPlugin, Cycle, Part, Patterns, Samples, async_trait, seconds_between,
+    CollectError, Collector, CollectorPlugin, Cycle, Key, Kind, Part, Patterns, Samples, async_trait, seconds_between,
 };
 use std::time::Instant;
 
@@ -174,19 +174,25 @@ fn report_rates(part: &str, seconds: f64, before: [u64; 11], now: [u64; 11], out
     out.float(format_args!("disk.{part}.write_kbps"), kib_per_second(of(WRITE_SECTORS)), 1);
 }
 
+const KEYS: [Key; 2] = [
+    Key::new(
+        "skip",
+        Kind::Texts,
+        r#"["loop*", "ram*", "zram*", "sr*", "fd*", "nbd*", "mmcblk*boot*", "mmcblk*rpmb", "zd*", "dm-*"]"#,
+        "Devices that are left out. Partitions always are.",
+    ),
+    Key::new(
+        "also",
+        Kind::Texts,
+        "[]",
+        r#"Devices that are wanted all the same; LVM and encrypted disks go by their names: ["vg0-home", "luks-*"]"#,
+    ),
+];
+
 inventory::submit! {
-    CollectorPlugin {
-        name: "disk",
-        about: "operations, sectors, times and rates of each block device",
-        keys: "# Devices that are left out. Partitions always are.\n\
-               skip = [\"loop*\", \"ram*\", \"zram*\", \"sr*\", \"fd*\", \"nbd*\", \"mmcblk*boot*\", \"mmcblk*rpmb\", \"zd*\", \"dm-*\"]\n\
-               # Devices that are wanted all the same; LVM and encrypted disks go by their names: [\"vg0-home\", \"luks-*\"]\n\
-               also = []\n",
-        timeout_ms: 2_000,
-        build: |section| {
-            let skip = section.patterns("skip", &SKIP);
-            let also = section.patterns("also", &[]);
-            Box::new(Disk { skip, also, devices: Vec::new(), lines: String::new() })
-        },
-    }
+    CollectorPlugin::new("disk", "operations, sectors, times and rates of each block device", &KEYS, |section| {
+        let skip = section.patterns("skip", &SKIP);
+        let also = section.patterns("also", &[]);
+        Box::new(Disk { skip, also, devices: Vec::new(), lines: String::new() })
+    })
 }

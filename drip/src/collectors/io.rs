@@ -32,11 +32,5 @@ impl Collector for Paging {
 }
 
 inventory::submit! {
-    CollectorPlugin {
-        name: "io",
-        about: "what went between memory and disks or swap since boot",
-        keys: "",
-        timeout_ms: 2_000,
-        build: |_| Box::new(Paging),
-    }
+    CollectorPlugin::new("io", "what went between memory and disks or swap since boot", &[], |_| Box::new(Paging))
 }

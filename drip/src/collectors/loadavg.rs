@@ -31,11 +31,10 @@ impl Collector for LoadAverage {
 }
 
 inventory::submit! {
-    CollectorPlugin {
-        name: "loadavg",
-        about: "load averages, processes that run and that there are",
-        keys: "",
-        timeout_ms: 2_000,
-        build: |_| Box::new(LoadAverage),
-    }
+    CollectorPlugin::new(
+        "loadavg",
+        "load averages, processes that run and that there are",
+        &[],
+        |_| Box::new(LoadAverage),
+    )
 }

@@ -98,11 +98,5 @@ fn report_used(name: &str, total: Option<u64>, left: Option<u64>, out: &mut Samp
 }
 
 inventory::submit! {
-    CollectorPlugin {
-        name: "memory",
-        about: "memory and swap, in kB and as shares in use",
-        keys: "",
-        timeout_ms: 2_000,
-        build: |_| Box::new(Memory::default()),
-    }
+    CollectorPlugin::new("memory", "memory and swap, in kB and as shares in use", &[], |_| Box::new(Memory::default()))
 }

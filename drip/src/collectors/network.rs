@@ -1,7 +1,9 @@
 //! /proc/net/dev: counters of each network interface since it came up.
 
 use super::malformed;
-use crate::collector::{CollectError, Collector, CollectorPlugin, Cycle, Patterns, ReadError, Samples, async_trait};
+use crate::collector::{
+    CollectError, Collector, CollectorPlugin, Cycle, Key, Kind, Patterns, ReadError, Samples, async_trait,
+};
 use crate::names::{Named, Names, plain};
 use std::path::Path;
 
@@ -123,19 +125,19 @@ fn numbers(counters: &[u8]) -> Option<[u64; 12]> {
     Some(values)
 }
 
-inventory::submit! {
-    CollectorPlugin {
-        name: "network",
-        about: "bytes, packets, errors and drops of each network interface",
-        keys: "# Interfaces that are left out: lo, and those that container and virtual machine hosts make for each guest.\n\
-               skip = [\"lo\", \"veth*\", \"docker*\", \"br-*\", \"virbr*\", \"vnet*\", \"tap*\", \"ifb*\", \"fwbr*\", \"fwpr*\", \"fwln*\", \
+const KEYS: [Key; 1] = [Key::new(
+    "skip",
+    Kind::Texts,
+    "[\"lo\", \"veth*\", \"docker*\", \"br-*\", \"virbr*\", \"vnet*\", \"tap*\", \"ifb*\", \"fwbr*\", \"fwpr*\", \"fwln*\", \
                \"cali*\", \"cni*\", \"podman*\", \"flannel*\", \"lxc*\", \"lxd*\", \"incus*\", \"nerdctl*\", \"docker_gwbridge\", \
                \"vmnet*\", \"azv*\", \"gwlb*\", \"kube-*\", \"nodelocaldns\", \"dummy*\", \"sit*\", \"ip6tnl*\", \"tunl*\", \"gre*\", \
-               \"erspan*\"]\n",
-        timeout_ms: 2_000,
-        build: |section| {
-            let skip = section.patterns("skip", &SKIP);
-            Box::new(Network { skip, names: Names::new(false), of_host: None })
-        },
-    }
+               \"erspan*\"]",
+    "Interfaces that are left out: lo, and those that container and virtual machine hosts make for each guest.",
+)];
+
+inventory::submit! {
+    CollectorPlugin::new("network", "bytes, packets, errors and drops of each network interface", &KEYS, |section| {
+        let skip = section.patterns("skip", &SKIP);
+        Box::new(Network { skip, names: Names::new(false), of_host: None })
+    })
 }

@@ -1,6 +1,8 @@
 //! Temperature sensors on the one-wire bus (DS18B20 and its relatives), through the kernel's w1_therm.
 
-use crate::collector::{CollectError, Collector, CollectorPlugin, Cycle, Part, Samples, Section, async_trait};
+use crate::collector::{
+    CollectError, Collector, CollectorPlugin, Cycle, Key, Kind, Part, Samples, Section, async_trait,
+};
 use std::collections::BTreeMap;
 
 struct OneWire {
@@ -99,16 +101,28 @@ fn build(section: &mut Section<'_>) -> Box<dyn Collector> {
     Box::new(OneWire { names, least, most, found: Vec::new(), path: String::new() })
 }
 
+const KEYS: [Key; 3] = [
+    Key::new(
+        "names",
+        Kind::Table,
+        "{}",
+        r#"Names of the sensors; others go by their id: { "28-0316a2791aff" = "boiler" }"#,
+    ),
+    Key::new(
+        "min_mdeg",
+        Kind::Integer,
+        "-55000",
+        "What is outside is a fault of the sensor, and left out. So is 85000, what it says before it has measured.",
+    ),
+    Key::new("max_mdeg", Kind::Integer, "125000", ""),
+];
+
 inventory::submit! {
-    CollectorPlugin {
-        name: "onewire",
-        about: "DS18B20 temperature sensors, in thousandths of a degree Celsius; each takes 0.75 s",
-        keys: "# Names of the sensors; others go by their id: { \"28-0316a2791aff\" = \"boiler\" }\n\
-               names = {}\n\
-               # What is outside is a fault of the sensor, and left out. So is 85000, what it says before it has measured.\n\
-               min_mdeg = -55000\n\
-               max_mdeg = 125000\n",
-        timeout_ms: 10_000,
+    CollectorPlugin::new(
+        "onewire",
+        "DS18B20 temperature sensors, in thousandths of a degree Celsius; each takes 0.75 s",
+        &KEYS,
         build,
-    }
+    )
+    .timeout_ms(10_000)
 }

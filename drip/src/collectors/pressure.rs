@@ -55,11 +55,10 @@ fn stall(resource: &str, line: &str, out: &mut Samples) {
 }
 
 inventory::submit! {
-    CollectorPlugin {
-        name: "pressure",
-        about: "pressure stall information: time lost waiting for processor, memory, disks",
-        keys: "",
-        timeout_ms: 2_000,
-        build: |_| Box::new(Pressure),
-    }
+    CollectorPlugin::new(
+        "pressure",
+        "pressure stall information: time lost waiting for processor, memory, disks",
+        &[],
+        |_| Box::new(Pressure),
+    )
 }

@@ -1,7 +1,7 @@
 //! Processes of chosen programs: how many, their memory, their processor time.
 
 use crate::collector::{
-    CollectError, Collector, CollectorPlugin, Cycle, Part, Samples, Section, async_trait, seconds_between,
+    CollectError, Collector, CollectorPlugin, Cycle, Key, Kind, Part, Samples, Section, async_trait, seconds_between,
 };
 use std::fmt::Write;
 use std::time::Instant;
@@ -178,15 +178,21 @@ fn build(section: &mut Section<'_>) -> Box<dyn Collector> {
     })
 }
 
+const KEYS: [Key; 1] = [Key::new(
+    "programs",
+    Kind::Texts,
+    r#"["nanotdb", "drip"]"#,
+    "Names as `ps -o comm` shows them. 100 % is one processor.",
+)];
+
 inventory::submit! {
-    CollectorPlugin {
-        name: "process",
-        about: "number, memory and processor time of the processes of chosen programs",
-        keys: "# Names as `ps -o comm` shows them. 100 % is one processor.\n\
-               programs = [\"nanotdb\", \"drip\"]\n",
-        timeout_ms: 5_000,
+    CollectorPlugin::new(
+        "process",
+        "number, memory and processor time of the processes of chosen programs",
+        &KEYS,
         build,
-    }
+    )
+    .timeout_ms(5_000)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How long the storage takes to write a little and have it safe: what a worn SD card shows first.
 
-use crate::collector::{CollectError, Collector, CollectorPlugin, Cycle, Samples, Section, async_trait};
+use crate::collector::{CollectError, Collector, CollectorPlugin, Cycle, Key, Kind, Samples, Section, async_trait};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -91,21 +91,26 @@ fn build(section: &mut Section<'_>) -> Box<dyn Collector> {
     Box::new(WriteProbe { dir, every, content, spinning_disks, spins: None })
 }
 
+const KEYS: [Key; 4] = [
+    Key::new(
+        "dir",
+        Kind::Text,
+        r#""""#,
+        "A directory on the card or disk that is meant; empty: the same as spool.dir.",
+    ),
+    Key::new("every", Kind::Integer, "6", "In every n-th cycle: each probe wears the card a little.").unit("cycles"),
+    Key::new("bytes", Kind::Integer, "4096", "Bytes that are written, 512 to 1048576.").unit("bytes"),
+    Key::new("spinning_disks", Kind::Bool, "false", "Also on a disk that turns, which then never sleeps."),
+];
+
 inventory::submit! {
-    CollectorPlugin {
-        name: "sd_write_probe",
-        about: "time to write and fsync a few bytes, in ms",
-        keys: "# A directory on the card or disk that is meant; empty: the same as spool.dir.\n\
-               dir = \"\"\n\
-               # In every n-th cycle: each probe wears the card a little.\n\
-               every = 6\n\
-               # Bytes that are written, 512 to 1048576.\n\
-               bytes = 4096\n\
-               # Also on a disk that turns, which then never sleeps.\n\
-               spinning_disks = false\n",
-        timeout_ms: 60_000,
+    CollectorPlugin::new(
+        "sd_write_probe",
+        "time to write and fsync a few bytes, in ms",
+        &KEYS,
         build,
-    }
+    )
+    .timeout_ms(60_000)
 }
 
 #[cfg(test)]

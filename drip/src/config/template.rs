@@ -54,7 +54,7 @@ pub(crate) fn template(overrides: &Overrides) -> Result<String, String> {
             "\n# {}\n[collectors.{}]\nenabled = true\ntimeout_ms = {}\nmax_series = {DEFAULT_SERIES}\n",
             plugin.about, plugin.name, plugin.timeout_ms
         );
-        out.push_str(plugin.keys);
+        nanotdb_settings::template(&mut out, plugin.keys, |_| None);
     }
     Ok(out)
 }

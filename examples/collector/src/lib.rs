@@ -17,7 +17,7 @@
 #![deny(unsafe_code)]
 
 use drip::collector::{
-    CollectError, Collector, CollectorPlugin, Cycle, Part, Patterns, Samples, async_trait, inventory,
+    CollectError, Collector, CollectorPlugin, Cycle, Key, Kind, Part, Patterns, Samples, async_trait, inventory,
 };
 
 struct Battery {
@@ -58,15 +58,11 @@ impl Collector for Battery {
     }
 }
 
+const KEYS: [Key; 1] = [Key::new("skip", Kind::Texts, r#"["AC*"]"#, "Supplies that are left out.")];
+
 inventory::submit! {
-    CollectorPlugin {
-        name: "battery",
-        about: "charge, voltage and current of batteries (an example)",
-        keys: "# Supplies that are left out.\nskip = [\"AC*\"]\n",
-        timeout_ms: 2_000,
-        build: |section| {
-            let skip = section.patterns("skip", &["AC*"]);
-            Box::new(Battery { skip, found: Vec::new(), path: String::new() })
-        },
-    }
+    CollectorPlugin::new("battery", "charge, voltage and current of batteries (an example)", &KEYS, |section| {
+        let skip = section.patterns("skip", &["AC*"]);
+        Box::new(Battery { skip, found: Vec::new(), path: String::new() })
+    })
 }

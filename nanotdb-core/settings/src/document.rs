@@ -58,10 +58,7 @@ impl fmt::Display for Mistake {
         match problem {
             Problem::Value(value) => write!(f, "{key}: {value} is not usable; accepted: {accepted}"),
             Problem::Reason(reason) => write!(f, "{key}: {reason}; accepted: {accepted}"),
-            Problem::Unknown { nearest, .. } => {
-                write!(f, "{key}: unknown key; accepted: {accepted}")?;
-                nearest.as_ref().map_or(Ok(()), |near| write!(f, "; did you mean {near}?"))
-            }
+            Problem::Unknown { .. } => write!(f, "{key}: unknown key; accepted: {accepted}"),
         }
     }
 }

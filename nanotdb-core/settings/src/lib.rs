@@ -17,7 +17,7 @@
 //! let mistakes: Vec<String> = document.finish().mistakes.iter().map(ToString::to_string).collect();
 //! assert_eq!(mistakes, [
 //!     "lines: 0 is not usable; accepted: an integer, 1 to 1000000",
-//!     "fromat: unknown key; accepted: listen, lines, format; did you mean format?",
+//!     "fromat: unknown key; accepted: listen, lines, format",
 //! ]);
 //! ```
 

@@ -3,7 +3,9 @@
 mod temperature;
 
 use super::{integer, note};
-use crate::collector::{CollectError, Collector, CollectorPlugin, Cycle, ReadError, Samples, Section, async_trait};
+use crate::collector::{
+    CollectError, Collector, CollectorPlugin, Cycle, Key, Kind, ReadError, Samples, Section, async_trait,
+};
 use temperature::Thermometer;
 
 struct Cpu {
@@ -174,13 +176,13 @@ fn build(section: &mut Section<'_>) -> Box<dyn Collector> {
     Box::new(Cpu { before: None, clocks: Vec::new(), until_search: 0, thermometer })
 }
 
+const KEYS: [Key; 1] = [Key::new(
+    "temperature",
+    Kind::Text,
+    r#""""#,
+    "File with the temperature in thousandths of a degree; empty: the processor's own thermometer.",
+)];
+
 inventory::submit! {
-    CollectorPlugin {
-        name: "cpu",
-        about: "times, shares, clock and temperature of the processor; uptime",
-        keys: "# File with the temperature in thousandths of a degree; empty: the processor's own thermometer.\n\
-               temperature = \"\"\n",
-        timeout_ms: 2_000,
-        build,
-    }
+    CollectorPlugin::new("cpu", "times, shares, clock and temperature of the processor; uptime", &KEYS, build)
 }

@@ -5,7 +5,7 @@ mod table;
 
 use super::malformed;
 use crate::collector::{
-    CollectError, Collector, CollectorPlugin, Cycle, MountUse, Part, Patterns, Samples, Section, async_trait,
+    CollectError, Collector, CollectorPlugin, Cycle, Key, Kind, MountUse, Part, Patterns, Samples, Section, async_trait,
 };
 use crate::names::{Named, Names};
 use ask::{Asked, Asker};
@@ -245,17 +245,23 @@ fn build(section: &mut Section<'_>) -> Box<dyn Collector> {
     })
 }
 
+const KEYS: [Key; 2] = [
+    Key::new(
+        "skip",
+        Kind::Texts,
+        r#"["/var/lib/docker/*", "/var/lib/containers/*", "/var/lib/kubelet/*", "/run/*", "/snap/*", "/mnt/wslg/*"]"#,
+        "Mounts that are left out.",
+    ),
+    Key::new(
+        "also",
+        Kind::Texts,
+        "[]",
+        r#"Mounts that are no storage of this machine and are wanted, such as a network share: ["/mnt/nas"]"#,
+    ),
+];
+
 inventory::submit! {
-    CollectorPlugin {
-        name: "diskfs",
-        about: "size and use of each mounted file system",
-        keys: "# Mounts that are left out.\n\
-               skip = [\"/var/lib/docker/*\", \"/var/lib/containers/*\", \"/var/lib/kubelet/*\", \"/run/*\", \"/snap/*\", \"/mnt/wslg/*\"]\n\
-               # Mounts that are no storage of this machine and are wanted, such as a network share: [\"/mnt/nas\"]\n\
-               also = []\n",
-        timeout_ms: 5_000,
-        build,
-    }
+    CollectorPlugin::new("diskfs", "size and use of each mounted file system", &KEYS, build).timeout_ms(5_000)
 }
 
 #[cfg(test)]
