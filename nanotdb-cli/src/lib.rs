@@ -17,6 +17,8 @@
 use nanotdb_codecs as _;
 use nanotdb_ingest as _;
 use nanotdb_partitioners as _;
+// What the server has in engine.toml is no unknown key.
+use nanotdb_server_settings as _;
 
 mod cli;
 mod commands;

@@ -148,7 +148,6 @@ fn every_kind_of_value_is_read() {
     assert_eq!(config.metrics.format, MetricFileFormat::V3);
     assert_eq!(config.metrics.raw_ingest_action, RawIngestAction::Delete);
     assert_eq!((config.metrics.compression.as_str(), config.metrics.time_cache_slots), ("x", 9));
-    assert_eq!(config.web.title, "Home");
     assert_eq!(config.default_databases, ["pi", "lab"]);
     assert_eq!(config.manifest_defaults.retention.retention_action, RetentionAction::Archive);
     let loggers = &config.logging.loggers;
@@ -183,7 +182,7 @@ fn missing_keys_of_a_manifest_come_from_the_defaults_it_is_given() {
 fn an_unknown_key_is_a_warning_that_helps() {
     let cases = [
         ("wal.max_segment_sise = 1", "wal.max_segment_sise is ignored; did you mean wal.max_segment_size?"),
-        ("lisen = 1", "unknown key lisen is ignored; known here are engine, access, wal,"),
+        ("lisen = 1", "unknown key lisen is ignored; known here are engine, wal,"),
         ("[enigne]", "unknown key enigne is ignored; did you mean engine?"),
         ("engine.colour = 1", "engine.colour is ignored; known here are listen"),
         ("engine.\"a b\\n\" = 1", "engine.\"a b\\n\" is ignored"),
@@ -221,10 +220,6 @@ fn bad_values_of_the_engine_are_refused() {
         ("durability.profile = true", "durability.profile", "true", "\"strict\", \"balanced\", \"throughput\""),
         ("stats.enabled = \"yes\"", "stats.enabled", "\"yes\"", "true or false"),
         ("values.width = 32", "values.width", "32", "\"auto\", \"32\", \"64\""),
-        ("access.hosts = \"pi\"", "access.hosts", "\"pi\"", "a list of texts"),
-        ("access.hosts = [\"http://pi\"]", "access.hosts", "\"http://pi\"", "without scheme and port"),
-        ("access.hosts = [\"pi.example.org:80\"]", "access.hosts", "\"pi.example.org:80\"", "without scheme and port"),
-        ("access.hosts = [\"*\"]", "access.hosts", "\"*\"", "without scheme and port"),
         ("limits.max_body_time = \"0s\"", "limits.max_body_time", "\"0s\"", "more than zero"),
         ("limits.max_databases = 0", "limits.max_databases", "0", "at least 1"),
         ("limits.max_databases = -1", "limits.max_databases", "-1", "at least 1"),
@@ -235,16 +230,6 @@ fn bad_values_of_the_engine_are_refused() {
         ("logging.logger = [{output = \"x\", level = \"warn\"}]", "logging.logger[0].level", "\"warn\"", "\"debug\""),
         ("metrics.format = \"v4\"", "metrics.format", "\"v4\"", "\"v1\", \"v2\", \"v3\""),
         ("metrics.raw_ingest_action = \"\"", "metrics.raw_ingest_action", "\"\"", "\"rename\""),
-        ("web = 1", "web", "1", "[web]"),
-        ("web.base_path = \"dash\"", "web.base_path", "\"dash\"", "/dashboard"),
-        ("web.base_path = \"/\"", "web.base_path", "\"/\"", "/dashboard"),
-        ("web.base_path = \"/api/x\"", "web.base_path", "\"/api/x\"", "/dashboard"),
-        ("web.engine_path = \"/explore/\"", "web.engine_path", "\"/explore\"", "another page"),
-        ("web.engine_path = \"/dashboard/engine\"", "web.engine_path", "\"/dashboard/engine\"", "another page"),
-        ("web.refresh_seconds = 0", "web.refresh_seconds", "0", "1 to 3600"),
-        ("web.dashboard_config = \"\"", "web.dashboard_config", "\"\"", "the path of a file"),
-        ("web.api_base_url = \"pi:8428\"", "web.api_base_url", "\"pi:8428\"", "https://"),
-        ("web.api_base_url = \"http://x; y\"", "web.api_base_url", "\"http://x; y\"", "https://"),
         ("defaults.databases = \"pi\"", "defaults.databases", "\"pi\"", "a list of texts"),
         ("defaults.databases = [\"../x\"]", "defaults.databases", "\"../x\"", "A-Z a-z 0-9"),
         ("manifest_defaults.page.max_records = 0", "manifest_defaults.page.max_records", "0", "1 to 65535"),

@@ -8,6 +8,7 @@ mod commands;
 mod server;
 
 use nanotdb_core::config::{EngineConfig, Manifest};
+use nanotdb_server_settings as _;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -38,6 +38,8 @@ pub enum Kind {
     Duration,
     /// A number of bytes, `"64MiB"`.
     Size,
+    /// A path. In engine.toml it is relative to the root, where no database may take its name.
+    Path,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// A list of texts.

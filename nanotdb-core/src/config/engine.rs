@@ -1,7 +1,6 @@
 //! The types of engine.toml.
 
 use super::Manifest;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// When appended WAL bytes are forced to the device.
@@ -55,13 +54,6 @@ pub enum Mixing {
 pub struct EngineSection {
     /// HTTP address; `:8428` means every interface.
     pub listen: String,
-}
-
-/// `[access]`: who may talk to the server.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AccessSection {
-    /// Names under which the server may be asked for, beside those that nobody on the internet can own; `*.` stands for any name below.
-    pub hosts: Vec<String>,
 }
 
 /// `[wal]`
@@ -228,55 +220,11 @@ impl Default for MetricsSection {
     }
 }
 
-/// `[web]`: the web interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebSection {
-    /// Heading of the pages.
-    pub title: String,
-    /// Address of the dashboards; the editor and the groups are below it.
-    pub base_path: String,
-    /// Address of the page that charts any metric.
-    pub explore_path: String,
-    /// Address of the page about the engine.
-    pub engine_path: String,
-    /// How often pages ask for new values when they get no stream.
-    pub refresh_seconds: u32,
-    /// The dashboard document, relative to the data directory.
-    pub dashboard_config: PathBuf,
-    /// Prefix of the addresses that pages send requests to; empty is this server.
-    pub api_base_url: String,
-    /// Directory of edited pages, relative to the data directory; empty means the built-in ones.
-    pub web_root: PathBuf,
-    /// Database of series without one in dashboards without one.
-    pub default_db: Option<String>,
-    /// Whether dashboards and files can only be looked at.
-    pub read_only: bool,
-}
-
-impl Default for WebSection {
-    fn default() -> Self {
-        Self {
-            title: "NanoTDB".into(),
-            base_path: "/dashboard".into(),
-            explore_path: "/explore".into(),
-            engine_path: "/engine".into(),
-            refresh_seconds: 10,
-            dashboard_config: "dashboard.json".into(),
-            api_base_url: String::new(),
-            web_root: PathBuf::new(),
-            default_db: None,
-            read_only: false,
-        }
-    }
-}
-
 /// engine.toml.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EngineConfig {
     /// `[engine]`
     pub engine: EngineSection,
-    /// `[access]`
-    pub access: AccessSection,
     /// `[wal]`
     pub wal: WalSection,
     /// `[durability] profile`
@@ -295,8 +243,6 @@ pub struct EngineConfig {
     pub metrics: MetricsSection,
     /// `[maintenance]`
     pub maintenance: MaintenanceSection,
-    /// `[web]`
-    pub web: WebSection,
     /// `[defaults] databases`: created at start when missing.
     pub default_databases: Vec<String>,
     /// `[manifest_defaults]`: manifests of new databases.
@@ -309,7 +255,6 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             engine: EngineSection { listen: ":8428".into() },
-            access: AccessSection::default(),
             wal: WalSection {
                 max_segment_size: 64 << 20,
                 fsync_policy: FsyncPolicy::default(),
@@ -339,7 +284,6 @@ impl Default for EngineConfig {
             internal_events: InternalEventsSection::default(),
             metrics: MetricsSection::default(),
             maintenance: MaintenanceSection { interval: Duration::from_secs(10) },
-            web: WebSection::default(),
             default_databases: Vec::new(),
             manifest_defaults: Manifest::default(),
             sections: toml::Table::new(),

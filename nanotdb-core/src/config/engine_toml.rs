@@ -3,7 +3,7 @@
 use super::manifest_toml::{check_plugin, database_name, read_manifest};
 use super::problems::{parse, told};
 use super::sections::{self, open};
-use super::{Checked, EngineConfig, Loaded, LogLevel, LoggerConfig, Mixing, WebSection, read_text};
+use super::{Checked, EngineConfig, Loaded, LogLevel, LoggerConfig, Mixing, read_text};
 use crate::plugin::registry::registry;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
@@ -14,9 +14,8 @@ use std::time::Duration;
 
 const ANY: std::ops::RangeInclusive<u64> = 1..=u64::MAX;
 /// The engine's own sections.
-const OWN: [&str; 14] = [
+const OWN: [&str; 12] = [
     "engine",
-    "access",
     "wal",
     "durability",
     "stats",
@@ -26,7 +25,6 @@ const OWN: [&str; 14] = [
     "internal_events",
     "metrics",
     "maintenance",
-    "web",
     "defaults",
     "manifest_defaults",
 ];
@@ -94,12 +92,6 @@ fn read(root: &mut Section<'_>) -> EngineConfig {
     config.engine.listen = section.checked("listen", &config.engine.listen, check_listen);
     section.finish();
 
-    let mut section = open(root, "access");
-    if let Some(found) = section.checked_texts("hosts", check_host) {
-        config.access.hosts = found;
-    }
-    section.finish();
-
     let mut section = open(root, "wal");
     config.wal.max_segment_size = section.size("max_segment_size", config.wal.max_segment_size, 1);
     config.wal.fsync_policy = section.choice("fsync_policy", config.wal.fsync_policy);
@@ -145,8 +137,6 @@ fn read(root: &mut Section<'_>) -> EngineConfig {
     config.maintenance.interval = section.duration("interval", config.maintenance.interval, Duration::ZERO);
     section.finish();
 
-    read_web(open(root, "web"), &mut config.web);
-
     let mut section = open(root, "defaults");
     if let Some(found) = section.checked_texts("databases", database_name) {
         config.default_databases = found;
@@ -181,55 +171,6 @@ fn read_limits(mut section: Section<'_>, config: &mut EngineConfig) {
     section.finish();
 }
 
-fn read_web(mut section: Section<'_>, web: &mut WebSection) {
-    let any = |_: &str| Ok(());
-    web.title = section.checked("title", &web.title, any);
-    let mut taken: Vec<String> = Vec::new();
-    for (key, path) in [
-        ("base_path", &mut web.base_path),
-        ("explore_path", &mut web.explore_path),
-        ("engine_path", &mut web.engine_path),
-    ] {
-        *path = section.checked(key, path, check_page);
-        path.truncate(path.trim_end_matches('/').len());
-        let collides = |other: &String| other == path || path.starts_with(&format!("{other}/"));
-        if taken.iter().any(collides) {
-            section.refuse_value(key, format!("{path:?}"), "an address that is not that of another page, or below it");
-        }
-        taken.push(path.clone());
-    }
-    web.refresh_seconds = section.number("refresh_seconds", web.refresh_seconds, 1..=3_600);
-    web.dashboard_config = section.path("dashboard_config", &web.dashboard_config, false);
-    web.api_base_url = section.checked("api_base_url", &web.api_base_url, check_base_url);
-    web.web_root = section.path("web_root", &web.web_root, true);
-    web.default_db = section.optional_text("default_db", web.default_db.as_deref(), database_name);
-    web.read_only = section.bool("read_only", web.read_only);
-    section.finish();
-}
-
-/// Whether pages may be at this address.
-fn check_page(text: &str) -> std::result::Result<(), String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
-    let first = text.split('/').nth(1).unwrap_or_default();
-    let reserved = ["api", "assets", "metrics", "health", "api-tester", "index.html", ""].contains(&first);
-    match text.starts_with('/') && !reserved && !text.contains("//") && text.chars().all(plain) {
-        true => Ok(()),
-        false => {
-            Err("a path such as \"/dashboard\" that is not one of the API's (/api, /assets, /metrics, /health)".into())
-        }
-    }
-}
-
-fn check_base_url(text: &str) -> std::result::Result<(), String> {
-    let is_url = text.starts_with("http://") || text.starts_with("https://");
-    // It becomes part of a header.
-    let is_plain = text.chars().all(|c| c.is_ascii_graphic() && !";,'\"<>\\".contains(c));
-    match text.is_empty() || is_url && is_plain {
-        true => Ok(()),
-        false => Err("\"\" (this server) or the address of another, such as \"https://nanotdb.example.org\"".into()),
-    }
-}
-
 fn read_logger(mut section: Section<'_>) -> LoggerConfig {
     // A log that nobody set up further must not fill a small disk.
     let mut logger =
@@ -247,16 +188,6 @@ fn read_logger(mut section: Section<'_>) -> LoggerConfig {
     logger.max_files = section.number("max_files", logger.max_files, 0..=10_000);
     section.finish();
     logger
-}
-
-/// Whether this is a name that a server can be asked for: no scheme, no port.
-fn check_host(text: &str) -> std::result::Result<(), String> {
-    let name = text.strip_prefix("*.").unwrap_or(text);
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    match !name.is_empty() && !name.starts_with('.') && name.chars().all(plain) {
-        true => Ok(()),
-        false => Err("names without scheme and port, such as [\"nanotdb.example.org\", \"*.lan\"]".into()),
-    }
 }
 
 /// Whether a server can be told to listen on this; the error says what is accepted.

@@ -85,8 +85,6 @@ mod tests {
         assert!(policy.explain.starts_with("When the log is forced to the device"), "{}", policy.explain);
         assert!(policy.explain.ends_with("when pages are flushed."), "{}", policy.explain);
         assert_eq!(of("limits.max_databases").value, "256");
-        // It shares its comment.
-        assert_eq!(of("web.explore_path").explain, of("web.base_path").explain);
         assert_eq!(of("manifest_defaults.page.codec").value, "s2");
         for setting in &all {
             assert!(setting.explain.len() > 10 && setting.key.contains('.'), "{setting:?}");

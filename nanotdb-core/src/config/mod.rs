@@ -13,9 +13,9 @@ mod engine_toml;
 mod manifest_toml;
 
 pub use engine::{
-    AccessSection, DurabilityProfile, EngineConfig, EngineSection, FsyncPolicy, InternalEventsSection, LimitsSection,
-    LogLevel, LoggerConfig, LoggingSection, MetricFileFormat, MetricsSection, Mixing, RawIngestAction, StatsSection,
-    ValueWidth, ValuesSection, WalSection, WebSection,
+    DurabilityProfile, EngineConfig, EngineSection, FsyncPolicy, InternalEventsSection, LimitsSection, LogLevel,
+    LoggerConfig, LoggingSection, MetricFileFormat, MetricsSection, Mixing, RawIngestAction, StatsSection, ValueWidth,
+    ValuesSection, WalSection,
 };
 pub use engine_toml::check_listen;
 pub use explain::Setting;

@@ -1,7 +1,7 @@
 //! Names that no new database gets: each database is a directory of the root, and other things lie there, too.
 
-use super::EngineConfig;
-use std::path::Path;
+use super::{EngineConfig, sections};
+use std::path::PathBuf;
 
 /// Names in a root that are no databases: ours, and what the original keeps there.
 const IN_A_ROOT: [&str; 3] = ["tokens", "dashboard_backups", "engine"];
@@ -54,12 +54,11 @@ fn like(lower: &str) -> String {
 
 impl EngineConfig {
     /// What of its own the configuration puts into the root, by the name that it has there, with the key.
-    fn files_in_root(&self) -> impl Iterator<Item = (&str, &'static str)> {
-        let web = [(&*self.web.dashboard_config, "web.dashboard_config"), (&*self.web.web_root, "web.web_root")];
+    fn files_in_root(&self) -> impl Iterator<Item = (String, String)> {
         let logs = self.logging.loggers.iter().filter(|logger| logger.output != "console");
-        let logs = logs.map(|logger| (Path::new(&logger.output), "logging.logger output"));
-        web.into_iter().chain(logs).filter_map(|(path, key)| match path.components().next()? {
-            std::path::Component::Normal(first) => Some((first.to_str()?, key)),
+        let logs = logs.map(|logger| (PathBuf::from(&logger.output), "logging.logger output".to_owned()));
+        sections::paths(self).chain(logs).filter_map(|(path, key)| match path.components().next()? {
+            std::path::Component::Normal(first) => Some((first.to_str()?.to_owned(), key)),
             _ => None,
         })
     }
@@ -119,20 +118,17 @@ mod tests {
     #[test]
     fn configured_files_of_the_root_are_refused_and_files_elsewhere_are_nobodys() {
         let mut config = EngineConfig::default();
-        config.web.dashboard_config = "panels".into();
         let logger =
             |output: &str| LoggerConfig { output: output.into(), level: LogLevel::Info, max_size: 0, max_files: 0 };
         config.logging.loggers =
             vec![logger("messages"), logger("/var/log/nano"), logger("logs/today"), logger("console")];
-        for (name, key) in
-            [("panels", "web.dashboard_config"), ("messages", "logging.logger"), ("logs", "logging.logger")]
-        {
+        for (name, key) in [("messages", "logging.logger"), ("logs", "logging.logger")] {
             let reason = check_new_database_name(name, &config).unwrap_err();
             assert!(reason.contains(key), "{reason}");
         }
         for name in ["nano", "today", "console", "var"] {
             assert_eq!(check_new_database_name(name, &config), Ok(()));
         }
-        assert!(config.files_in_root().all(|(file, _)| Path::new(file).components().count() == 1));
+        assert!(config.files_in_root().all(|(file, _)| std::path::Path::new(&file).components().count() == 1));
     }
 }

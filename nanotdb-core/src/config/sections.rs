@@ -28,9 +28,10 @@
 
 use super::EngineConfig;
 use crate::{Error, Result};
-use nanotdb_settings::{Document, Key, Section, Table, Value, template};
+use nanotdb_settings::{Document, Key, Kind, Section, Table, Value, template};
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::PathBuf;
 
 /// A section of engine.toml, or some keys of one that has several owners.
 #[derive(Debug, Clone, Copy)]
@@ -137,6 +138,19 @@ pub(super) fn read(root: &mut Section<'_>, own: &[&str]) -> Table {
         }
     }
     kept
+}
+
+/// What the paths of registered sections name in the root, each with its key.
+pub(super) fn paths(config: &EngineConfig) -> impl Iterator<Item = (PathBuf, String)> {
+    let paths = |section: &'static ConfigSection| {
+        let set = config.sections.get(section.name).and_then(Value::as_table);
+        section.keys.iter().filter(|key| key.kind == Kind::Path).map(move |key| {
+            let set = set.and_then(|table| table.get(key.name)).and_then(Value::as_str);
+            let path = set.unwrap_or_else(|| key.default.trim_matches('"'));
+            (PathBuf::from(path), format!("{}.{}", section.name, key.name))
+        })
+    };
+    inventory::iter::<ConfigSection>.into_iter().flat_map(paths)
 }
 
 /// Appends the keys of a section, with the values that were set. It has a heading of its own unless it is a part of the one before.

@@ -3,7 +3,6 @@
 use super::{Choice, ConfigSection, EngineConfig, Manifest, RollupJob, sections};
 use crate::model::duration::format_short;
 use std::fmt::Write;
-use std::path::Path;
 use std::time::Duration;
 use toml::Value;
 
@@ -57,9 +56,8 @@ fn sections_of_others(w: &mut String, others: &[&ConfigSection], config: &Engine
 type Part = fn(&mut String, &EngineConfig);
 
 /// The engine's own sections, in the order of the file.
-const PARTS: [(u16, &str, Part); 14] = [
+const PARTS: [(u16, &str, Part); 12] = [
     (100, "engine", engine),
-    (200, "access", access),
     (300, "wal", wal),
     (400, "durability", durability),
     (500, "stats", stats),
@@ -69,7 +67,6 @@ const PARTS: [(u16, &str, Part); 14] = [
     (900, "internal_events", internal_events),
     (1000, "metrics", metrics),
     (1100, "maintenance", maintenance),
-    (1200, "web", web),
     (1300, "defaults", defaults),
     (1400, "manifest_defaults", manifest_defaults),
 ];
@@ -82,13 +79,6 @@ fn engine(w: &mut String, config: &EngineConfig) {
         "listen",
         config.engine.listen.as_str(),
     );
-}
-
-fn access(w: &mut String, config: &EngineConfig) {
-    head(w, "[access]");
-    let note = "Names under which browsers and programs may ask for this server, such as [\"nanotdb.example.org\", \"*.lan\"].\n\
-                Addresses, names without a dot, *.local and the machine's own names pass without being listed.";
-    key(w, note, "hosts", list(&config.access.hosts));
 }
 
 fn wal(w: &mut String, config: &EngineConfig) {
@@ -178,33 +168,6 @@ fn manifest_defaults(w: &mut String, config: &EngineConfig) {
     w.push_str("#[manifest_defaults]\n");
     manifest(w, &config.manifest_defaults, "manifest_defaults.", true);
     w.push_str("\n# Kept as written for the original; there is no events layer yet.\n#[manifest_defaults.events]\n");
-}
-
-fn web(w: &mut String, config: &EngineConfig) {
-    let web = &config.web;
-    head(w, "[web]");
-    key(w, "Heading of the web pages.", "title", web.title.as_str());
-    let note = "Addresses of the dashboards, of the page that charts any metric, and of the page about the engine.";
-    key(w, note, "base_path", web.base_path.as_str());
-    key(w, "", "explore_path", web.explore_path.as_str());
-    key(w, "", "engine_path", web.engine_path.as_str());
-    let note = "How often pages ask for new values when they get no stream, 1 to 3600.";
-    key(w, note, "refresh_seconds", i64::from(web.refresh_seconds));
-    let note = "The dashboard document; the path is relative to the data directory.";
-    key(w, note, "dashboard_config", path(&web.dashboard_config));
-    let note =
-        "Server that the pages send their requests to, such as \"https://nanotdb.example.org\"; \"\" is this one.";
-    key(w, note, "api_base_url", web.api_base_url.as_str());
-    let note = "Directory of edited pages (see nanotdb --export-web-assets); \"\" means the built-in ones.";
-    key(w, note, "web_root", path(&web.web_root));
-    let note = "Database of series that name none, in dashboards that name none; \"\" is none.";
-    key(w, note, "default_db", web.default_db.as_deref().unwrap_or_default());
-    let note = "Whether dashboards cannot be saved and no action be started in the browser.";
-    key(w, note, "read_only", web.read_only);
-}
-
-fn path(path: &Path) -> Value {
-    Value::String(path.to_string_lossy().into_owned())
 }
 
 fn limits(w: &mut String, config: &EngineConfig) {

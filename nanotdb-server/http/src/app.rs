@@ -10,6 +10,7 @@ use nanotdb_core::clock::Clock;
 use nanotdb_core::config::LimitsSection;
 use nanotdb_core::engine::Engine;
 use nanotdb_core::model::Timestamp;
+use nanotdb_server_settings::WebSection;
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,12 @@ pub trait State: Any + Send + Sync {
     /// The server stops: ends what it runs, within `most`.
     fn stop(&self, most: Duration) {
         let _ = most;
+    }
+}
+
+impl State for WebSection {
+    fn new(app: &App) -> Self {
+        Self::of(app.engine.config())
     }
 }
 

@@ -8,6 +8,7 @@ use crate::hosts::Hosts;
 use http::header::{AsHeaderName, HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, StatusCode, Uri};
+use nanotdb_server_settings::WebSection;
 
 /// Where a browser says that a request comes from; made once, not from text for every request.
 static SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -102,7 +103,7 @@ pub(crate) fn check_json(exchange: &Exchange) -> Result<(), ApiError> {
 
 /// For everything that the pages can change: 403 with `web.read_only`.
 pub(crate) fn check_change(app: &App) -> Result<(), ApiError> {
-    if app.engine.config().web.read_only {
+    if app.state::<WebSection>().read_only {
         let message = "web.read_only = true in engine.toml: nothing can be changed here";
         return Err(ApiError::new(StatusCode::FORBIDDEN, message));
     }

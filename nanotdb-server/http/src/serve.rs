@@ -21,6 +21,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use nanotdb_server_settings::AccessSection;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -91,7 +92,7 @@ impl Door {
     fn new(app: Arc<App>, listen: &str) -> Self {
         let most = most_connections(app.limits.max_connections);
         Self {
-            hosts: Hosts::new(&app.engine.config().access.hosts, listen),
+            hosts: Hosts::new(&AccessSection::of(app.engine.config()).hosts, listen),
             connections: Connections::new(app.requests.clone(), most, app.limits.max_connections_per_address),
             app,
         }

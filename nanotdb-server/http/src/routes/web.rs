@@ -11,8 +11,8 @@ use http::header::{
     REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use nanotdb_core::config::WebSection;
 use nanotdb_core::storage::vfs::{RealVfs, Vfs};
+use nanotdb_server_settings::WebSection;
 use nanotdb_ui::Index;
 use std::borrow::Cow;
 use std::path::{Component, Path, PathBuf};
@@ -23,7 +23,7 @@ const MAX_FILE: u64 = 64 << 20;
 
 /// Whether `path` is a page or a file of the pages.
 pub(super) fn is_page(app: &App, path: &str) -> bool {
-    let web = &app.engine.config().web;
+    let web = app.state::<WebSection>();
     is_address(web, path) || nanotdb_ui::has_asset(path) || edited(app, path).is_some()
 }
 
@@ -36,7 +36,7 @@ fn is_address(web: &WebSection, path: &str) -> bool {
 
 /// Where the edited form of a file is, with `web.web_root`. Hidden files are none, and no link is followed: both may be anybody's.
 fn edited(app: &App, path: &str) -> Option<PathBuf> {
-    let root = &app.engine.config().web.web_root;
+    let root = &app.state::<WebSection>().web_root;
     if root.as_os_str().is_empty() {
         return None;
     }
@@ -66,7 +66,7 @@ fn read_edited(app: &App, path: &str) -> Option<Vec<u8>> {
 
 /// A page or a file of the pages. For any other path 404: with the page, which says so, for browsers, with JSON for others.
 pub(super) fn page(app: &App, exchange: &Exchange) -> Result<Response, ApiError> {
-    let web = &app.engine.config().web;
+    let web = app.state::<WebSection>();
     let path = exchange.uri.path();
     if is_address(web, path) {
         let Some(Index { bytes, etag }) = index(app) else {
@@ -182,7 +182,7 @@ fn file_head(
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    headers.insert(CONTENT_SECURITY_POLICY, value(&policy(&app.engine.config().web))?);
+    headers.insert(CONTENT_SECURITY_POLICY, value(&policy(app.state()))?);
     headers.insert("permissions-policy", HeaderValue::from_static(UNUSED));
     if is_trustworthy(exchange) {
         headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
@@ -219,7 +219,8 @@ mod tests {
 
     #[test]
     fn addresses_of_the_page() {
-        let web = WebSection { base_path: "/panels".into(), ..WebSection::default() };
+        let mut web = WebSection::default();
+        web.base_path = "/panels".into();
         for (path, expected) in [
             ("/", true),
             ("/panels", true),
@@ -240,7 +241,8 @@ mod tests {
 
     #[test]
     fn pages_name_what_they_ask_for_first() {
-        let mut web = WebSection { base_path: "/panels".into(), ..WebSection::default() };
+        let mut web = WebSection::default();
+        web.base_path = "/panels".into();
         assert_eq!(first_request(&web, "/panels/overview"), Some("/api/dashboard-config"));
         assert_eq!(first_request(&web, "/"), Some("/api/v1/ui/catalog?internal=true"));
         web.api_base_url = "https://pi.example.org:8428".into();

@@ -12,6 +12,7 @@ use crate::routes::catalog::{AggregateKind, aggregate_kinds, names, state_of};
 use http::StatusCode;
 use nanotdb_core::engine::INTERNAL_DATABASE;
 use nanotdb_core::model::Sample;
+use nanotdb_server_settings::WebSection;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -189,7 +190,7 @@ struct Settings<'a> {
 
 impl<'a> Settings<'a> {
     fn of(app: &'a App) -> Self {
-        let web = &app.engine.config().web;
+        let web = app.state::<WebSection>();
         Self {
             title: &web.title,
             version: env!("CARGO_PKG_VERSION"),

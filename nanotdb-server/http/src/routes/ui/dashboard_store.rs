@@ -7,6 +7,7 @@ use nanotdb_core::engine::Engine;
 use nanotdb_core::model::Timestamp;
 use nanotdb_core::model::time::{format_rfc3339, parse_time};
 use nanotdb_core::storage::vfs::Vfs;
+use nanotdb_server_settings::WebSection;
 use nanotdb_ui::dashboard::{Database, standard};
 use serde::Serialize;
 use std::io;
@@ -73,7 +74,7 @@ pub(super) struct Backup {
 impl State for DashboardStore {
     fn new(app: &App) -> Self {
         let engine = &app.engine;
-        Self::at(engine.file_system(), engine.root().join(&engine.config().web.dashboard_config))
+        Self::at(engine.file_system(), engine.root().join(&app.state::<WebSection>().dashboard_config))
     }
 }
 
