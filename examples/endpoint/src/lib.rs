@@ -11,11 +11,14 @@
 
 #![deny(unsafe_code)]
 
+use nanotdb_core::config::ConfigSection;
 use nanotdb_core::engine::{Batch, Engine};
 use nanotdb_core::model::Value;
+use nanotdb_core::model::name::check_database_name;
 use nanotdb_core::model::time::parse_time;
+use nanotdb_core::settings::{Key, Kind, Section};
 use nanotdb_server::endpoint::{
-    Access, ApiError, App, Body, Endpoint, Group, Param, Request, Response, State, now, submit,
+    Access, ApiError, App, Body, Endpoint, Group, Param, Params, Request, Response, State, now, submit,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,7 +28,37 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 const DEVICES: Group = Group::named("Devices");
 const DEVICE: Param = Param::path("device", "text", "porch", "name of the device");
-const DB: Param = Param::query("db", "database", "devices", "database").standard("devices");
+const DB: Param = Param::query("db", "database", "devices", "database; without it devices.database of engine.toml");
+
+/// `[devices]` of engine.toml, which `--init` writes and every start checks.
+struct Settings {
+    database: String,
+}
+
+const KEYS: [Key; 1] =
+    [Key::new("database", Kind::Text, "\"devices\"", "Database of reports that name none: letters, digits, _ . -")];
+
+submit! {
+    ConfigSection::new("devices", "Devices that report in a JSON of their own.", &KEYS, |section| drop(Settings::read(section)))
+}
+
+impl Settings {
+    fn read(section: &mut Section<'_>) -> Self {
+        let is_name = |name: &str| check_database_name(name.as_bytes()).map(drop);
+        Self { database: section.checked("database", "devices", is_name) }
+    }
+}
+
+impl State for Settings {
+    fn new(app: &App) -> Self {
+        app.engine().config().section("devices", Self::read)
+    }
+}
+
+/// The database that a request means.
+fn database(request: &Request, params: &Params) -> String {
+    params.get("db").unwrap_or(&request.state::<Settings>().database).to_owned()
+}
 
 submit! {
     Endpoint::post(
@@ -96,7 +129,7 @@ enum Unit {
 
 async fn report(request: Request) -> Result<Response, ApiError> {
     let params = request.query()?;
-    let database = params.get("db").unwrap_or("devices").to_owned();
+    let database = database(&request, &params);
     let device = request.path_param("device").to_owned();
     let accepted = r#"send {"temperature":number}, and perhaps "unit":"C" or "F""#;
     let Report { temperature, unit } = request.body_json(4_096, accepted).await?;
@@ -121,7 +154,7 @@ struct Stored {
 /// A body of any length, taken piece by piece; a line may be in two of them.
 async fn readings(request: Request) -> Result<Response, ApiError> {
     let params = request.query()?;
-    let (database, metric) = (params.get("db").unwrap_or("devices"), format!("{}.temp", request.path_param("device")));
+    let (database, metric) = (database(&request, &params), format!("{}.temp", request.path_param("device")));
     let mut pieces = request.pieces()?;
     let (mut rest, mut celsius) = (Vec::new(), Vec::new());
     while let Some(piece) = pieces.next().await? {
@@ -137,7 +170,7 @@ async fn readings(request: Request) -> Result<Response, ApiError> {
     let mut batch = Batch::from_outside();
     let newest = request.now();
     for (celsius, before) in celsius.iter().zip((0..celsius.len() as i64).rev()) {
-        batch.push(database, &metric, Value::Float64(*celsius), Some(newest - before));
+        batch.push(&database, &metric, Value::Float64(*celsius), Some(newest - before));
     }
     let engine = request.engine().clone();
     let outcome = Request::blocking(move || engine.write_batch(&mut batch)).await?.map_err(ApiError::of_write)?;
@@ -151,7 +184,7 @@ fn list(request: &Request) -> Response {
 
 async fn history(request: Request) -> Result<Response, ApiError> {
     let params = request.query()?;
-    let database = params.get("db").unwrap_or("devices").to_owned();
+    let database = database(&request, &params);
     let since = params.get("since").unwrap_or("-1h");
     let (from, to) = (parse_time(since, None, request.now()), request.now());
     let from = from.map_err(|error| ApiError::parameter("since", since, error))?;

@@ -48,6 +48,34 @@ fn reports_are_stored_counted_and_read_back() {
 }
 
 #[test]
+fn its_section_of_the_configuration_is_written_checked_and_held() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    let file = root.join("engine.toml");
+    let (code, _, error) = run(BINARY, &["--init", "--data", root.to_str().unwrap()]);
+    assert_eq!(code, 0, "{error}");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let shown = "[devices]\n# Database of reports that name none: letters, digits, _ . -\ndatabase = \"devices\"\n";
+    assert!(text.contains(shown), "{text}");
+
+    let wrong = text
+        .replace("database = \"devices\"", "database = \"../x\"")
+        .replace("refresh_seconds = 10", "refresh_seconds = 0");
+    std::fs::write(&file, wrong).unwrap();
+    let (code, _, error) = run(BINARY, &["--listen", "127.0.0.1:0", "--data", root.to_str().unwrap()]);
+    assert_eq!(code, 2, "{error}");
+    for says in ["2 mistakes", "devices.database = \"../x\"", "web.refresh_seconds = 0"] {
+        assert!(error.contains(says), "{error}");
+    }
+
+    std::fs::write(&file, text.replace("database = \"devices\"", "database = \"porches\"")).unwrap();
+    let server = Server::start(BINARY, &root);
+    assert_eq!(server.post("/devices/porch/report", None, "{\"temperature\":4}").0, 200);
+    let (_, answer) = server.get("/api/v1/query?query=porches/porch.temp");
+    assert_eq!(answer["data"]["result"][0]["value"][1], "4", "{answer}");
+}
+
+#[test]
 fn a_body_of_many_pieces_is_taken_as_it_comes() {
     let directory = tempfile::tempdir().unwrap();
     let server = start(&directory);

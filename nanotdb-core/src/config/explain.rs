@@ -89,7 +89,7 @@ mod tests {
         for setting in &all {
             assert!(setting.explain.len() > 10 && setting.key.contains('.'), "{setting:?}");
         }
-        assert!(all.len() > 50, "{}", all.len());
+        assert!(all.len() >= 50, "{}", all.len());
     }
 
     #[test]
