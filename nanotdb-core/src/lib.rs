@@ -15,6 +15,7 @@ pub mod database;
 pub mod engine;
 pub mod error;
 pub mod format;
+mod layout;
 pub mod maintenance;
 pub mod model;
 mod order;

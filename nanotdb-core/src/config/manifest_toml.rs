@@ -2,7 +2,7 @@
 
 use super::problems::{parse, told};
 use super::{Checked, Loaded, Manifest, RetentionAction, RollupJob, RollupsManifest, read_text};
-use crate::database::{JOURNAL_FILE, MANIFEST_FILE};
+use crate::layout;
 use crate::model::name::{check_database_name, check_metric_name};
 use crate::plugin::registry::registry;
 use crate::storage::vfs::Vfs;
@@ -225,20 +225,10 @@ fn file_name(text: &str) -> Check {
     if !is_name || text.len() > LONGEST_FILE_NAME {
         return Err(accepted.into());
     }
-    if is_own_file(&text.to_ascii_lowercase()) {
+    if layout::is_own(&text.to_ascii_lowercase()) {
         return Err(format!(
             "{accepted}, but none that the database's own files have (.*, *.wal*, *.tmp, *.damaged-*, *.partial, catalog.json, manifest.toml, retention.journal, data-*, raw-*, metric-*, built-*, archive-*, events-*, events.*, *.dat, *.tar, *.sources, *.journal, *.events.log, series.log)"
         ));
     }
     Ok(())
-}
-
-/// Whether a database's own files have such names.
-fn is_own_file(name: &str) -> bool {
-    let prefixes = [".", "data-", "raw-", "metric-", "built-", "archive-", "events-", "events."];
-    let suffixes = [".tmp", ".partial", ".dat", ".tar", ".sources", ".journal", ".events.log"];
-    [MANIFEST_FILE, "catalog.json", JOURNAL_FILE, "series.log"].contains(&name)
-        || prefixes.iter().any(|own| name.starts_with(own))
-        || suffixes.iter().any(|own| name.ends_with(own))
-        || [".wal", ".damaged-"].iter().any(|own| name.contains(own))
 }

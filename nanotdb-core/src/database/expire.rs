@@ -3,6 +3,7 @@
 use super::journal::{Journal, remove_all};
 use super::{Database, Last, State};
 use crate::config::RetentionAction;
+use crate::layout;
 use crate::model::Timestamp;
 use crate::order;
 use crate::plugin::Partition;
@@ -15,8 +16,13 @@ use std::sync::atomic::Ordering;
 /// Nanoseconds of a day.
 const DAY: i64 = 86_400_000_000_000;
 /// How the names of the files of a partition begin and end.
-pub(crate) const FAMILY: [(&str, &str); 5] =
-    [("data-", ".dat"), ("raw-", ".dat"), ("metric-", ".dat"), ("events-", ".dat"), ("built-", ".sources")];
+pub(crate) const FAMILY: [(&str, &str); 5] = [
+    (layout::DATA, ".dat"),
+    (layout::RAW, ".dat"),
+    (layout::METRIC, ".dat"),
+    ("events-", ".dat"),
+    (layout::BUILT, ".sources"),
+];
 /// What stands between the name of a file and the place of damaged bytes that were found in it.
 const DAMAGED: &str = ".damaged-";
 

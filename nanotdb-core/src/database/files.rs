@@ -19,6 +19,7 @@ use super::state::{RawKind, State};
 use super::warnings::Warning;
 use super::writer::Writer;
 use super::{Database, ScanReport, part_of};
+use crate::layout;
 
 use crate::model::{MetricId, Timestamp, counted};
 use crate::plugin::Partition;
@@ -31,8 +32,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Name of the list.
-pub(crate) const FILES_LIST: &str = ".files";
 /// Largest list that is read.
 const MAX_LIST: u64 = 64 << 20;
 /// Lines of a list that say nothing any more, beyond as many as do, before it is written anew.
@@ -172,7 +171,7 @@ impl Inner {
 impl FileList {
     /// The list of a directory; an empty one where there is none.
     pub(super) fn load(vfs: &dyn Vfs, directory: &Path) -> Self {
-        let path = directory.join(FILES_LIST);
+        let path = directory.join(layout::FILES);
         let mut inner = Inner::default();
         match vfs.read(&path, MAX_LIST) {
             Ok(bytes) => inner.take(&bytes),
@@ -328,7 +327,7 @@ impl FileList {
         let (mut metric, mut late, mut most) = (0u64, 0u64, 0u64);
         for (name, known) in self.lock().files.iter().filter(|(name, _)| part_of(name) == Some(part)) {
             most = most.max(known.rows);
-            if name.starts_with(super::layout::METRIC_PREFIX) {
+            if name.starts_with(layout::METRIC) {
                 metric = known.rows;
             } else if known.late {
                 late = late.max(known.rows);

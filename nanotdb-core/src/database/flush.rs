@@ -18,6 +18,7 @@ use super::{Database, State};
 use crate::format::catalog;
 use crate::format::page::{MAX_ROWS, NARROW_ROW};
 use crate::format::wal::BatchEncoder;
+use crate::layout;
 use crate::model::{MetricId, ValueType};
 use crate::plugin::{Partition, caught};
 use crate::storage::{OpenPage, WalFile};
@@ -340,7 +341,7 @@ impl Database {
         let bytes = catalog::encode_marked(
             names.iter().map(|(name, id, value_type, typed)| (&**name, *id, *value_type, *typed)),
         );
-        let path = self.directory.join(CATALOG_FILE);
+        let path = self.directory.join(layout::CATALOG);
         self.environment.vfs.replace(&path, &bytes).map_err(|e| Error::io("write", &path, e))
     }
 
@@ -374,9 +375,6 @@ impl Database {
         Ok(())
     }
 }
-
-/// Name of the catalog within a database's directory.
-pub(super) const CATALOG_FILE: &str = "catalog.json";
 
 /// Name of a database's WAL.
 pub(crate) fn wal_name(database: &str) -> String {

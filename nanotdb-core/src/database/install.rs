@@ -2,11 +2,11 @@
 
 use super::coverage::source_of;
 use super::files::Known;
-use super::layout::METRIC_PREFIX;
 use super::state::{MetricSlot, PartitionFile, PartitionFiles};
 use super::{Database, OpenPartition, RawKind, State};
 use crate::config::RawIngestAction;
 use crate::format::metric::Source;
+use crate::layout;
 use crate::model::MetricId;
 use crate::plugin::Partition;
 use crate::storage::RawFile;
@@ -73,7 +73,7 @@ impl Database {
 
     /// Where the metric file of a partition is, or belongs.
     pub(crate) fn metric_path(&self, partition: Partition) -> PathBuf {
-        self.directory.join(format!("{METRIC_PREFIX}{}.dat", self.part_name(partition)))
+        self.directory.join(format!("{}{}.dat", layout::METRIC, self.part_name(partition)))
     }
 
     /// Holds off other builds for this database. An error when it is being closed.

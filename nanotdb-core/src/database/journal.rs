@@ -4,14 +4,13 @@
 //! the first of them is touched, `retention.journal` says which they are; whoever opens the database next finishes what it
 //! says, or undoes it.
 
+use crate::layout;
 use crate::storage::Archive;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Name of the journal within a database's directory; there only while something is being done.
-pub(crate) const JOURNAL_FILE: &str = "retention.journal";
 /// Largest journal that is read.
 const MAX_JOURNAL: u64 = 1 << 20;
 
@@ -45,7 +44,7 @@ pub(crate) enum Journal {
 impl Journal {
     /// Writes it, durably. After an error it is not there.
     pub(crate) fn write(&self, vfs: &dyn Vfs, directory: &Path) -> Result<()> {
-        let path = directory.join(JOURNAL_FILE);
+        let path = directory.join(layout::JOURNAL);
         let mut text = serde_json::to_vec(self).map_err(|e| Error::bad_input(format!("{}: {e}", path.display())))?;
         let crc = crc32fast::hash(&text);
         text.extend_from_slice(format!("\n{crc:08x}\n").as_bytes());
@@ -54,7 +53,7 @@ impl Journal {
 
     /// The one that a crash left.
     pub(crate) fn read(vfs: &dyn Vfs, directory: &Path) -> Result<Option<Self>> {
-        let path = directory.join(JOURNAL_FILE);
+        let path = directory.join(layout::JOURNAL);
         let bytes = match vfs.read(&path, MAX_JOURNAL) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -70,14 +69,14 @@ impl Journal {
 
     /// Removes it, durably: from now on its files may be made again.
     pub(crate) fn remove(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
-        remove_if_there(vfs, &directory.join(JOURNAL_FILE))?;
+        remove_if_there(vfs, &directory.join(layout::JOURNAL))?;
         sync(vfs, directory)
     }
 
     /// Finishes or undoes what a crash interrupted. Nothing in the directory is open.
     pub(crate) fn recover(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
         let Some(journal) = Self::read(vfs, directory)? else {
-            return remove_if_there(vfs, &directory.join(JOURNAL_FILE));
+            return remove_if_there(vfs, &directory.join(layout::JOURNAL));
         };
         tracing::info!(directory = %directory.display(), ?journal, "retention was interrupted and is mended");
         journal.mend(vfs, directory)?;
@@ -170,7 +169,7 @@ mod tests {
         for journal in journals() {
             journal.write(&vfs, directory).unwrap();
             assert_eq!(Journal::read(&vfs, directory).unwrap().as_ref(), Some(&journal));
-            let path = directory.join(JOURNAL_FILE);
+            let path = directory.join(layout::JOURNAL);
             let bytes = vfs.read(&path, 1_000).unwrap();
             for bit in 0..bytes.len() * 8 {
                 let mut flipped = bytes.clone();

@@ -6,6 +6,7 @@ mod compact;
 mod content;
 mod coverage;
 mod describe;
+mod directory;
 mod durable;
 mod events;
 mod expire;
@@ -16,7 +17,6 @@ mod install;
 pub(crate) mod journal;
 mod known_log;
 mod last;
-mod layout;
 mod logs;
 mod names;
 mod naming;
@@ -38,10 +38,7 @@ mod widen;
 mod writer;
 
 pub(crate) use expire::part_of;
-pub(crate) use files::FILES_LIST;
 pub(crate) use flush::{next_wal_name, wal_name};
-pub(crate) use journal::JOURNAL_FILE;
-pub(crate) use layout::MANIFEST_FILE;
 pub(crate) use logs::Logs;
 pub(crate) use open::{Wals, read_wals};
 
@@ -66,9 +63,8 @@ pub use writer::Receipt;
 
 use crate::clock::Clock;
 use crate::config::{EngineConfig, Manifest, Mixing, ValueWidth};
-use crate::model::{MetricId, ValueType};
+use crate::model::{MetricId, Operands, ValueType};
 use crate::plugin::Partitioner;
-use crate::query::Operands;
 use crate::stats::Counters;
 use crate::storage::MetricCache;
 use crate::storage::vfs::Vfs;
@@ -99,6 +95,8 @@ pub struct Environment {
     pub threads: bool,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// Whether an int64 metric holds an integer that float64 has not, or samples that cannot be read. It takes a scan, which is above here.
+    pub has_large_integers: fn(&Database, MetricId) -> Result<bool>,
 }
 
 /// A metric as its catalog knows it.

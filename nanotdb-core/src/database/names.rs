@@ -5,12 +5,12 @@
 //! original leaves when it is killed early.
 
 use super::Environment;
-use super::flush::CATALOG_FILE;
 use super::logs::Logs;
 use super::open::MAX_WAL;
 use super::state::{Last, State};
 use crate::config::FsyncPolicy;
 use crate::format::{catalog, wal};
+use crate::layout;
 use crate::model::{MetricId, ValueType};
 use crate::plugin::Partition;
 use crate::storage::raw_file::FrameReader;
@@ -27,7 +27,7 @@ const CACHE_BYTES: usize = 1 << 20;
 
 /// Reads catalog.json into `state`. Returns whether it is there.
 pub(super) fn read_catalog(vfs: &dyn Vfs, directory: &Path, state: &mut State) -> Result<bool> {
-    let path = directory.join(CATALOG_FILE);
+    let path = directory.join(layout::CATALOG);
     let bytes = match vfs.read(&path, MAX_CATALOG) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(false),
@@ -95,7 +95,7 @@ pub(super) fn check_empty_catalog(
         "it is missing or holds no metric, but {} has samples: their names are lost; put the file back, or see `nanocli recover`",
         witness.display()
     );
-    Err(Error::Corrupt { file: directory.join(CATALOG_FILE), offset: 0, reason })
+    Err(Error::Corrupt { file: directory.join(layout::CATALOG), offset: 0, reason })
 }
 
 /// Ids of the samples in frames of a raw file that begin at `from` or behind it, and the number of samples in all of its frames.

@@ -2,8 +2,9 @@
 //! agrees. Otherwise the file itself says: frames and metric files carry their times, and rows are read whoever named their
 //! file. Such a file is kept as it is; nothing is written to it.
 
+use super::Database;
 use super::state::{MetricSlot, PartitionFile, PartitionFiles, RawKind, State};
-use super::{Database, layout::METRIC_PREFIX};
+use crate::layout;
 use crate::model::Timestamp;
 use crate::plugin::registry::registry;
 use crate::plugin::{Partition, Partitioner, part_name};
@@ -49,7 +50,7 @@ pub(super) struct Strays(BTreeMap<String, Vec<Listed>>);
 /// Kind and part of a data file's name.
 pub(super) fn parse_file_name(name: &str) -> Option<(Option<RawKind>, &str)> {
     [Some(RawKind::Raw), Some(RawKind::Data), None].into_iter().find_map(|kind| {
-        let prefix = kind.map_or(METRIC_PREFIX, RawKind::prefix);
+        let prefix = kind.map_or(layout::METRIC, RawKind::prefix);
         Some((kind, name.strip_prefix(prefix)?.strip_suffix(".dat")?))
     })
 }
@@ -183,7 +184,7 @@ pub(crate) fn owner_of(vfs: &dyn Vfs, path: &Path) -> Result<(Option<&'static dy
     }
     let mut range = RangeOf::default();
     for kind in [Some(RawKind::Raw), Some(RawKind::Data), None] {
-        let file = format!("{}{part}.dat", kind.map_or(METRIC_PREFIX, RawKind::prefix));
+        let file = format!("{}{part}.dat", kind.map_or(layout::METRIC, RawKind::prefix));
         range.add(vfs, &MetricCache::new(0), kind.is_some(), &path.with_file_name(file))?;
     }
     let owner = candidates.into_iter().find(|(_, partition)| range.lies_in(*partition));

@@ -1,12 +1,12 @@
 //! Opening a database: for writing, with recovery; or for reading beside a running server, without writing a byte.
 
 use super::commit::CommitLog;
+use super::directory::{create_catalog, create_missing, list_files, remove_leftovers};
 use super::events::EventsMemory;
 use super::files::FileList;
-use super::flush::{CATALOG_FILE, Generation, names, wal_name};
+use super::flush::{Generation, names, wal_name};
 use super::journal::Journal;
 use super::known_log::{lacks_at_start, lacks_now};
-use super::layout::{MANIFEST_FILE, create_catalog, create_missing, list_files, remove_leftovers};
 use super::logs::Logs;
 use super::names::{check_empty_catalog, read_catalog};
 use super::recovery::LogGap;
@@ -17,11 +17,12 @@ use super::warnings::{Warning, Warnings};
 use super::writer::{Writer, WriterMetric};
 use super::{Database, Environment};
 use crate::config::Manifest;
-use crate::engine::check_directory;
+use crate::layout;
 use crate::model::Timestamp;
 use crate::order;
 use crate::plugin::registry::registry;
 use crate::plugin::{Partition, Partitioner, part_name};
+use crate::storage::check_directory;
 use crate::storage::vfs::{OpenMode, Vfs};
 use crate::storage::{MetricFile, OpenPage, RawFile, WalFile};
 use crate::{Error, Result};
@@ -69,7 +70,7 @@ impl Database {
         let entries = remove_leftovers(directory, &environment)?;
         let logs = Logs::among(&entries, directory, name);
         let mut parts = Parts::read(name, directory, environment)?;
-        parts.manifest.check_plugins(&directory.join(MANIFEST_FILE))?;
+        parts.manifest.check_plugins(&directory.join(layout::MANIFEST))?;
         let vfs = Arc::clone(&parts.environment.vfs);
         if parts.state.metrics.is_empty() {
             check_empty_catalog(&parts.environment, directory, &logs, &parts.state)?;
@@ -334,7 +335,7 @@ fn read_wal(vfs: &dyn Vfs, path: &Path) -> Result<Option<Option<Vec<u8>>>> {
 impl Parts {
     fn read(name: &str, directory: &Path, environment: Environment) -> Result<Self> {
         let vfs = &*environment.vfs;
-        let path = directory.join(MANIFEST_FILE);
+        let path = directory.join(layout::MANIFEST);
         let defaults = &environment.config.manifest_defaults;
         let manifest = match vfs.entry(&path).map_err(|e| Error::io("look up", &path, e))? {
             None => defaults.clone(),
@@ -494,7 +495,7 @@ impl Parts {
     fn look_for_nameless(&mut self) {
         let (known, reserved) = (self.state.metrics.len().saturating_sub(1), self.state.reserved);
         if known < usize::from(reserved) {
-            let path = self.directory.join(CATALOG_FILE);
+            let path = self.directory.join(layout::CATALOG);
             let text = format!(
                 "{}: it knows metric ids up to {known}, but files hold samples of ids up to {reserved}: those are in no answer; \
                  new metrics get ids behind them",

@@ -2,8 +2,9 @@
 //! open goes on working then, and all that it takes is gone with the process.
 
 use super::Database;
-use super::flush::{CATALOG_FILE, wal_name};
+use super::flush::wal_name;
 use crate::Error;
+use crate::layout;
 use std::io::{Error as IoError, ErrorKind};
 use std::path::Path;
 
@@ -28,7 +29,7 @@ impl Database {
         let Some(directory) = directory.filter(|entry| entry.is_dir) else {
             return gone(&self.directory, "the directory went away");
         };
-        let catalog = self.directory.join(CATALOG_FILE);
+        let catalog = self.directory.join(layout::CATALOG);
         if self.vfs().entry(&catalog).ok()?.is_none() {
             return gone(&catalog, "it went away");
         }

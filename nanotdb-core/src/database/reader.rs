@@ -1,9 +1,9 @@
 //! What somebody does whose knowledge of the files is not true any more: a reader beside a server, which nobody tells of
 //! flushes and builds, and a server whose files an operator took away.
 
-use super::layout::METRIC_PREFIX;
 use super::{Database, OpenPartition};
 use crate::format::metric::HEADER_LEN;
+use crate::layout;
 use crate::plugin::Partition;
 use crate::storage::MetricFile;
 use crate::storage::vfs::OpenMode;
@@ -105,7 +105,7 @@ impl Database {
     fn see_metric_files(&self) -> Result<BTreeMap<PathBuf, Seen>> {
         let entries = self.vfs().read_dir(&self.directory).map_err(|e| Error::io("list", &self.directory, e))?;
         let mut seen = BTreeMap::new();
-        for entry in entries.into_iter().filter(|e| e.name.starts_with(METRIC_PREFIX) && e.name.ends_with(".dat")) {
+        for entry in entries.into_iter().filter(|e| e.name.starts_with(layout::METRIC) && e.name.ends_with(".dat")) {
             let path = self.directory.join(entry.name);
             match see(self, &path) {
                 Ok(file) => drop(seen.insert(path, file)),

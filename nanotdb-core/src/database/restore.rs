@@ -1,7 +1,7 @@
 //! Out of an archive into the database again.
 
+use super::directory::list_files;
 use super::journal::Journal;
-use super::layout::list_files;
 use super::{Database, Last, State};
 use crate::plugin::Partition;
 use crate::plugin::registry::registry;

@@ -3,6 +3,7 @@
 use super::coverage::Covered;
 use super::naming::Named;
 use super::reader::SeenFiles;
+use crate::layout;
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Partition;
 use crate::storage::{Identity, OpenPage, RawFile};
@@ -52,8 +53,8 @@ impl RawKind {
     /// File name prefix.
     pub fn prefix(self) -> &'static str {
         match self {
-            RawKind::Raw => "raw-",
-            RawKind::Data => "data-",
+            RawKind::Raw => layout::RAW,
+            RawKind::Data => layout::DATA,
         }
     }
 }

@@ -8,14 +8,13 @@
 
 use super::Database;
 use super::files::is_checksum;
+use crate::layout;
 use crate::model::{Timestamp, counted};
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Name of the file.
-const WARNINGS_FILE: &str = ".warnings";
 /// Most lines that are kept: the oldest are those that tell most.
 const MOST: usize = 100;
 /// Largest file that is read.
@@ -62,7 +61,7 @@ fn parse(line: &str) -> Option<Warning> {
 impl Warnings {
     /// Those that a directory has.
     pub(super) fn load(vfs: &dyn Vfs, directory: &Path, now: Timestamp) -> Self {
-        let path = directory.join(WARNINGS_FILE);
+        let path = directory.join(layout::WARNINGS);
         // A warning that cannot be read may have been of lost samples.
         let damage = |what: String| {
             let text = format!("{}: {what}: what it told of mended damage is not known any more", path.display());
@@ -218,7 +217,7 @@ mod tests {
         for bit in 0..text.len() * 8 {
             let mut bytes = text.clone().into_bytes();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            vfs.put(&directory.join(WARNINGS_FILE), &bytes).unwrap();
+            vfs.put(&directory.join(layout::WARNINGS), &bytes).unwrap();
             let loaded = Warnings::load(&vfs, directory, 9);
             let mut found = loaded.all();
             let told = found.remove(0);

@@ -5,15 +5,11 @@
 //! rows of the former id all come before those of the new one, in time and in every log and file.
 
 use super::writer::{Held, Refusal, Stage, Writer};
-use super::{Batch, Database, Last};
+use super::{Batch, Last};
 use crate::config::{Mixing, ValueWidth};
-use crate::model::{MetricId, Timestamp, Value, ValueType, Values};
-use crate::query::scan::{MetricFiles, ScanBlock, ScanSink, ScanSlice, scan};
+use crate::model::value::is_beyond_float64;
+use crate::model::{MetricId, Value, ValueType};
 use crate::{Error, Result};
-use std::ops::ControlFlow;
-
-/// Up to here a float64 holds every integer.
-const EXACT: u64 = 1 << 53;
 
 impl Stage<'_> {
     /// Whether metrics of the one type become of the other as they are set up.
@@ -92,57 +88,12 @@ impl Stage<'_> {
             return Ok(true);
         }
         let staged = writer.staged.iter().filter(|row| row.id == id);
-        let mut largest = Largest { is_beyond: staged.map(|row| row.bits as i64).any(is_beyond) };
-        if !largest.is_beyond {
-            largest.is_beyond = self.database.scan_integers(id, &mut largest)?;
-        }
-        if largest.is_beyond
-            && let Some(metric) = writer.touch(id)
-        {
+        let database = self.database;
+        let holds = staged.map(|row| row.bits as i64).any(is_beyond_float64)
+            || (database.environment.has_large_integers)(database, id)?;
+        if holds && let Some(metric) = writer.touch(id) {
             metric.held = Held::BeyondFloat64;
         }
-        Ok(largest.is_beyond)
-    }
-}
-
-impl Database {
-    fn scan_integers(&self, id: MetricId, largest: &mut Largest) -> Result<bool> {
-        let report = scan(self, &[id], Timestamp::MIN, Timestamp::MAX, MetricFiles::Preferred, largest)?;
-        Ok(largest.is_beyond || !report.warnings.is_empty())
-    }
-}
-
-fn is_beyond(value: i64) -> bool {
-    value.unsigned_abs() > EXACT
-}
-
-/// Looks for an integer beyond 2^53, by statistics where there are some.
-struct Largest {
-    is_beyond: bool,
-}
-
-impl Largest {
-    fn flow(&self) -> Result<ControlFlow<()>> {
-        Ok(if self.is_beyond { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    }
-}
-
-impl ScanSink for Largest {
-    fn slice(&mut self, slice: ScanSlice<'_>) -> Result<ControlFlow<()>> {
-        self.is_beyond |= match slice.values {
-            Values::Int64(values) => values.iter().any(|v| is_beyond(*v)),
-            _ => false,
-        };
-        self.flow()
-    }
-
-    fn takes_block(&self, _: usize, _: Timestamp, _: Timestamp) -> bool {
-        true
-    }
-
-    fn block(&mut self, block: ScanBlock<'_>) -> Result<ControlFlow<()>> {
-        // They are rounded to float64 themselves: at 2^53 it is not known.
-        self.is_beyond |= block.statistics.min.abs().max(block.statistics.max.abs()) >= EXACT as f64;
-        self.flow()
+        Ok(holds)
     }
 }

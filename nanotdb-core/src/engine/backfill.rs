@@ -1,7 +1,8 @@
 //! Backfill: destinations of rollups, computed anew from their sources.
 
 use super::{Engine, Inner, replace};
-use crate::database::{Database, MANIFEST_FILE, MetricInfo};
+use crate::database::{Database, MetricInfo};
+use crate::layout;
 use crate::model::MetricId;
 use crate::rollup::backfill::{Bounds, Filled, Filler, catalog_of, made_of};
 use crate::rollup::{BackfillReport, RebuiltDestination, SkippedDestination};
@@ -139,10 +140,10 @@ impl Inner {
         };
         let directory = replace::begin(vfs, &self.root, name)?;
         let built = (|| {
-            let manifest = old.directory().join(MANIFEST_FILE);
+            let manifest = old.directory().join(layout::MANIFEST);
             let text = vfs.read(&manifest, 1 << 20).map_err(|e| Error::io("read", &manifest, e))?;
             let width = self.environment.config.values.width;
-            for (file, bytes) in [(MANIFEST_FILE, text), ("catalog.json", catalog_of(&old, &feeds, width))] {
+            for (file, bytes) in [(layout::MANIFEST, text), (layout::CATALOG, catalog_of(&old, &feeds, width))] {
                 let path = directory.join(file);
                 vfs.replace(&path, &bytes).map_err(|e| Error::io("write", &path, e))?;
             }
@@ -199,9 +200,7 @@ impl Inner {
     fn data_files(&self, database: &Database) -> Result<Vec<String>> {
         let directory = database.directory();
         let entries = self.environment.vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))?;
-        let is_data = |name: &str| {
-            name.ends_with(".dat") && ["data-", "raw-", "metric-"].iter().any(|kind| name.starts_with(kind))
-        };
+        let is_data = |name: &str| layout::is_of_samples(name);
         let files = entries.into_iter().filter(|entry| is_data(&entry.name));
         Ok(files.map(|entry| format!("{}/{}", database.name(), entry.name)).collect())
     }

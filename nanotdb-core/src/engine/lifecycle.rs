@@ -9,7 +9,8 @@ use super::stats::StatsWriter;
 use super::trusted_clock::TrustedClock;
 use super::{Engine, EngineOptions, Inner};
 use crate::config::{EngineConfig, ValueWidth, check_new_database_name};
-use crate::database::{Database, Environment, MANIFEST_FILE};
+use crate::database::{Database, Environment};
+use crate::layout;
 use crate::model::name;
 use crate::order;
 use crate::plugin::caught;
@@ -80,6 +81,7 @@ impl Engine {
             clock: Arc::clone(&options.clock),
             metric_cache: Arc::new(MetricCache::new(cache_bytes)),
             counters: Arc::default(),
+            has_large_integers: crate::query::integers::has_large_integers,
             config: Arc::new(config),
             threads: options.background,
         };
@@ -306,7 +308,7 @@ fn open_beside_server(root: &Path, name: &str, directory: PathBuf, environment: 
 
 /// manifest.toml of a database that is to be created, unless there is one.
 fn write_new_manifest(vfs: &dyn Vfs, directory: &Path, text: &dyn Fn() -> String) -> Result<()> {
-    let path = directory.join(MANIFEST_FILE);
+    let path = directory.join(layout::MANIFEST);
     if vfs.entry(&path).map_err(|e| Error::io("look up", &path, e))?.is_some_and(|entry| entry.len > 0) {
         return Ok(());
     }

@@ -34,7 +34,7 @@ pub use describe::DatabaseDescription;
 pub use lifecycle::UNAVAILABLE;
 pub use maintenance::{DatabaseMaintenance, MaintenancePlan, MaintenanceReport};
 pub use metric_files::Selection;
-pub(crate) use on_disk::{check_directory, databases_on_disk, directory_on_disk};
+pub(crate) use on_disk::{databases_on_disk, directory_on_disk};
 pub use read::Newest;
 pub(crate) use replace::recover as recover_replacements;
 pub use retention::{RetentionClock, RetentionGate};

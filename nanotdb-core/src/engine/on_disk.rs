@@ -2,6 +2,7 @@
 
 use super::replace;
 use crate::database::wal_name;
+use crate::layout;
 use crate::model::name::check_database_name;
 use crate::order;
 use crate::storage::vfs::Vfs;
@@ -40,12 +41,6 @@ pub(crate) fn directory_on_disk(vfs: &dyn Vfs, root: &Path, database: &str) -> R
     Ok(found.map(|(_, directory)| directory))
 }
 
-/// Refuses the directory of a database that is a link of somebody else: it may lead anywhere. One's own link, or root's, is how a
-/// database lies on another disk.
-pub(crate) fn check_directory(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
-    vfs.resolve(directory).map(drop).map_err(|e| Error::io("open", directory, e))
-}
-
 /// Names of directories that may hold a database, with their identities.
 fn directories(vfs: &dyn Vfs, root: &Path) -> Result<BTreeSet<(String, u64)>> {
     let entries = vfs.read_dir(root).map_err(|e| Error::io("list", root, e))?.into_iter();
@@ -81,12 +76,8 @@ fn look(vfs: &dyn Vfs, root: &Path, directories: &BTreeSet<(String, u64)>) -> Re
 
 fn holds_database(vfs: &dyn Vfs, directory: &Path, name: &str) -> Result<bool> {
     let wal = wal_name(name);
-    let is_ours = |file: &str| {
-        file == "manifest.toml"
-            || file == "catalog.json"
-            || file == wal
-            || (["data-", "raw-", "metric-"].iter().any(|kind| file.starts_with(kind)) && file.ends_with(".dat"))
-    };
+    let is_ours =
+        |file: &str| file == layout::MANIFEST || file == layout::CATALOG || file == wal || layout::is_of_samples(file);
     match vfs.names(directory) {
         Ok(files) => Ok(files.iter().any(|file| is_ours(file))),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(Error::io("list", directory, e)),

@@ -7,6 +7,7 @@ use super::maintenance::Upkeep;
 use super::on_disk::directory_on_disk;
 use super::workers::Workers;
 use crate::database::Database;
+use crate::layout;
 use crate::{Error, Result};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -51,7 +52,7 @@ impl Inner {
     pub(super) fn check_root(&self, database: &str) -> Result<()> {
         let vfs = &*self.environment.vfs;
         let found = vfs.entry(&self.root).map_err(|e| Error::io("look up", &self.root, e))?;
-        let lock = self.root.join(crate::storage::lock::LOCK_FILE);
+        let lock = self.root.join(layout::LOCK);
         let is_there = found
             .is_some_and(|found| found.is_dir && (found.id == self.root_id || matches!(vfs.entry(&lock), Ok(Some(_)))));
         if is_there {

@@ -6,8 +6,9 @@
 //! one without an earlier one.
 
 use super::Inner;
-use crate::database::{Database, FILES_LIST};
+use crate::database::Database;
 use crate::format::events::is_events_file;
+use crate::layout;
 use crate::model::name::check_database_name;
 use crate::storage::vfs::{OpenMode, Vfs};
 use crate::{Error, Result};
@@ -275,11 +276,11 @@ fn is_made(name: &str) -> bool {
     }
     let is_data = |kind: &str| name.strip_prefix(kind).is_some_and(|rest| rest.contains(".dat"));
     name.ends_with(".tmp")
-        || name == FILES_LIST
+        || name == layout::FILES
         || name.ends_with(".wal")
         || name.ends_with(".wal.next")
         || name.ends_with(".sources")
-        || ["data-", "raw-", "metric-"].into_iter().any(is_data)
+        || [layout::DATA, layout::RAW, layout::METRIC].into_iter().any(is_data)
 }
 
 fn copy(vfs: &dyn Vfs, from: &Path, to: &Path) -> Result<()> {

@@ -7,6 +7,7 @@
 //! from the offset that was believed before, which right time is never behind of. A smaller offset, a clock that was
 //! set back, counts at once, since it makes less expire.
 
+use crate::layout;
 use crate::model::Timestamp;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
@@ -15,8 +16,6 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Name of its file in the root.
-pub(crate) const CLOCK_FILE: &str = ".clock";
 /// Hours of uptime after which a wall clock is believed.
 const HOURS: usize = 24;
 const HOUR: i64 = 3_600_000_000_000;
@@ -54,7 +53,7 @@ pub(super) struct TrustedClock {
 impl TrustedClock {
     /// Reads what the processes before this one left. A file that cannot be read is as none: nothing expires for a day.
     pub(super) fn load(vfs: &dyn Vfs, root: &Path) -> Self {
-        let path = root.join(CLOCK_FILE);
+        let path = root.join(layout::CLOCK);
         let state = match vfs.read(&path, MAX_FILE) {
             Ok(bytes) => std::str::from_utf8(&bytes).ok().and_then(|text| toml::from_str(text).ok()).unwrap_or_else(|| {
                 tracing::warn!(file = %path.display(), "cannot be read; retention waits until the clock has run for a day");

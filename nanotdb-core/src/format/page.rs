@@ -14,6 +14,7 @@
 
 use super::{DecodeError, MAX_UVARINT_LEN, get_u16, get_uvarint, put_uvarint};
 use crate::model::{MetricId, Timestamp, Value, ValueType};
+pub use crate::plugin::codec::S2_CODEC_ID;
 use crate::plugin::registry::Registry;
 use crate::plugin::{Codec, FIRST_FREE_CODEC};
 
@@ -23,8 +24,6 @@ pub const NARROW_ROW: usize = 14;
 pub const WIDE_ROW: usize = 18;
 /// Most rows of a page: the frame header counts them in 16 bits.
 pub const MAX_ROWS: usize = u16::MAX as usize;
-/// Codec id of a bare block.
-pub const S2_CODEC_ID: u16 = 1;
 const ENVELOPE_MARK: u8 = 0;
 const ENVELOPE_VERSION: u8 = 1;
 const ENVELOPE_FIXED: usize = 4;

@@ -4,6 +4,7 @@ use super::verify::{Expected, Problem, VerifyReport, check_files};
 use crate::database::journal::Journal;
 use crate::database::part_of;
 use crate::engine::Engine;
+use crate::layout;
 use crate::model::{Timestamp, counted};
 use crate::plugin::Partition;
 use crate::plugin::registry::registry;
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// How the names of archives begin and end.
-const PREFIX: &str = "archive-";
+const PREFIX: &str = layout::ARCHIVE;
 const SUFFIX: &str = ".tar";
 /// Nanoseconds of a day.
 const DAY: i64 = 86_400_000_000_000;

@@ -13,6 +13,7 @@ use crate::database::{Database, OpenPartition, RawKind, WholePartition};
 use crate::engine::{BuildOptions, Engine, EngineOptions, INTERNAL_DATABASE, Selection};
 use crate::format::catalog;
 use crate::format::events::is_events_file;
+use crate::layout;
 use crate::model::{Timestamp, Value, ValueType};
 use crate::plugin::Partition;
 use crate::plugin::registry::registry;
@@ -203,8 +204,8 @@ impl Converter<'_> {
         // The original knows no mark, and would keep none.
         let is_typed = |id| self.request.target == Target::Nanotdb && types.typed.contains(&id);
         let kept = own.filter_map(|m| Some((m.name.as_str(), m.id, types.types.get(&m.id)?.1, is_typed(m.id))));
-        self.replace(&directory.join("catalog.json"), &catalog::encode_marked(kept))?;
-        self.replace(&directory.join("manifest.toml"), manifest.to_toml().as_bytes())?;
+        self.replace(&directory.join(layout::CATALOG), &catalog::encode_marked(kept))?;
+        self.replace(&directory.join(layout::MANIFEST), manifest.to_toml().as_bytes())?;
         self.other_files(&database, &directory)?;
 
         let page_rows =
@@ -336,7 +337,7 @@ impl Converter<'_> {
         let from = database.directory();
         let checkpoints = &database.manifest().rollups.checkpoint_file;
         for entry in self.vfs.read_dir(from).map_err(|e| Error::io("list", from, e))? {
-            let is_archive = entry.name.starts_with("archive-") && entry.name.ends_with(".tar");
+            let is_archive = entry.name.starts_with(layout::ARCHIVE) && entry.name.ends_with(".tar");
             let path = from.join(&entry.name);
             // Events are the same files in both forms.
             if entry.is_dir || !(is_archive || entry.name == *checkpoints || is_events_file(&entry.name)) {
@@ -353,11 +354,11 @@ impl Converter<'_> {
     }
 
     fn root_files(&mut self) -> Result<()> {
-        let dashboard = self.request.root.join("dashboard.json");
+        let dashboard = self.request.root.join(layout::DASHBOARD);
         if self.vfs.entry(&dashboard).map_err(|e| Error::io("look up", &dashboard, e))?.is_some() {
-            copy_file(self.vfs, &dashboard, &self.request.out.join("dashboard.json"))?;
+            copy_file(self.vfs, &dashboard, &self.request.out.join(layout::DASHBOARD))?;
         }
-        let engine = self.request.root.join("engine.toml");
+        let engine = self.request.root.join(layout::ENGINE_TOML);
         if self.vfs.entry(&engine).map_err(|e| Error::io("look up", &engine, e))?.is_some() {
             let text = "is not converted: make a new engine.toml with --init of the server that will read the new root";
             self.report.notes.push(format!("{} {text}", engine.display()));
@@ -398,7 +399,7 @@ impl Converter<'_> {
             // Of no use to the original; without it, rows are compared.
             self.remove(&superfluous)?;
         }
-        let lock = out.join(".lock");
+        let lock = out.join(layout::LOCK);
         if self.vfs.entry(&lock).map_err(|e| Error::io("look up", &lock, e))?.is_some() {
             self.vfs.remove_file(&lock).map_err(|e| Error::io("remove", &lock, e))?;
         }

@@ -5,10 +5,11 @@
 
 use crate::clock::Clock;
 use crate::config::{EngineConfig, Manifest, check_new_database_name};
-use crate::database::{Database, Environment, MANIFEST_FILE, next_wal_name, wal_name};
+use crate::database::{Database, Environment, next_wal_name, wal_name};
 use crate::engine::{EngineOptions, databases_on_disk, recover_replacements};
 use crate::format::catalog;
 use crate::format::events::log_name;
+use crate::layout;
 use crate::model::name::{INTERNAL_DATABASE, check_database_name};
 use crate::storage::copy::{copy_file, remove_tree};
 use crate::storage::vfs::Vfs;
@@ -92,11 +93,11 @@ impl LockedRoot {
     /// Makes an empty database. [`Error::BadInput`] when there is something of that name.
     pub fn create(&self, name: &str, manifest: &Manifest) -> Result<()> {
         let path = self.free(name)?;
-        manifest.check_plugins(&path.join(MANIFEST_FILE))?;
+        manifest.check_plugins(&path.join(layout::MANIFEST))?;
         let making = self.unused(&format!("{}{name}", HIDDEN[0]))?;
         self.vfs.create_dir_all(&making).map_err(|e| Error::io("create", &making, e))?;
-        super::target::put(&*self.vfs, &making.join(MANIFEST_FILE), manifest.to_toml().as_bytes())?;
-        super::target::put(&*self.vfs, &making.join("catalog.json"), &catalog::encode(std::iter::empty()))?;
+        super::target::put(&*self.vfs, &making.join(layout::MANIFEST), manifest.to_toml().as_bytes())?;
+        super::target::put(&*self.vfs, &making.join(layout::CATALOG), &catalog::encode(std::iter::empty()))?;
         self.sync(&making)?;
         self.rename(&making, &path)
     }
@@ -125,6 +126,7 @@ impl LockedRoot {
             config: Arc::new(self.config.clone()),
             metric_cache: Arc::new(MetricCache::new(0)),
             counters: Arc::default(),
+            has_large_integers: crate::query::integers::has_large_integers,
             threads: false,
         };
         let database = Database::open(name, &path, environment)?;
@@ -176,7 +178,7 @@ fn remove_if_there(vfs: &dyn Vfs, path: &Path) -> Result<()> {
 pub fn references(vfs: &dyn Vfs, root: &Path, config: &EngineConfig, name: &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for (_, directory) in databases_on_disk(vfs, root)?.iter().filter(|(other, _)| other != name) {
-        let path = directory.join(MANIFEST_FILE);
+        let path = directory.join(layout::MANIFEST);
         // One that cannot be read is another matter: `manifest check` tells.
         let Ok(loaded) = Manifest::load(vfs, &path, &config.manifest_defaults) else { continue };
         let rollups = &loaded.value.rollups;
@@ -188,7 +190,7 @@ pub fn references(vfs: &dyn Vfs, root: &Path, config: &EngineConfig, name: &str)
         }
     }
     if config.default_databases.iter().any(|default| default == name) {
-        found.push(format!("{}: defaults.databases", root.join("engine.toml").display()));
+        found.push(format!("{}: defaults.databases", root.join(layout::ENGINE_TOML).display()));
     }
     Ok(found)
 }

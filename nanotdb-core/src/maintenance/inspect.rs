@@ -3,6 +3,7 @@
 use crate::database::{Logs, owner_of};
 use crate::format::page::Envelope;
 use crate::format::{catalog, wal};
+use crate::layout;
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::Partition;
 use crate::plugin::registry::registry;
@@ -93,14 +94,15 @@ pub struct WalRecordReport {
 /// Raw files of a database, by name.
 pub fn data_files(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<PathBuf>> {
     let entries = vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))?;
-    let is_raw = |name: &str| (name.starts_with("data-") || name.starts_with("raw-")) && name.ends_with(".dat");
+    let is_raw =
+        |name: &str| (name.starts_with(layout::DATA) || name.starts_with(layout::RAW)) && name.ends_with(".dat");
     Ok(entries.into_iter().filter(|e| !e.is_dir && is_raw(&e.name)).map(|e| directory.join(e.name)).collect())
 }
 
 /// The catalog of a database; empty when there is none.
 pub fn read_catalog(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<catalog::CatalogEntry>> {
     const LIMIT: u64 = 64 << 20;
-    let path = directory.join("catalog.json");
+    let path = directory.join(layout::CATALOG);
     match vfs.read(&path, LIMIT) {
         Ok(bytes) => {
             catalog::decode(&bytes).map_err(|e| Error::Corrupt { file: path, offset: e.offset, reason: e.reason })

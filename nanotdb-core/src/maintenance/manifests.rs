@@ -1,8 +1,8 @@
 //! Every mistake in engine.toml and the manifests of a root, not only the first.
 
 use crate::config::{Checked, EngineConfig, Manifest, RetentionAction, RollupJob};
-use crate::database::MANIFEST_FILE;
 use crate::engine::databases_on_disk;
+use crate::layout;
 use crate::maintenance::inspect;
 use crate::model::counted;
 use crate::plugin::registry::registry;
@@ -52,7 +52,7 @@ pub fn check(vfs: &dyn Vfs, root: &Path, database: Option<&str>) -> Result<Manif
     if let Some(wanted) = database {
         super::target::only(&mut databases, wanted, root)?;
     }
-    let path = root.join("engine.toml");
+    let path = root.join(layout::ENGINE_TOML);
     let mut config = EngineConfig::default();
     if let Some(text) = read(vfs, &path, &mut report)?
         && let Some(value) = note(EngineConfig::check(&text, &path), &path, &mut report)
@@ -61,7 +61,7 @@ pub fn check(vfs: &dyn Vfs, root: &Path, database: Option<&str>) -> Result<Manif
     }
     let mut feeds = BTreeMap::new();
     for (name, directory) in databases {
-        let path = directory.join(MANIFEST_FILE);
+        let path = directory.join(layout::MANIFEST);
         let Some(text) = read(vfs, &path, &mut report)? else {
             report.findings.push(Finding {
                 file: path,
@@ -86,7 +86,7 @@ pub fn check(vfs: &dyn Vfs, root: &Path, database: Option<&str>) -> Result<Manif
     }
     for (first, ring) in rollup::rings(&feeds) {
         report.findings.push(Finding {
-            file: root.join(first).join(MANIFEST_FILE),
+            file: root.join(first).join(layout::MANIFEST),
             key: Some("rollups.jobs.destination_db".to_owned()),
             what: format!("{ring}: a destination must not lead back to its source"),
             is_error: true,
@@ -178,7 +178,7 @@ fn contradictions(
     let foreign = files.iter().filter(|file| {
         let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let stem = name.strip_suffix(".dat").unwrap_or(name);
-        let part = stem.strip_prefix("data-").or_else(|| stem.strip_prefix("raw-")).unwrap_or(stem);
+        let part = stem.strip_prefix(layout::DATA).or_else(|| stem.strip_prefix(layout::RAW)).unwrap_or(stem);
         registry().named_by(part).first().is_none_or(|(owner, _)| owner.name() != configured.name())
     });
     let foreign = foreign.count();

@@ -1,6 +1,7 @@
 //! What a metric file holds, from its directory, without its values.
 
 use crate::format::metric::{Extent, Series};
+use crate::layout;
 use crate::model::{MetricId, Timestamp, ValueType};
 use crate::plugin::registry::registry;
 use crate::storage::vfs::Vfs;
@@ -75,13 +76,13 @@ pub struct SeriesReport {
 /// Metric files of a database, by name.
 pub fn metric_files(vfs: &dyn Vfs, directory: &Path) -> Result<Vec<PathBuf>> {
     let entries = vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))?;
-    let is_metric = |name: &str| name.starts_with("metric-") && name.ends_with(".dat");
+    let is_metric = |name: &str| name.starts_with(layout::METRIC) && name.ends_with(".dat");
     Ok(entries.into_iter().filter(|e| !e.is_dir && is_metric(&e.name)).map(|e| directory.join(e.name)).collect())
 }
 
 /// The partition that a metric file is named for, as in its name.
 pub fn part_of(path: &Path) -> Option<&str> {
-    path.file_name()?.to_str()?.strip_prefix("metric-")?.strip_suffix(".dat")
+    path.file_name()?.to_str()?.strip_prefix(layout::METRIC)?.strip_suffix(".dat")
 }
 
 /// Reads the directory of a metric file. `None` when there is none (any more); damage is in the report.

@@ -22,13 +22,15 @@ use super::target::{Target, put};
 use super::verify::{Expected, Problem, verify};
 use super::window::{self, Window};
 use crate::config::{EngineConfig, Manifest};
-use crate::database::{Database, MANIFEST_FILE};
-use crate::engine::{Engine, EngineOptions, check_directory, databases_on_disk};
+use crate::database::Database;
+use crate::engine::{Engine, EngineOptions, databases_on_disk};
 use crate::format::catalog;
 use crate::format::page::{MAX_ROWS, NARROW_ROW};
+use crate::layout;
 use crate::model::{MetricId, Timestamp, Value, ValueType, counted};
 use crate::plugin::Partitioner;
 use crate::plugin::registry::registry;
+use crate::storage::check_directory;
 use crate::storage::copy::copy_between;
 use crate::storage::events::KnownEvents;
 use crate::storage::vfs::Vfs;
@@ -165,7 +167,7 @@ fn root_files(source: &dyn Vfs, vfs: &dyn Vfs, root: &Path, to: &Path, report: &
     let is_json = |bytes: &[u8], _: &Path| {
         serde_json::from_slice::<serde_json::Value>(bytes).map(drop).map_err(|e| format!("not JSON: {e}"))
     };
-    let files: [(&str, &CheckFile<'_>); 2] = [("engine.toml", &is_engine_toml), ("dashboard.json", &is_json)];
+    let files: [(&str, &CheckFile<'_>); 2] = [(layout::ENGINE_TOML, &is_engine_toml), (layout::DASHBOARD, &is_json)];
     for (name, check) in files {
         let path = root.join(name);
         let file = source.resolve(&path).map_err(|e| Error::io("read", &path, e))?;
@@ -202,7 +204,7 @@ impl Found {
         defaults: &Manifest,
         report: &mut RecoverReport,
     ) -> Result<Self> {
-        let path = directory.join(MANIFEST_FILE);
+        let path = directory.join(layout::MANIFEST);
         let manifest = match Manifest::load(overlay, &path, defaults) {
             Ok(loaded) => loaded.value.check_plugins(&path),
             Err(e) => Err(e),
@@ -228,7 +230,7 @@ impl Found {
         };
         headers::mend(overlay, &directory, report)?;
         let survey::Catalog { entries, unnamed, damage } = survey::catalog(overlay, &directory, &name)?;
-        let path = directory.join("catalog.json");
+        let path = directory.join(layout::CATALOG);
         if let Some(what) = damage {
             report.lost.push(Damage::of(&path, None, what));
         }
@@ -246,7 +248,7 @@ fn partitioner_of_files(vfs: &dyn Vfs, directory: &Path) -> Result<Option<&'stat
     let mut named: BTreeMap<&str, (usize, &'static dyn Partitioner)> = BTreeMap::new();
     for entry in vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))? {
         let stem = entry.name.strip_suffix(".dat").unwrap_or_default();
-        let part = ["data-", "raw-", "metric-"].iter().find_map(|prefix| stem.strip_prefix(prefix)).unwrap_or_default();
+        let part = layout::part_of_samples(stem).unwrap_or_default();
         if let Some((partitioner, _)) = registry().named_by(part).first().copied() {
             let count = named.entry(partitioner.name()).or_insert((0, partitioner));
             count.0 = count.0.saturating_add(1);
@@ -297,8 +299,8 @@ impl Salvage<'_> {
         writer.close()?;
         let written = writer.written;
         let entries = found.entries.iter().map(marked);
-        put(self.vfs, &directory.join("catalog.json"), &catalog::encode_marked(entries))?;
-        put(self.vfs, &directory.join(MANIFEST_FILE), &found.manifest)?;
+        put(self.vfs, &directory.join(layout::CATALOG), &catalog::encode_marked(entries))?;
+        put(self.vfs, &directory.join(layout::MANIFEST), &found.manifest)?;
         self.other_files(database, &directory, &types)?;
         self.vfs.sync_dir(&directory).map_err(|e| Error::io("fsync", &directory, e))?;
         self.report.databases.push(RecoveredDatabase {

@@ -19,13 +19,14 @@
 use super::target::{Target, only, put};
 use super::verify::{Problem, verify};
 use crate::config::{EngineConfig, Manifest};
-use crate::database::journal::{JOURNAL_FILE, Journal};
-use crate::database::{Database, Logs, MANIFEST_FILE, ScanReport, Wals, next_wal_name, read_wals, wal_name};
-use crate::engine::{Engine, EngineOptions, check_directory, databases_on_disk, directory_on_disk};
+use crate::database::journal::Journal;
+use crate::database::{Database, Logs, ScanReport, Wals, next_wal_name, read_wals, wal_name};
+use crate::engine::{Engine, EngineOptions, databases_on_disk, directory_on_disk};
+use crate::layout;
 use crate::storage::Archive;
 use crate::storage::archive::END;
+use crate::storage::check_directory;
 use crate::storage::copy::copy_range;
-use crate::storage::lock::LOCK_FILE;
 use crate::storage::vfs::{DirEntry, OpenMode, Vfs, VfsFile};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -120,11 +121,11 @@ pub fn snapshot(
 /// Configuration and dashboard, and whatever else lies in the root.
 fn root_files(vfs: &dyn Vfs, root: &Path, to: &Path) -> Result<()> {
     for entry in vfs.read_dir(root).map_err(|e| Error::io("list", root, e))? {
-        if !entry.is_dir && entry.name != LOCK_FILE && !is_temporary(&entry.name) {
+        if !entry.is_dir && entry.name != layout::LOCK && !is_temporary(&entry.name) {
             let from = root.join(&entry.name);
             // A link leads out of the root: of engine.toml what it leads to is meant, of anything else nobody knows.
             let file = match vfs.resolve(&from) {
-                Ok(file) if file == from || entry.name == "engine.toml" => file,
+                Ok(file) if file == from || entry.name == layout::ENGINE_TOML => file,
                 _ => {
                     tracing::warn!(file = %from.display(), "a link is not copied");
                     continue;
@@ -189,9 +190,9 @@ enum Kind {
 fn kind_of(name: &str) -> Kind {
     let is = |prefix: &str, suffix: &str| name.starts_with(prefix) && name.ends_with(suffix);
     match name {
-        _ if is("metric-", ".dat") || is("raw-", ".dat") => Kind::Immutable,
-        _ if is("archive-", ".tar") => Kind::Archive,
-        _ if is("data-", ".dat") || is("events-", ".dat") || name.contains(".damaged-") => Kind::Appended,
+        _ if is(layout::METRIC, ".dat") || is(layout::RAW, ".dat") => Kind::Immutable,
+        _ if is(layout::ARCHIVE, ".tar") => Kind::Archive,
+        _ if is(layout::DATA, ".dat") || is("events-", ".dat") || name.contains(".damaged-") => Kind::Appended,
         _ => Kind::Small,
     }
 }
@@ -248,7 +249,7 @@ impl<'a> DatabaseCopy<'a> {
         let to = target.join(&name);
         vfs.create_dir_all(&to).map_err(|e| Error::io("create", &to, e))?;
         // One that cannot be read is copied as it is, and found by the check.
-        let manifest = Manifest::load(vfs, &from.join(MANIFEST_FILE), defaults).map(|loaded| loaded.value);
+        let manifest = Manifest::load(vfs, &from.join(layout::MANIFEST), defaults).map(|loaded| loaded.value);
         let checkpoint_file = manifest.unwrap_or_else(|_| defaults.clone()).rollups.checkpoint_file;
         let path = from.join(&checkpoint_file);
         match vfs.read(&path, MAX_SMALL_FILE) {
@@ -369,7 +370,7 @@ impl<'a> DatabaseCopy<'a> {
             (name, Listed { id, len, kind })
         });
         let mut files: BTreeMap<String, Listed> = files.collect();
-        let journal = match files.contains_key(JOURNAL_FILE) {
+        let journal = match files.contains_key(layout::JOURNAL) {
             true => Journal::read(self.vfs, &self.from)?,
             false => None,
         };

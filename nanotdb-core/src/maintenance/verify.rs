@@ -9,6 +9,7 @@ use crate::config::EngineConfig;
 use crate::database::journal::Journal;
 use crate::database::{Database, Digest, owner_of, part_of, source_of};
 use crate::engine::{Engine, EngineOptions};
+use crate::layout;
 use crate::model::{MetricId, Timestamp, Value, ValueType};
 use crate::plugin::Partition;
 use crate::storage::archive::ArchivedFiles;
@@ -209,7 +210,7 @@ fn check_raw_files(
                 .map(|name| part_of(&name.to_string_lossy()).unwrap_or_default().to_owned())
                 .unwrap_or_default(),
         };
-        let is_data = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with("data-"));
+        let is_data = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(layout::DATA));
         files.push((name, partition, is_data, path));
     }
     files.sort();

@@ -5,12 +5,14 @@ pub mod decimal;
 pub mod duration;
 pub mod name;
 pub mod number;
+mod operands;
 pub mod text;
 pub mod time;
 pub mod value;
 
 pub use column::{Column, Values, ValuesMut};
 pub use number::{Number, NumberKind};
+pub use operands::Operands;
 pub use value::{Value, ValueType};
 
 /// Unix nanoseconds, UTC.

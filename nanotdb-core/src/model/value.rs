@@ -245,5 +245,13 @@ fn write_plain(text: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// Up to here float64 holds every integer.
+pub(crate) const EVERY_INTEGER: u64 = 1 << 53;
+
+/// Whether it is an integer that float64 may not hold.
+pub(crate) fn is_beyond_float64(value: i64) -> bool {
+    value.unsigned_abs() > EVERY_INTEGER
+}
+
 #[cfg(test)]
 mod tests;

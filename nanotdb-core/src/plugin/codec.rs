@@ -145,6 +145,8 @@ fn decode_column<C: Codec + ?Sized, T, const N: usize>(
     Ok(())
 }
 
+/// Codec of a page that is a bare block: it is marked by nothing.
+pub const S2_CODEC_ID: u16 = 1;
 /// Ids from here on are third parties'.
 pub const FIRST_FREE_CODEC: u16 = 32_768;
 

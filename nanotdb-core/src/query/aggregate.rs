@@ -3,11 +3,10 @@
 use super::joined::Joins;
 use super::parallel::{Consumer, Proceed, in_order};
 use super::pieces::{Grain, Piece, cut};
-use super::present::Operands;
 use super::scan::{MetricFiles, Needs, PieceScan, ScanBlock, ScanReport, ScanSink, ScanSlice};
 use super::windows::{WindowRow, Windower};
 use crate::database::Database;
-use crate::model::{MetricId, Timestamp};
+use crate::model::{MetricId, Operands, Timestamp};
 use crate::plugin::{Aggregator, ValueMemory};
 use crate::{Error, Result};
 use std::ops::ControlFlow;

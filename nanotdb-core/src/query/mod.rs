@@ -4,6 +4,7 @@ pub mod aggregate;
 pub mod aggregators;
 pub mod each;
 pub mod gather;
+pub(crate) mod integers;
 mod joined;
 mod parallel;
 mod pieces;
@@ -11,7 +12,8 @@ pub mod present;
 pub mod scan;
 pub mod windows;
 
+pub use crate::model::Operands;
 pub use aggregate::Windows;
-pub use present::{Operands, aggregate_value, result_value};
+pub use present::{aggregate_value, result_value};
 pub use scan::{ScanReport, ScanSink, ScanSlice, scan};
 pub use windows::{WindowRow, Windower};

@@ -1,34 +1,11 @@
 //! How results of aggregates are shown: the one rule for every door (HTTP, web interface, command line).
 
-use crate::model::{Value, ValueType};
+use crate::model::{Operands, Value, ValueType};
 use crate::plugin::Aggregator;
 
 /// Below these, every integer is a number of the format.
 const EXACT_IN_F32: f64 = 16_777_216.0;
 const EXACT_IN_F64: f64 = 9_007_199_254_740_992.0;
-
-/// What an aggregate was computed of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Operands {
-    /// Type of the metric.
-    pub value_type: ValueType,
-    /// Its float32 values are a program's, and mean themselves instead of their shortest decimals.
-    pub typed: bool,
-}
-
-impl Operands {
-    /// Of a metric of text.
-    #[must_use]
-    pub fn text(value_type: ValueType) -> Self {
-        Self { value_type, typed: false }
-    }
-
-    /// Whether they are decimals that float32 stores.
-    #[must_use]
-    pub fn is_short_decimal(self) -> bool {
-        self.value_type == ValueType::Float32 && !self.typed
-    }
-}
 
 /// An aggregate as the number that is shown, and that a rollup stores:
 ///

@@ -1,9 +1,8 @@
 //! Windowed aggregation over column slices: the one that the server and the command line answer with.
 
-use super::present::Operands;
 use super::scan::{Needs, ScanBlock, ScanSlice};
 use crate::model::decimal::Decimals;
-use crate::model::{Timestamp, Values};
+use crate::model::{Operands, Timestamp, Values};
 use crate::plugin::{AggregateState, Aggregator, BlockStatistics, ValueMemory, WindowValues};
 use std::cell::RefCell;
 use std::ops::{ControlFlow, Range};

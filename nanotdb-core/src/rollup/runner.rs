@@ -8,6 +8,7 @@ use super::report::SourceReport;
 use super::source::{Source, Surroundings};
 use crate::clock::Clock;
 use crate::database::Database;
+use crate::layout;
 use crate::plugin::Partition;
 use crate::storage::vfs::Vfs;
 use crate::{Error, Result};
@@ -115,7 +116,7 @@ impl Runner {
             let first = cycle.first().map(String::as_str).unwrap_or_default();
             let directory = databases.iter().find(|d| d.name() == first).map(|d| d.directory().to_owned());
             return Err(Error::Config {
-                file: directory.unwrap_or_default().join("manifest.toml"),
+                file: directory.unwrap_or_default().join(layout::MANIFEST),
                 key: "rollups.jobs.destination_db".into(),
                 value: chain(cycle),
                 accepted: "a destination that does not lead back to its source".into(),

@@ -8,6 +8,7 @@ use super::owners::{Owner, Owners};
 use super::report::{LateSamples, SourceReport};
 use crate::clock::Clock;
 use crate::database::{Database, FlushMark};
+use crate::layout;
 use crate::model::{MetricId, Timestamp, ValueType, counted};
 use crate::order;
 use crate::plugin::Partition;
@@ -96,7 +97,7 @@ pub(super) struct Surroundings<'a> {
 impl Source {
     pub(super) fn new(database: &Database, vfs: &dyn Vfs) -> Result<Self> {
         let rollups = &database.manifest().rollups;
-        let jobs = Job::resolve(rollups, &database.directory().join("manifest.toml"))?;
+        let jobs = Job::resolve(rollups, &database.directory().join(layout::MANIFEST))?;
         Ok(Self {
             name: database.name().to_owned(),
             instance: database.instance(),

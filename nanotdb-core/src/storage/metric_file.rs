@@ -8,6 +8,7 @@ use crate::format::metric::{
     Block, Extent, FOOTER_LEN, FileIdentity, HEADER_LEN, Layout, MAX_SOURCES_LEN, Part, Rows, Series, Tail,
     check_block_header, check_times_header, decode_block, decode_sources, decode_times, v3,
 };
+use crate::layout;
 use crate::model::Timestamp;
 use crate::plugin::registry::registry;
 use crate::{Error, Result};
@@ -188,7 +189,7 @@ impl MetricFile {
 /// Where it is written what a metric file of version 1 or 2 was built from.
 pub(crate) fn sources_path(path: &Path) -> PathBuf {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let part = name.strip_prefix("metric-").and_then(|name| name.strip_suffix(".dat")).unwrap_or(name);
+    let part = name.strip_prefix(layout::METRIC).and_then(|name| name.strip_suffix(".dat")).unwrap_or(name);
     path.with_file_name(format!("built-{part}.sources"))
 }
 

@@ -24,6 +24,12 @@ use std::ops::Range;
 use std::path::Path;
 use vfs::{OpenMode, Vfs, VfsFile};
 
+/// Refuses the directory of a database that is a link of somebody else: it may lead anywhere. One's own link, or root's, is how a
+/// database lies on another disk.
+pub(crate) fn check_directory(vfs: &dyn Vfs, directory: &Path) -> Result<()> {
+    vfs.resolve(directory).map(drop).map_err(|e| Error::io("open", directory, e))
+}
+
 /// Puts bytes that could not be decoded beside their file, as `<file>.damaged-<offset>`, durably. An existing copy is kept.
 pub fn keep_damaged(vfs: &dyn Vfs, file: &Path, offset: u64, bytes: &[u8]) -> Result<()> {
     keep(vfs, file, offset, bytes.len() as u64, |copy, path| {

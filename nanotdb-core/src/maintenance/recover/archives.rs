@@ -5,6 +5,7 @@ use super::{Damage, RecoverReport};
 use crate::Result;
 use crate::database::journal::Journal;
 use crate::error::Error;
+use crate::layout;
 use crate::maintenance::archive::{archives, directory_of};
 use crate::maintenance::verify::{Expected, VerifyReport, check_files};
 use crate::storage::archive::{Archive, ArchivedFile, ArchivedFiles};
@@ -24,7 +25,7 @@ pub(super) fn copy(
     let journal = Journal::read(source, from)?;
     for entry in source.read_dir(from).map_err(|e| Error::io("list", from, e))? {
         // Of an earlier damage.
-        let is_kept = entry.name.starts_with("archive-") && entry.name.contains(".tar.damaged-");
+        let is_kept = entry.name.starts_with(layout::ARCHIVE) && entry.name.contains(".tar.damaged-");
         if is_kept && !entry.is_dir {
             keep_aside(source, &from.join(&entry.name), (vfs, to), report)?;
         }

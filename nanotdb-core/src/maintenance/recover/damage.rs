@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::format::frame::{FrameHeader, MAX_HEADER_LEN};
 use crate::format::metric::salvage::Salvage;
 use crate::format::metric::{FOOTER_LEN, HEADER_LEN, Series, Tail};
+use crate::layout;
 use crate::maintenance::inspect;
 use crate::model::{MetricId, Timestamp, counted};
 use crate::plugin::Partition;
@@ -52,7 +53,7 @@ pub(super) fn look(
         if entry.len > extras::MAX_KEPT {
             let what = format!("not looked at: of kept bytes at most {} are", extras::MAX_KEPT);
             report.lost.push(Damage::of(&path, None, what));
-        } else if file.ends_with(".dat") && !file.starts_with("metric-") {
+        } else if file.ends_with(".dat") && !file.starts_with(layout::METRIC) {
             let (_, partition) = owner_of(vfs, &directory.join(file))?;
             extras.push(Extra::Rows(extras::kept_frames(vfs, &path, partition, types)?));
         } else if file.contains(".wal") {

@@ -4,6 +4,7 @@ use super::evidence::Evidence;
 use crate::database::{Logs, owner_of};
 use crate::format::catalog::CatalogEntry;
 use crate::format::wal;
+use crate::layout;
 use crate::maintenance::archive::{archives, directory_of};
 use crate::maintenance::inspect;
 use crate::maintenance::metric_files;
@@ -36,7 +37,7 @@ pub(super) struct Catalog {
 
 /// Reads catalog.json, or what there is of it, and adds what the logs and the samples know.
 pub(super) fn catalog(vfs: &dyn Vfs, directory: &Path, database: &str) -> Result<Catalog> {
-    let path = directory.join("catalog.json");
+    let path = directory.join(layout::CATALOG);
     let mut damage = None;
     let mut entries = match vfs.read(&path, MAX_CATALOG) {
         Ok(bytes) => crate::format::catalog::decode(&bytes).unwrap_or_else(|e| {

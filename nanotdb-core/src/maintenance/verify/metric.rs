@@ -3,6 +3,7 @@
 use super::{Problem, VerifyReport};
 use crate::database::{Digest, owner_of};
 use crate::format::metric::{Block, MAX_SOURCES_LEN, Rows, Series, Source, check_records};
+use crate::layout;
 use crate::model::decimal::shortest;
 use crate::model::{Column, MetricId, ValueType, Values, counted};
 use crate::plugin::{BlockStatistics, Partition};
@@ -104,7 +105,7 @@ pub(super) fn check(
 /// Checks what is written beside metric files of versions 1 and 2 of their raw files. Queries do without one that is damaged.
 pub(super) fn check_sources(vfs: &dyn Vfs, directory: &Path, report: &mut VerifyReport) -> Result<()> {
     let entries = vfs.read_dir(directory).map_err(|e| Error::io("list", directory, e))?;
-    let is_record = |name: &str| name.starts_with("built-") && name.ends_with(".sources");
+    let is_record = |name: &str| name.starts_with(layout::BUILT) && name.ends_with(".sources");
     for entry in entries.into_iter().filter(|entry| !entry.is_dir && is_record(&entry.name)) {
         let path = directory.join(entry.name);
         let what = match vfs.read(&path, MAX_SOURCES_LEN) {

@@ -3,7 +3,7 @@
 //! Each law is one function here. Inputs are fixed (a seeded generator makes the random ones), so a
 //! failure repeats. A panic of the codec is caught and reported as the breach it is.
 
-use crate::format::page::S2_CODEC_ID;
+use crate::plugin::codec::S2_CODEC_ID;
 use crate::plugin::registry::registry;
 use crate::plugin::{Codec, CodecError, Values, ValuesMut};
 use std::fmt::Debug;

@@ -1,20 +1,15 @@
 //! Which files a database's directory holds: by their names.
 
 use super::Environment;
-use super::flush::CATALOG_FILE;
 use super::journal::Journal;
 use super::naming::{Strays, parse_file_name};
 use super::state::State;
 use crate::format::catalog;
+use crate::layout;
 use crate::plugin::Partitioner;
 use crate::storage::vfs::DirEntry;
 use crate::{Error, Result};
 use std::path::Path;
-
-/// Name of the manifest within a database's directory.
-pub(crate) const MANIFEST_FILE: &str = "manifest.toml";
-/// How the names of metric files start.
-pub(crate) const METRIC_PREFIX: &str = "metric-";
 
 /// A new database gets its directory and manifest.toml.
 pub(super) fn create_missing(directory: &Path, environment: &Environment) -> Result<()> {
@@ -25,7 +20,7 @@ pub(super) fn create_missing(directory: &Path, environment: &Environment) -> Res
     let missing = |path: &Path| {
         vfs.entry(path).map(|entry| entry.is_none_or(|e| e.len == 0)).map_err(|e| Error::io("look up", path, e))
     };
-    let manifest = directory.join(MANIFEST_FILE);
+    let manifest = directory.join(layout::MANIFEST);
     if missing(&manifest)? {
         let text = environment.config.manifest_defaults.to_toml();
         vfs.replace(&manifest, text.as_bytes()).map_err(|e| Error::io("write", &manifest, e))?;
@@ -35,7 +30,7 @@ pub(super) fn create_missing(directory: &Path, environment: &Environment) -> Res
 
 /// And an empty catalog, when it is known that there are no samples.
 pub(super) fn create_catalog(directory: &Path, environment: &Environment) -> Result<()> {
-    let path = directory.join(CATALOG_FILE);
+    let path = directory.join(layout::CATALOG);
     let empty = catalog::encode(std::iter::empty());
     environment.vfs.replace(&path, &empty).map_err(|e| Error::io("write", &path, e))
 }
