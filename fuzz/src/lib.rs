@@ -64,8 +64,11 @@ pub fn metric_file(bytes: &[u8]) {
     let cache = MetricCache::new(1 << 20);
     let file = match MetricFile::open(&vfs, path, &cache) {
         Ok(file) => file,
-        Err(Error::Corrupt { .. } | Error::Incompatible { .. }) => return,
-        Err(other) => panic!("bytes are corrupt or of a later version, not: {other}"),
+        Err(error) => {
+            let is_about_bytes = matches!(error, Error::Corrupt { .. } | Error::Incompatible { .. });
+            assert!(is_about_bytes, "bytes are corrupt or of a later version, not: {error}");
+            return;
+        }
     };
     let mut reader = BlockReader::default();
     let mut rows = 0;
