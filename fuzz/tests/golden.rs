@@ -1,5 +1,7 @@
 //! Every target on the golden files of its kind, and on copies of them with random damages.
 
+#![allow(clippy::unwrap_used)]
+
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
