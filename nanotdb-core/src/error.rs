@@ -1,6 +1,5 @@
 //! The one error type of the engine, and what an operator can do about each kind.
 
-use crate::storage::vfs::is_out_of_files;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -180,4 +179,12 @@ impl Error {
             _ => 1,
         }
     }
+}
+
+/// Whether there was no descriptor to open something with, in this process or in the system.
+pub(crate) fn is_out_of_files(error: &std::io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    // They have no kind of their own; the numbers are the same everywhere but on Windows.
+    cfg!(unix) && matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }

@@ -1,6 +1,5 @@
 //! One text being read, and what is wrong in it.
 
-use crate::Section;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -79,17 +78,6 @@ impl Document {
             format!("line {line}, column {column}: {}", e.message().trim().replace('\n', " "))
         })?;
         Ok((Self::default(), table))
-    }
-
-    /// The top level of a text.
-    pub fn root<'d>(&'d self, table: &'d Table) -> Section<'d> {
-        self.section("", Some(table))
-    }
-
-    /// A table by its dotted name. One that is not there reads as empty.
-    pub fn section<'d>(&'d self, name: &str, table: Option<&'d Table>) -> Section<'d> {
-        let path = if name.is_empty() { String::new() } else { format!("{name}.") };
-        Section::new(self, table, path)
     }
 
     /// What it came to.

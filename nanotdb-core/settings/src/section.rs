@@ -74,6 +74,19 @@ fn empty() -> &'static Table {
     EMPTY.get_or_init(Table::new)
 }
 
+impl Document {
+    /// The top level of a text.
+    pub fn root<'d>(&'d self, table: &'d Table) -> Section<'d> {
+        self.section("", Some(table))
+    }
+
+    /// A table by its dotted name. One that is not there reads as empty.
+    pub fn section<'d>(&'d self, name: &str, table: Option<&'d Table>) -> Section<'d> {
+        let path = if name.is_empty() { String::new() } else { format!("{name}.") };
+        Section::new(self, table, path)
+    }
+}
+
 impl<'a> Section<'a> {
     pub(crate) fn new(document: &'a Document, table: Option<&'a Table>, path: String) -> Self {
         Self { document, table: table.unwrap_or_else(|| empty()), path, known: Vec::new() }

@@ -1,8 +1,9 @@
 //! Group commit: concurrent writers share one fsync of the WAL.
 
 use super::Environment;
+use crate::error::is_out_of_files;
 use crate::model::Timestamp;
-use crate::storage::vfs::{VfsFile, is_out_of_files};
+use crate::storage::vfs::VfsFile;
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};

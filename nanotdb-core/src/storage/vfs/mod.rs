@@ -87,14 +87,6 @@ pub struct DirEntry {
     pub id: u64,
 }
 
-/// Whether there was no descriptor to open something with, in this process or in the system.
-pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    // They have no kind of their own; the numbers are the same everywhere but on Windows.
-    cfg!(unix) && matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
-}
-
 /// An exclusive lock that ends when dropped, and with the process.
 pub trait VfsLock: Send + Sync {}
 

@@ -1,6 +1,7 @@
 //! The operating system's file system.
 
-use super::{DirEntry, OpenMode, Vfs, VfsFile, VfsLock, is_out_of_files, owner};
+use super::{DirEntry, OpenMode, Vfs, VfsFile, VfsLock, owner};
+use crate::error::is_out_of_files;
 use crate::order;
 use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions, TryLockError};
