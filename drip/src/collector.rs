@@ -24,7 +24,7 @@
 //! }
 //!
 //! // Its section of drip.toml is [collectors.entropy]; a test reads a recorded tree, or this host:
-//! use drip::collector::Trial;
+//! use drip::trial::Trial;
 //! let mut trial = Trial::new("entropy", "").unwrap();
 //! let lines = trial.cycle(std::path::Path::new("/"), 0).unwrap();
 //! assert!(lines.starts_with("sys.entropy_bits "), "{lines}");
@@ -41,13 +41,11 @@
 //! }
 //! ```
 
-pub use crate::config::{Patterns, Section};
 pub use crate::samples::{Part, Samples};
 pub use crate::source::{MountUse, ReadError};
-pub use crate::trial::Trial;
 pub use async_trait::async_trait;
 pub use inventory;
-pub use nanotdb_settings::{Key, Kind};
+pub use nanotdb_settings::{Key, Kind, Patterns, Section};
 
 use crate::source::Source;
 use std::path::{Path, PathBuf};

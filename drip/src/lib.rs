@@ -28,7 +28,7 @@ mod source;
 mod spool;
 mod stats;
 mod systemd;
-mod trial;
+pub mod trial;
 mod trouble;
 
 pub use cli::run;

@@ -2,7 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
-use drip::collector::Trial;
+use drip::trial::Trial;
 use std::path::Path;
 
 #[global_allocator]

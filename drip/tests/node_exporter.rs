@@ -6,7 +6,7 @@
 mod common;
 
 use common::{tree, until};
-use drip::collector::Trial;
+use drip::trial::Trial;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

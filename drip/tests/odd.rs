@@ -3,7 +3,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
-use drip::collector::Trial;
+use drip::trial::Trial;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tempfile::TempDir;

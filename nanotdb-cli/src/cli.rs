@@ -1,10 +1,8 @@
-//! The command line's grammar: global options and the list of commands.
+//! The command line's grammar: global options, and a command.
 
-use crate::commands::{
-    acknowledge, archive, bench, build, compact, convert, csv, db, export, import, inspect, maintain, manifest,
-    plugins, query, recover, rollup, snapshot, verify,
-};
-use clap::{Parser, Subcommand, ValueEnum};
+use crate::commands::Command;
+use crate::options::LogLevel;
+use clap::Parser;
 use std::path::PathBuf;
 
 /// Offline tool for NanoTDB data directories: import, export, query and inspect without a server.
@@ -42,79 +40,6 @@ Exit codes:
   2  wrong arguments or configuration
   3  no such directory, database or metric
   4  the directory is in use by another process";
-
-/// How much the engine logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogLevel {
-    /// Start, stop, recovery, errors
-    Info,
-    /// Also page flushes, WAL resets, file life cycle
-    Debug,
-    /// Also single samples and rejections
-    Trace,
-}
-
-/// The commands; each one's `Args` say what it is for.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Import(import::Args),
-    Export(export::Args),
-    Query(query::Args),
-    Maintain(maintain::Args),
-    Archive(archive::Args),
-    Build(build::Args),
-    Rollup(rollup::Args),
-    Bench(bench::Args),
-    Convert(convert::Args),
-    Inspect(inspect::Args),
-    Verify(verify::Args),
-    Snapshot(snapshot::Args),
-    Recover(recover::Args),
-    Acknowledge(acknowledge::Args),
-    Compact(compact::Args),
-    Db(db::Args),
-    Manifest(manifest::Args),
-    Csv(csv::Args),
-    Plugins(plugins::Args),
-}
-
-impl Command {
-    /// Whether it prints itself what the engine could not read.
-    pub(crate) fn tells_what_is_left_out(&self) -> bool {
-        matches!(self, Command::Query(_) | Command::Export(_) | Command::Bench(_) | Command::Convert(_))
-    }
-}
-
-/// The option every command on a data directory has.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct RootArg {
-    /// Data directory
-    #[arg(long, value_name = "DIR", default_value = "./nanotdb-data")]
-    pub(crate) root: PathBuf,
-}
-
-/// The options of commands that look at one database or at all.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct DatabasesArgs {
-    #[command(flatten)]
-    pub(crate) root: RootArg,
-
-    /// Database (default: each one)
-    #[arg(long, value_name = "NAME")]
-    pub(crate) db: Option<String>,
-}
-
-/// The options of commands that read a stretch of time.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct RangeArgs {
-    /// First time (default: the oldest sample)
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub(crate) start: Option<String>,
-
-    /// Last time, itself included (default: the newest sample)
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
-    pub(crate) end: Option<String>,
-}
 
 #[cfg(test)]
 mod tests {

@@ -28,6 +28,7 @@ mod csv_format;
 mod flags;
 pub mod inspect;
 mod logging;
+mod options;
 mod output;
 mod root;
 mod text;

@@ -1,6 +1,6 @@
 //! Where the engine's log lines go: standard error, or a file.
 
-use crate::cli::LogLevel;
+use crate::options::LogLevel;
 use anyhow::Context;
 use std::path::Path;
 use std::sync::Mutex;

@@ -1,6 +1,6 @@
 //! Times, durations, sizes and counts as the command line reads and shows them.
 
-use crate::cli::RangeArgs;
+use crate::options::RangeArgs;
 use nanotdb_core::model::duration::{format_duration, parse_positive};
 use nanotdb_core::model::time::{format_timestamp, mistaken_bound, parse_time};
 use nanotdb_core::model::{Timestamp, Value};

@@ -5,7 +5,7 @@
 //! 1. implement [`Collector`] (this file, with `drip` as the only dependency),
 //! 2. register it with `inventory::submit!` (below),
 //! 3. name the crate in a binary of your own, `src/main.rs` here, which is the whole drip plus this collector,
-//! 4. try it on a recorded tree with [`drip::collector::Trial`] (`tests/battery.rs`).
+//! 4. try it on a recorded tree with [`drip::trial::Trial`] (`tests/battery.rs`).
 //!
 //! ```text
 //! cargo run -p example-collector -- --check

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
-use drip::collector::Trial;
+use drip::trial::Trial;
 use example_collector as _;
 use std::process::Command;
 

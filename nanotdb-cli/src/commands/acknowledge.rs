@@ -1,6 +1,6 @@
 //! `nanocli acknowledge`: what was mended has been seen.
 
-use crate::cli::DatabasesArgs;
+use crate::options::DatabasesArgs;
 use crate::{output, root, text};
 use nanotdb_core::engine::{Engine, Warning};
 use nanotdb_core::model::time::format_rfc3339;

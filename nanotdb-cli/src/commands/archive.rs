@@ -1,7 +1,7 @@
 //! `nanocli archive`: what retention moved out, and the way back.
 
-use crate::cli::{DatabasesArgs, RootArg};
 use crate::inspect::table::Table;
+use crate::options::{DatabasesArgs, RootArg};
 use crate::{output, root, text};
 use nanotdb_core::maintenance::archive::{self, ArchiveReport, ArchivedPartition, Restored, Wanted};
 use std::process::ExitCode;

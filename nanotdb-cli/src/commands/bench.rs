@@ -1,7 +1,7 @@
 //! `nanocli bench codecs`: every codec on one's own samples.
 
-use crate::cli::RootArg;
 use crate::inspect::table::Table;
+use crate::options::RootArg;
 use crate::{output, root, text};
 use indicatif::ProgressBar;
 use nanotdb_core::maintenance::codecs::{BenchReport, BenchRequest, CodecReport, KindReport, bench};

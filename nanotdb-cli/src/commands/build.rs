@@ -1,7 +1,7 @@
 //! `nanocli build metric`: metric files of sealed partitions, by hand.
 
-use crate::cli::RootArg;
 use crate::inspect::table::Table;
+use crate::options::RootArg;
 use crate::{output, root, text};
 use indicatif::{ProgressBar, ProgressStyle};
 use nanotdb_core::Error;

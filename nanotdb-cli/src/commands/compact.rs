@@ -1,7 +1,7 @@
 //! `nanocli compact`: small frames of raw files become full pages.
 
-use crate::cli::RootArg;
 use crate::inspect::table::Table;
+use crate::options::RootArg;
 use crate::{output, root, text};
 use nanotdb_core::Error;
 use nanotdb_core::engine::{CompactedFile, Compaction, Engine};

@@ -1,7 +1,7 @@
 //! `nanocli convert`: a data directory as a new one for the original, or for this version.
 
-use crate::cli::RootArg;
 use crate::inspect::table::Table;
+use crate::options::RootArg;
 use crate::{output, root, text};
 use anyhow::Context;
 use clap::ValueEnum;

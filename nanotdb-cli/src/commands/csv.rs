@@ -1,8 +1,8 @@
 //! `nanocli csv`: samples from comma-separated values.
 
 use super::import::{Source, load, unreadable};
-use crate::cli::RootArg;
 use crate::csv_format::{Column, CsvFormat, TimeFormat};
+use crate::options::RootArg;
 use crate::root;
 use nanotdb_core::Error;
 use nanotdb_core::model::name::check_database_name;

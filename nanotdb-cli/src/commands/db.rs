@@ -1,7 +1,7 @@
 //! `nanocli db`: whole databases.
 
-use crate::cli::RootArg;
 use crate::inspect::table::Table;
+use crate::options::RootArg;
 use crate::{output, root, text};
 use anyhow::bail;
 use nanotdb_core::Error;

@@ -1,6 +1,6 @@
 //! `nanocli export`: a database as line protocol.
 
-use crate::cli::{RangeArgs, RootArg};
+use crate::options::{RangeArgs, RootArg};
 use crate::{output, root, text};
 use anyhow::Context;
 use nanotdb_core::maintenance::export::{ExportRequest, export};

@@ -1,6 +1,6 @@
 //! `nanocli import`: samples from a file or standard input.
 
-use crate::cli::RootArg;
+use crate::options::RootArg;
 use crate::{output, root, text};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};

@@ -1,8 +1,8 @@
 //! `nanocli inspect`: what the files of a data directory hold.
 
-use crate::cli::DatabasesArgs;
 use crate::inspect::read::{DatabaseFiles, names_of};
 use crate::inspect::render;
+use crate::options::DatabasesArgs;
 use crate::{output, root, text};
 use nanotdb_core::{Error, Result};
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! `nanocli maintain`: what a server does by itself, once, without one.
 
-use crate::cli::DatabasesArgs;
 use crate::inspect::table::Table;
+use crate::options::DatabasesArgs;
 use crate::{output, root, text};
 use nanotdb_core::Error;
 use nanotdb_core::engine::{DatabaseMaintenance, Engine, MaintenancePlan, MaintenanceReport, Removed, RetentionClock};

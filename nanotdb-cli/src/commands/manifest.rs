@@ -1,6 +1,6 @@
 //! `nanocli manifest`: the configuration of a data directory.
 
-use crate::cli::DatabasesArgs;
+use crate::options::DatabasesArgs;
 use crate::{output, root, text};
 use nanotdb_core::maintenance::manifests::{Finding, ManifestReport, check};
 use nanotdb_core::storage::vfs::RealVfs;

@@ -21,8 +21,39 @@ pub(crate) mod rollup;
 pub(crate) mod snapshot;
 pub(crate) mod verify;
 
-use crate::cli::Command;
+use clap::Subcommand;
 use std::process::ExitCode;
+
+/// The commands; each one's `Args` say what it is for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Import(import::Args),
+    Export(export::Args),
+    Query(query::Args),
+    Maintain(maintain::Args),
+    Archive(archive::Args),
+    Build(build::Args),
+    Rollup(rollup::Args),
+    Bench(bench::Args),
+    Convert(convert::Args),
+    Inspect(inspect::Args),
+    Verify(verify::Args),
+    Snapshot(snapshot::Args),
+    Recover(recover::Args),
+    Acknowledge(acknowledge::Args),
+    Compact(compact::Args),
+    Db(db::Args),
+    Manifest(manifest::Args),
+    Csv(csv::Args),
+    Plugins(plugins::Args),
+}
+
+impl Command {
+    /// Whether it prints itself what the engine could not read.
+    pub(crate) fn tells_what_is_left_out(&self) -> bool {
+        matches!(self, Command::Query(_) | Command::Export(_) | Command::Bench(_) | Command::Convert(_))
+    }
+}
 
 /// Runs one command. `Ok` may still be exit code 1: the command did its work and found something wrong.
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {

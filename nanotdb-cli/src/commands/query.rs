@@ -1,7 +1,7 @@
 //! `nanocli query`: samples, last values and windowed aggregates.
 
 use super::query_output::{Header, Writer};
-use crate::cli::{RangeArgs, RootArg};
+use crate::options::{RangeArgs, RootArg};
 use crate::{output, root, text};
 use clap::ValueEnum;
 use nanotdb_core::Error;

@@ -1,8 +1,8 @@
 //! `nanocli recover`: what can be read of a damaged data directory, as a new one.
 
-use crate::cli::DatabasesArgs;
 use crate::inspect::table::Table;
 use crate::inspect::{read, render};
+use crate::options::DatabasesArgs;
 use crate::{output, root, text};
 use anyhow::Context;
 use nanotdb_core::config::EngineConfig;

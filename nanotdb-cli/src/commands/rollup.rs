@@ -1,7 +1,7 @@
 //! `nanocli rollup`: the results of rollup jobs, computed anew.
 
-use crate::cli::RootArg;
 use crate::inspect::table::Table;
+use crate::options::RootArg;
 use crate::{output, root, text};
 use indicatif::{ProgressBar, ProgressStyle};
 use nanotdb_core::engine::{BackfillStep, Engine};

@@ -1,9 +1,9 @@
 //! `nanocli snapshot`: a consistent copy of a data directory that may be in use.
 
-use crate::cli::DatabasesArgs;
 use crate::inspect::table::Table;
 use crate::inspect::view::ProblemView;
 use crate::inspect::{read, render};
+use crate::options::DatabasesArgs;
 use crate::{output, root, text};
 use anyhow::Context;
 use nanotdb_core::engine::EngineOptions;

@@ -1,7 +1,7 @@
 //! `nanocli verify`: every checksum and every law of the files.
 
-use crate::cli::DatabasesArgs;
 use crate::inspect::{read, render};
+use crate::options::DatabasesArgs;
 use crate::{output, root, text};
 use nanotdb_core::engine::EngineOptions;
 use nanotdb_core::maintenance::verify::{Problem, verify};
