@@ -4,7 +4,7 @@ mod original;
 mod template;
 mod url;
 
-pub use nanotdb_settings::{Patterns, Section};
+pub(crate) use nanotdb_settings::Section;
 
 pub(crate) use template::template;
 pub(crate) use url::ServerUrl;
