@@ -1,4 +1,4 @@
-//! Names of files: the one place that knows what lies in a data directory, and in the directories of its databases.
+//! Names of files in a data directory, and in the directories of its databases. Those of logs are in database/flush.rs, of events in format/events/.
 
 /// Settings of the engine.
 pub(crate) const ENGINE_TOML: &str = "engine.toml";
