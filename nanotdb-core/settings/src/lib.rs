@@ -36,7 +36,7 @@ pub use choice::Choice;
 pub use document::{Document, Mistake, Problem, Read};
 pub use key::{Key, Kind, template};
 pub use nearest::nearest;
-pub use patterns::{Patterns, matches};
+pub use patterns::Patterns;
 pub use section::{Number, Section};
 pub use size::parse_size;
 pub use toml::{Table, Value};

@@ -72,51 +72,6 @@ fn describe(name: &[u8], at: usize) -> String {
     }
 }
 
-/// A pattern in which `*` stands for any number of characters, none included; everything else stands for itself.
-///
-/// ```
-/// use nanotdb_core::model::name::Wildcard;
-/// assert!(Wildcard::new("disk.*.free").matches("disk.sda.free"));
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wildcard {
-    /// What stands before the first `*`; all of the pattern when there is none.
-    prefix: String,
-    /// What stands between two `*`, without empty parts, and after the last `*`; none when there is no `*`.
-    tail: Option<(Vec<String>, String)>,
-}
-
-impl Wildcard {
-    /// Compiles a pattern; every text is one.
-    pub fn new(pattern: &str) -> Self {
-        let Some((prefix, rest)) = pattern.split_once('*') else {
-            return Self { prefix: pattern.to_owned(), tail: None };
-        };
-        let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));
-        let middle = middle.split('*').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-        Self { prefix: prefix.to_owned(), tail: Some((middle, suffix.to_owned())) }
-    }
-
-    /// Whether all of `name` matches. Takes time linear in the two lengths: each part is sought once, from the left.
-    pub fn matches(&self, name: &str) -> bool {
-        let Some((middle, suffix)) = &self.tail else {
-            return name == self.prefix;
-        };
-        let Some(inner) = name.strip_prefix(self.prefix.as_str()).and_then(|rest| rest.strip_suffix(suffix.as_str()))
-        else {
-            return false;
-        };
-        let mut rest = inner.as_bytes();
-        middle.iter().all(|part| match memchr::memmem::find(rest, part.as_bytes()) {
-            Some(at) => {
-                rest = rest.get(at + part.len()..).unwrap_or_default();
-                true
-            }
-            None => false,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,51 +127,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn wildcards() {
-        let cases = [
-            ("*", "", true),
-            ("*", "anything", true),
-            ("**", "x", true),
-            ("", "", true),
-            ("", "x", false),
-            ("const.*", "const.pi", true),
-            ("const.*", "const.", true),
-            ("const.*", "xconst.pi", false),
-            ("*.debug", "a.debug", true),
-            ("*.debug", "a.debug2", false),
-            ("a*b*c", "abc", true),
-            ("a*b*c", "aXbYbZc", true),
-            ("a*b*c", "acb", false),
-            ("aa*aa", "aaa", false),
-            ("aa*aa", "aaaa", true),
-            ("*ab*", "xxabyy", true),
-            ("*ab*ab*", "xabx", false),
-            ("exact", "exact", true),
-            ("exact", "exactly", false),
-            ("a.c", "abc", false),
-            ("\u{e9}*", "\u{e9}t\u{e9}", true),
-        ];
-        for (pattern, name, matches) in cases {
-            assert_eq!(Wildcard::new(pattern).matches(name), matches, "{pattern} {name}");
-        }
-    }
-
-    #[test]
-    fn a_hostile_pattern_takes_linear_time() {
-        // Backtracking would need about 2^100 steps here.
-        let pattern = "a*".repeat(100) + "b";
-        assert!(!Wildcard::new(&pattern).matches(&"a".repeat(255)));
-    }
-
     proptest! {
-        #[test]
-        fn wildcards_agree_with_the_same_regular_expression(pattern in "[ab*]{0,12}", name in "[ab]{0,16}") {
-            let expression = format!("^{}$", pattern.replace('*', ".*"));
-            let expected = regex::Regex::new(&expression).unwrap().is_match(&name);
-            prop_assert_eq!(Wildcard::new(&pattern).matches(&name), expected);
-        }
-
         #[test]
         fn accepted_names_keep_their_promise(name: Vec<u8>) {
             if let Ok(text) = check_metric_name(&name) {

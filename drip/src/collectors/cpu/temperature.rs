@@ -1,7 +1,6 @@
 //! The processor's temperature: the hottest of its sensors, from the first kind of sensor that answers.
 
-use crate::collector::{Cycle, Samples};
-use nanotdb_settings::matches;
+use crate::collector::{Cycle, Patterns, Samples};
 
 /// Finds the sensors, and reads them.
 pub(super) struct Thermometer {
@@ -88,7 +87,8 @@ impl Thermometer {
         let mut kinds: Vec<Vec<String>> = Vec::new();
         let zones = labelled(cycle, ZONES, "type");
         for wanted in ZONE_TYPES {
-            let is_wanted = |label: &str| wanted.iter().any(|pattern| matches(pattern, label));
+            let wanted = Patterns::new(wanted.iter().map(|label| (*label).to_owned()).collect());
+            let is_wanted = |label: &str| wanted.matches(label);
             let found = zones.iter().filter(|(label, _)| is_wanted(label)).map(|(_, zone)| format!("{zone}/temp"));
             kinds.push(found.collect());
         }
