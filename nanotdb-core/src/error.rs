@@ -182,7 +182,7 @@ impl Error {
 }
 
 /// Whether there was no descriptor to open something with, in this process or in the system.
-pub(crate) fn is_out_of_files(error: &std::io::Error) -> bool {
+pub fn is_out_of_files(error: &std::io::Error) -> bool {
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
     // They have no kind of their own; the numbers are the same everywhere but on Windows.

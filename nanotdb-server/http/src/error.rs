@@ -4,6 +4,7 @@ use crate::json::{json, write_json_string};
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use nanotdb_core::Error;
+use nanotdb_core::error::is_out_of_files;
 use nanotdb_core::query::aggregate::MAX_REQUEST_MEMORY;
 use warp::reply::Response;
 
@@ -155,11 +156,9 @@ impl From<std::convert::Infallible> for ApiError {
 /// 503 for what passes: no space, a medium that cannot be written, no more open files or memory.
 pub(crate) fn io_status(error: &std::io::Error) -> StatusCode {
     use std::io::ErrorKind::{OutOfMemory, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    // ENFILE and EMFILE have no kind of their own; they are the same everywhere but on Windows.
-    let lacks_files = cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24));
     match error.kind() {
         OutOfMemory | QuotaExceeded | ReadOnlyFilesystem | StorageFull => StatusCode::SERVICE_UNAVAILABLE,
-        _ if lacks_files => StatusCode::SERVICE_UNAVAILABLE,
+        _ if is_out_of_files(error) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
