@@ -106,8 +106,12 @@ pub(super) fn registered() -> Vec<&'static ConfigSection> {
 
 /// Fails when two register the same key.
 pub(super) fn check() -> Result<()> {
+    check_that_none_is_doubled(&registered())
+}
+
+fn check_that_none_is_doubled(all: &[&ConfigSection]) -> Result<()> {
     let mut taken = BTreeSet::new();
-    for section in registered() {
+    for section in all {
         if let Some(key) = section.keys.iter().find(|key| !taken.insert((section.name, key.name))) {
             let key = format!("{}.{}", section.name, key.name);
             return Err(Error::bad_input(format!("two crates register the setting {key}; remove one of them")));
@@ -172,6 +176,16 @@ mod tests {
 
     fn laws(check: fn(&mut Section<'_>)) -> std::result::Result<(), String> {
         ConfigSection::new("greeting", "", &KEYS, check).laws()
+    }
+
+    #[test]
+    fn two_owners_of_one_key_are_refused_and_of_one_section_are_not() {
+        const OTHER: [Key; 1] = [Key::new("loud", Kind::Bool, "false", "In capitals.")];
+        let section = |keys| ConfigSection::new("greeting", "", keys, |_| {});
+        let (one, same, other) = (section(&KEYS), section(&KEYS), section(&OTHER));
+        assert!(check_that_none_is_doubled(&[&one, &other]).is_ok());
+        let told = check_that_none_is_doubled(&[&one, &other, &same]).unwrap_err().to_string();
+        assert!(told.contains("two crates register the setting greeting.times"), "{told}");
     }
 
     #[test]
